@@ -1,0 +1,31 @@
+export { canonicalize, digestOf, type JsonValue } from "./canonical.ts";
+export { baseErrors } from "./catalogue.ts";
+export {
+  type Catalogue,
+  DarumaError,
+  defineErrors,
+  type ErrorDetails,
+  type ErrorDocument,
+  type ErrorEntry,
+  type Errors,
+  type ExitCode,
+  exitCode,
+  isDarumaError,
+  messageOf,
+  type Problem,
+  systemCode,
+} from "./errors.ts";
+export { syncDirectory, writeFileAtomic } from "./files.ts";
+export {
+  type CallOptions,
+  callUnix,
+  checkSocketPath,
+  type Handler,
+  maxSocketPathBytes,
+  openUnix,
+  type Request,
+  type ServeOptions,
+  serveUnix,
+  streamed,
+  type UnixServer,
+} from "./unix-http.ts";

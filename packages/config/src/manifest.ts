@@ -1,0 +1,77 @@
+/**
+ * The shape of `host.json`, the one document that a generation gives to watchd: every default filled in, every path
+ * real, every agent with its digest. Nix writes it on a host, `agentctl dev` on a laptop.
+ */
+export interface HostManifest {
+  readonly schemaVersion: 1;
+  readonly host: string;
+  /** A Nix system double, such as `x86_64-linux`. */
+  readonly system: string;
+  /** Hash of everything of the host that is not in an agent's digest. */
+  readonly hostDigest: string;
+  readonly watchdog: WatchdogPolicy;
+  readonly agents: Readonly<Record<string, AgentManifest>>;
+}
+
+export interface WatchdogPolicy {
+  /** How long every required agent must stay healthy before a generation is known-good. */
+  readonly probationMs: number;
+  /** How many automatic rollbacks may leave one and the same generation. */
+  readonly rollbackBudget: number;
+}
+
+export interface AgentManifest {
+  /** Changes exactly when a deploy changed what the agent runs or how it is judged. */
+  readonly digest: string;
+  /** The program, absolute, and its arguments. */
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly workingDirectory: string | null;
+  /** Name in `$CREDENTIALS_DIRECTORY` -> file on the host. Paths only; no content is ever read at deploy time. */
+  readonly credentials: Readonly<Record<string, string>>;
+  /** Time in which failing probes do not count; without a health check, how long a run must last to be healthy. */
+  readonly startupMs: number;
+  readonly health: HealthPolicy | null;
+  readonly restart: RestartPolicy;
+  readonly limits: { readonly memoryBytes: number | null };
+  readonly stop: StopPolicy;
+  readonly escalate: readonly Escalation[];
+  /** Whether the generation's probation waits for this agent. */
+  readonly required: boolean;
+}
+
+export interface HealthPolicy {
+  readonly url: string;
+  readonly everyMs: number;
+  readonly withinMs: number;
+  readonly status: number;
+  /** Consecutive failing probes that make a healthy agent unhealthy. */
+  readonly failures: number;
+}
+
+export interface RestartPolicy {
+  readonly when: "always" | "on-failure" | "never";
+  readonly backoff: BackoffPolicy;
+  /** Failures within `withinMs` after which restarting is not enough. */
+  readonly attempts: number;
+  readonly withinMs: number;
+}
+
+export interface BackoffPolicy {
+  readonly initialMs: number;
+  readonly factor: number;
+  readonly maxMs: number;
+  /** Share of the delay, 0 to 1, by which it may vary either way. */
+  readonly jitter: number;
+}
+
+export interface StopPolicy {
+  readonly signal: StopSignal;
+  readonly graceMs: number;
+}
+
+export const stopSignals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
+export type StopSignal = (typeof stopSignals)[number];
+
+export const escalations = ["rollback", "alert"] as const;
+export type Escalation = (typeof escalations)[number];
