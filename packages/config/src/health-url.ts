@@ -1,0 +1,20 @@
+/** What is wrong with the URL of a health check, or undefined. The URL itself is not repeated: it may hold a password. */
+export function healthUrlProblem(url: string): string | undefined {
+  const form = "must be an http or https URL, such as http://127.0.0.1:8080/health";
+  // The URL parser would drop some of these without a word.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (/[\s\u0000-\u001f\u007f]/.test(url)) return `${form}, without spaces or control characters`;
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^https?:\/\//i.test(url)) return form;
+  if (parsed.username !== "" || parsed.password !== "") {
+    return "must not contain a user or password: it is written to generated files";
+  }
+  if (parsed.hash !== "") return "must not have a fragment (#...), which is never sent";
+  if (parsed.port === "0") return "must not have port 0, on which nothing can listen";
+  return url.length <= 2048 ? undefined : "must be at most 2048 characters long";
+}
+
+/** Equal for URLs that reach the same thing. */
+export function healthUrlKey(url: string): string | undefined {
+  return healthUrlProblem(url) === undefined ? URL.parse(url)?.href : undefined;
+}

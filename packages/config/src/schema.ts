@@ -1,0 +1,229 @@
+import { Schema } from "effect";
+import {
+  absolutePathProblem,
+  choice,
+  choices,
+  duration,
+  realNumber,
+  size,
+  text,
+  wholeNumber,
+  word,
+} from "./codecs.ts";
+import { healthUrlProblem } from "./health-url.ts";
+import { escalations, stopSignals } from "./manifest.ts";
+import { defaulted, optional, required } from "./option.ts";
+import { attributeProblem, directoryProblem, innerPathProblem } from "./references.ts";
+
+/** The Nix systems that Daruma is made for. */
+export const systems = ["x86_64-linux", "aarch64-linux"] as const;
+
+export const restartConditions = ["always", "on-failure", "never"] as const;
+
+const PackageReferenceSchema = Schema.Struct({
+  ref: Schema.Literal("nixpkg"),
+  attribute: text("a string", attributeProblem),
+  path: text("a string", innerPathProblem),
+});
+
+const SourceReferenceSchema = Schema.Struct({
+  ref: Schema.Literal("source"),
+  directory: text("a string", directoryProblem),
+  file: text("a string", innerPathProblem),
+});
+
+const references = [PackageReferenceSchema, SourceReferenceSchema] as const;
+
+const WordSchema = Schema.Union([word, ...references]).annotate({
+  expected: "a string, nixpkg(...) or source(...)",
+});
+
+const program = text("a string", (path) =>
+  absolutePathProblem(path) === undefined
+    ? undefined
+    : "the program must be nixpkg(...), source(...) or an absolute path",
+);
+
+const ProgramSchema = Schema.Union([program, ...references]).annotate({
+  expected: "nixpkg(...), source(...) or an absolute path",
+});
+
+const credentialFile = text("an absolute path", (path) =>
+  path.startsWith("/nix/store/") ? "must not be in /nix/store, which everybody can read" : absolutePathProblem(path),
+);
+
+/** How an agent's health is probed. */
+export const HealthSchema = Schema.Struct({
+  http: required(text("an http or https URL", healthUrlProblem), {
+    description: "URL that answers while the agent is healthy.",
+    example: "http://127.0.0.1:8080/health",
+  }),
+  every: defaulted(duration("10ms", "1h"), {
+    description: "Time between the starts of two probes.",
+    default: "3s",
+  }),
+  failures: defaulted(wholeNumber(1, 1000), {
+    description: "Consecutive failing probes that make a healthy agent unhealthy.",
+    default: 3,
+  }),
+  expect: defaulted(
+    Schema.Struct({
+      status: defaulted(wholeNumber(100, 599), {
+        description: "HTTP status of a healthy answer.",
+        default: 200,
+      }),
+      within: defaulted(duration("1ms", "10m"), {
+        description: "Time in which the whole answer has to be there.",
+        default: "1s",
+      }),
+    }).annotate({ expected: "an object" }),
+    { description: "What a healthy answer looks like.", default: {} },
+  ),
+}).annotate({ expected: "an object with the key http" });
+
+const BackoffSchema = Schema.Struct({
+  initial: defaulted(duration("0ms", "1h"), {
+    description: "Delay before the first restart.",
+    default: "100ms",
+  }),
+  factor: defaulted(realNumber(1, 100), {
+    description: "By how much the delay grows from one restart to the next.",
+    default: 2,
+  }),
+  max: defaulted(duration("1ms", "1d"), {
+    description: "The delay never grows beyond this.",
+    default: "30s",
+  }),
+  jitter: defaulted(realNumber(0, 1), {
+    description: "Share of the delay, 0 to 1, by which it varies at random either way.",
+    default: 0.2,
+  }),
+}).annotate({ expected: "an object" });
+
+/** When and how fast an agent is started again. */
+export const RestartSchema = Schema.Struct({
+  when: defaulted(choice(restartConditions), {
+    description: "Which ends of the agent lead to a restart.",
+    default: "on-failure",
+  }),
+  backoff: defaulted(BackoffSchema, { description: "Delays between restarts.", default: {} }),
+  attempts: defaulted(wholeNumber(1, 1000), {
+    description: "Failures within the window `within` after which restarting is not enough.",
+    default: 3,
+  }),
+  within: defaulted(duration("1ms", "7d"), {
+    description: "The window in which `attempts` failures are counted.",
+    default: "10m",
+  }),
+}).annotate({ expected: "an object" });
+
+/** One agent, as a fleet file describes it. */
+export const AgentSchema = Schema.Struct({
+  command: required(
+    Schema.TupleWithRest(Schema.Tuple([ProgramSchema]), [WordSchema]).annotate({
+      expected: "a list: the program, then its arguments",
+    }),
+    {
+      description:
+        "The program and its arguments. The program is nixpkg(), source() or an absolute path on the host.",
+      example: [
+        { ref: "nixpkg", attribute: "nodejs_24", path: "bin/node" },
+        { ref: "source", directory: "./enricher", file: "main.js" },
+      ],
+    },
+  ),
+  environment: defaulted(
+    Schema.Record(Schema.String, WordSchema).annotate({ expected: "an object of variables" }),
+    {
+      description:
+        "Environment variables. Not for secrets: the values are in generated files and in the store; see `credentials`.",
+      default: {},
+      example: { LOG_LEVEL: "info" },
+    },
+  ),
+  workingDirectory: optional(text("an absolute path", absolutePathProblem), {
+    description: "Directory in which the program starts. Without it: the agent's own state directory.",
+    example: "/srv/enricher",
+  }),
+  credentials: defaulted(
+    Schema.Record(Schema.String, credentialFile).annotate({ expected: "an object of absolute paths" }),
+    {
+      description:
+        "Secrets: name in $CREDENTIALS_DIRECTORY -> file on the host. Only the path is ever written down.",
+      default: {},
+      example: { API_KEY: "/run/secrets/enricher-api-key" },
+    },
+  ),
+  startup: defaulted(duration("1ms", "1d"), {
+    description:
+      "With a health check: time in which failing probes do not count. Without: how long a run lasts until it counts as healthy.",
+    default: "30s",
+    example: "60s",
+  }),
+  health: optional(HealthSchema, {
+    description: "How the agent's health is probed. Without it: an agent that runs is healthy.",
+    example: { http: "http://127.0.0.1:8080/health", every: "3s", expect: { status: 200, within: "1s" } },
+  }),
+  restart: defaulted(RestartSchema, {
+    description: "When and how fast the agent is started again.",
+    default: {},
+  }),
+  limits: defaulted(
+    Schema.Struct({
+      memory: optional(size("1MiB", "1024TiB"), {
+        description: "Memory of all processes of the agent together. Without it: no limit.",
+        example: "512MiB",
+      }),
+    }).annotate({ expected: "an object" }),
+    { description: "Limits that the system enforces.", default: {} },
+  ),
+  stop: defaulted(
+    Schema.Struct({
+      signal: defaulted(choice(stopSignals), {
+        description: "Signal that asks the agent to stop.",
+        default: "SIGTERM",
+      }),
+      grace: defaulted(duration("1ms", "1h"), {
+        description: "Time from that signal to SIGKILL.",
+        default: "30s",
+      }),
+    }).annotate({ expected: "an object" }),
+    { description: "How the agent is stopped.", default: {} },
+  ),
+  escalate: defaulted(choices(escalations), {
+    description: "What happens, in this order, when restarting is not enough.",
+    default: ["rollback", "alert"],
+  }),
+  required: defaulted(Schema.Boolean.annotate({ expected: "true or false" }), {
+    description: "Whether a generation counts as known-good only once this agent stayed healthy.",
+    default: true,
+  }),
+}).annotate({ expected: "an object with the key command" });
+
+/** The host's policy on generations. */
+export const WatchdogSchema = Schema.Struct({
+  probation: defaulted(duration("1ms", "7d"), {
+    description: "How long every required agent stays healthy until a generation is known-good.",
+    default: "10m",
+  }),
+  rollbackBudget: defaulted(wholeNumber(0, 10), {
+    description: "How many automatic rollbacks may leave one and the same generation. 0 turns them off.",
+    default: 1,
+  }),
+}).annotate({ expected: "an object" });
+
+/** One host, as a fleet file describes it. */
+export const HostSchema = Schema.Struct({
+  system: required(choice(systems), { description: "Nix system of the host.", example: "x86_64-linux" }),
+  agents: required(Schema.Record(Schema.String, AgentSchema).annotate({ expected: "an object of agents" }), {
+    description: "The agents that run on the host, by name.",
+  }),
+  watchdog: defaulted(WatchdogSchema, { description: "When to trust and when to leave a generation.", default: {} }),
+}).annotate({ expected: "an object with the keys system and agents" });
+
+/** The whole fleet file. */
+export const FleetSchema = Schema.Struct({
+  hosts: required(Schema.Record(Schema.String, HostSchema).annotate({ expected: "an object of hosts" }), {
+    description: "The hosts of the fleet, by host name.",
+  }),
+}).annotate({ expected: "an object with the key hosts" });

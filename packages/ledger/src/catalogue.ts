@@ -1,0 +1,86 @@
+import { defineErrors, exitCode } from "@daruma/base";
+
+export const ledgerErrors = defineErrors({
+  LEDGER_E_USAGE: {
+    summary: "ledgerd was started with wrong arguments.",
+    remedy:
+      "Start it as `ledgerd --store DIR --sockets DIR --host NAME --writers NAME,NAME [--exit-with-parent]`.",
+    exit: exitCode.usage,
+  },
+  LEDGER_E_LOCKED: {
+    summary: "A living ledgerd has the ledger open.",
+    remedy:
+      "Use that one through its sockets (`agentctl ledger export` gives a file to verify), or stop it first.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_READ_ONLY: {
+    summary:
+      "The ledger's directory cannot be written: permissions, a read-only file system, or a file in its place.",
+    remedy: "Give ledgerd a directory that its user owns, on a file system mounted for writing.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_UNUSABLE: {
+    summary: "The ledger could not be opened or read for a reason outside it (input/output error, no room).",
+    remedy: "Check the disk and the directory named in the message, then start again.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_DAMAGED: {
+    summary: "The stored ledger does not agree with itself: damage or tampering. Nothing was changed or cut.",
+    remedy:
+      "Keep a copy of the directory as evidence and run `agentctl ledger verify` on it; restore it from a backup or start a new ledger in another directory.",
+    exit: exitCode.verification,
+  },
+  LEDGER_E_WRITE_FAILED: {
+    summary: "The entry could not be made durable (disk full, input/output error); it was not acknowledged.",
+    remedy:
+      "Make room on the disk or repair it; ledgerd goes on by itself once writing works. Append again then.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_OTHER_HOST: {
+    summary: "The ledger in this directory belongs to a host of another name.",
+    remedy: "Start ledgerd with that host's name, or with a directory of its own for this host.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_FORMAT: {
+    summary: "The ledger was written in a format that this release does not know.",
+    remedy: "Use the release that wrote it, or a newer one.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_BAD_REQUEST: {
+    summary: "A request to the ledger has a missing, unknown or invalid field. Nothing was written.",
+    remedy: "Correct the fields named in the message.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_TOO_LARGE: {
+    summary: "An entry may have 256 KiB, as sent and as stored. Nothing was written.",
+    remedy: "Put large data in a file and its digest in the entry.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_OUT_OF_ORDER: {
+    summary:
+      "An earlier append of the same outbox failed, so this one would have taken its place. Nothing was written.",
+    remedy: "Append again in order, starting with the one that failed.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_STOPPING: {
+    summary: "ledgerd is stopping; the entry was not written.",
+    remedy: "Append again once it is back.",
+    exit: exitCode.unreachable,
+  },
+  LEDGER_E_DISCONNECTED: {
+    summary:
+      "The connection to ledgerd ended before the answer or the end of the data. The outcome of a pending append is unknown.",
+    remedy: "Connect again and repeat; an append with a key is never written twice.",
+    exit: exitCode.unreachable,
+  },
+  LEDGER_E_NOT_FOUND: {
+    summary: "There is no ledger and no export at the path.",
+    remedy: "Give the file that `agentctl ledger export` wrote, or ledgerd's --store directory.",
+    exit: exitCode.usage,
+  },
+  LEDGER_E_UNVERIFIED: {
+    summary: "A ledger or an export does not verify; the message names the first bad entry and why.",
+    remedy: "Entries before the named one are intact. Compare with another export or a backup from there on.",
+    exit: exitCode.verification,
+  },
+});

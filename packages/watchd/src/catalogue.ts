@@ -1,0 +1,98 @@
+import { defineErrors, exitCode } from "@daruma/base";
+
+export const watchdErrors = defineErrors({
+  AGENT_E_COMMAND_NOT_FOUND: {
+    summary:
+      "The program of an agent's command, or the interpreter that its first line names, does not exist.",
+    remedy: "Check the first part of `command` in the fleet file, deploy, and the agent starts again.",
+    exit: exitCode.error,
+  },
+  AGENT_E_NOT_EXECUTABLE: {
+    summary: "The program of an agent's command exists but may not be executed.",
+    remedy: "Make the file executable (`chmod +x`), or name its interpreter as the first part of `command`.",
+    exit: exitCode.error,
+  },
+  AGENT_E_WORKING_DIRECTORY: {
+    summary: "An agent's working directory is missing, is not a directory, or may not be entered.",
+    remedy: "Create the directory, or correct `workingDirectory` in the fleet file.",
+    exit: exitCode.error,
+  },
+  AGENT_E_CREDENTIAL: {
+    summary: "A credential file of an agent is missing, unreadable, too large, or not a regular file.",
+    remedy: "Put the secret at the path named in the message, readable for the user that runs watchd.",
+    exit: exitCode.error,
+  },
+  AGENT_E_PORT_IN_USE: {
+    summary: "Another process already accepts connections on the port of an agent's health check.",
+    remedy:
+      "Stop the other process, or give the agent another port; otherwise its health would be a stranger's.",
+    exit: exitCode.error,
+  },
+  AGENT_E_START_FAILED: {
+    summary: "An agent's process could not be started for another reason, which the message names.",
+    remedy: "Look at the reason in the message (resource limits, disk space, permissions) and clear it.",
+    exit: exitCode.error,
+  },
+  GENERATION_E_NOT_FOUND: {
+    summary: "There is no generation with that number or store path.",
+    remedy: "List the generations there are with `agentctl generations`.",
+    exit: exitCode.error,
+  },
+  GENERATION_E_CORRUPT: {
+    summary: "The files of a generation are not what their hashes say.",
+    remedy: "Deploy again; look for a failing disk or a program that writes into the store.",
+    exit: exitCode.verification,
+  },
+  GENERATION_E_SOURCE: {
+    summary:
+      "A `source()` directory cannot be copied: missing, unreadable, changing, or with special files in it.",
+    remedy: "Correct the directory named in the message, then deploy again.",
+    exit: exitCode.error,
+  },
+  GENERATION_E_PROGRAM_NOT_FOUND: {
+    summary: "Under `agentctl dev`, the program of a `nixpkg()` is not on PATH.",
+    remedy: "Install the program named in the message, or add its directory to PATH.",
+    exit: exitCode.error,
+  },
+  GENERATION_E_WRITE: {
+    summary: "A generation could not be written or made current.",
+    remedy: "Check disk space and permissions of the directory named in the message, then deploy again.",
+    exit: exitCode.error,
+  },
+  WATCHD_E_ALREADY_RUNNING: {
+    summary: "Another watchd already works on this state directory.",
+    remedy: "Use the one that runs, or stop it first.",
+    exit: exitCode.error,
+  },
+  WATCHD_E_JOURNAL_DAMAGED: {
+    summary: "The journal of watchd is damaged beyond its torn tail, so that its last state cannot be told.",
+    remedy:
+      "Look for a failing disk; set the journal aside only on purpose, since counters and intents are in it.",
+    exit: exitCode.verification,
+  },
+  WATCHD_E_JOURNAL_FULL: {
+    summary: "The journal of watchd has no room left and could not grow.",
+    remedy: "Make room on the disk that holds the state directory.",
+    exit: exitCode.error,
+  },
+  WATCHD_E_JOURNAL_UNUSABLE: {
+    summary: "The journal of watchd could not be opened (permissions, a read-only or full disk).",
+    remedy: "Check the directory named in the message: it must be writable, with some MiB free.",
+    exit: exitCode.error,
+  },
+  WATCHD_E_JOURNAL_VERSION: {
+    summary: "The journal of watchd was written by a release with another format.",
+    remedy: "Use the release that wrote it.",
+    exit: exitCode.error,
+  },
+  WATCHD_E_JOURNAL_WRITE: {
+    summary: "The disk refused a write to the journal of watchd.",
+    remedy: "Look for a failing or read-only disk; what was acknowledged before is safe.",
+    exit: exitCode.error,
+  },
+  WATCHD_E_PLATFORM: {
+    summary: "The system does not offer what watchd needs: Linux with /proc mounted.",
+    remedy: "Run it on Linux; in a container, mount /proc.",
+    exit: exitCode.error,
+  },
+});

@@ -1,0 +1,110 @@
+import { randomBytes } from "node:crypto";
+import { constants, type FileHandle, mkdir, open, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { syncDirectory } from "@daruma/base";
+import { watchdErrors } from "../catalogue.ts";
+import { fileVersion, magic } from "./frame.ts";
+import type { JournalFile } from "./writer.ts";
+
+export interface OpenFile {
+  readonly file: JournalFile;
+  read(): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens both files and fills them up with zeros to `capacityBytes`, so that no later write needs a block from the file
+ * system: a disk that is full afterwards stops nothing.
+ *
+ * @throws WATCHD_E_JOURNAL_VERSION, and whatever the file system says.
+ */
+export async function openFiles(dir: string, capacityBytes: number): Promise<readonly [OpenFile, OpenFile]> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const first = await openFile(join(dir, "journal-0"), capacityBytes);
+  try {
+    const second = await openFile(join(dir, "journal-1"), capacityBytes);
+    await syncDirectory(dir);
+    return [first, second];
+  } catch (error) {
+    await first.close();
+    throw error;
+  }
+}
+
+/** Copies of both files as they are, for whoever wants to find out what happened. Returns their paths. */
+export async function setAside(files: readonly OpenFile[]): Promise<string[]> {
+  const suffix = `damaged-${randomBytes(4).toString("hex")}`;
+  const copies: string[] = [];
+  for (const { file, read } of files) {
+    const copy = `${file.path}.${suffix}`;
+    await writeFile(copy, await read(), { flag: "wx", mode: 0o600, flush: true });
+    copies.push(copy);
+  }
+  return copies;
+}
+
+async function openFile(path: string, capacityBytes: number): Promise<OpenFile> {
+  const { O_RDWR, O_CREAT, O_DSYNC } = constants;
+  // O_DSYNC: a write is on disk when it returns (open(2)). One call, where write and fdatasync would be two.
+  const handle = await open(path, O_RDWR | O_CREAT | O_DSYNC, 0o600);
+  try {
+    const file = new SyncedFile(path, handle);
+    await file.grow(capacityBytes);
+    const version = fileVersion(await file.read(magic.length));
+    if (version === "other") throw otherRelease(path);
+    if (version === "none") await file.write(magic, 0);
+    return { file, read: () => file.read(file.size), close: () => handle.close() };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+class SyncedFile implements JournalFile {
+  readonly path: string;
+  readonly #handle: FileHandle;
+  #size = 0;
+
+  constructor(path: string, handle: FileHandle) {
+    this.path = path;
+    this.#handle = handle;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  async write(data: Uint8Array, offset: number): Promise<void> {
+    let done = 0;
+    while (done < data.length) {
+      done += (await this.#handle.write(data, done, data.length - done, offset + done)).bytesWritten;
+    }
+  }
+
+  async grow(size: number): Promise<void> {
+    this.#size = (await this.#handle.stat()).size;
+    if (size > this.#size) await this.write(Buffer.alloc(size - this.#size), this.#size);
+    this.#size = Math.max(this.#size, size);
+  }
+
+  async read(bytes: number): Promise<Buffer> {
+    const content = Buffer.alloc(bytes);
+    let done = 0;
+    while (done < content.length) {
+      const { bytesRead } = await this.#handle.read(content, done, content.length - done, done);
+      if (bytesRead === 0) throw new Error(`${this.path} became shorter while it was read`);
+      done += bytesRead;
+    }
+    return content;
+  }
+}
+
+function otherRelease(path: string): Error {
+  return watchdErrors.make(
+    "WATCHD_E_JOURNAL_VERSION",
+    `${path} has a format that this release does not know`,
+    {
+      where: path,
+    },
+  );
+}

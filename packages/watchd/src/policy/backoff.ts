@@ -1,0 +1,32 @@
+import type { BackoffPolicy, RestartPolicy } from "@daruma/config";
+
+/**
+ * Delay in ms before the restart that follows the `failure`-th failure (from 1): exponential, capped, then spread by
+ * jitter so that agents which fell together do not rise together.
+ *
+ * @param random uniform in [0, 1)
+ */
+export function backoffDelay(policy: BackoffPolicy, failure: number, random: number): number {
+  // The exponent is bounded so that a long series cannot overflow to Infinity * 0 = NaN.
+  const steps = Math.min(Math.max(failure, 1) - 1, 1_000);
+  const grown = policy.initialMs === 0 ? 0 : policy.initialMs * policy.factor ** steps;
+  return spread(Math.min(grown, policy.maxMs), policy.jitter, random);
+}
+
+/** The delay of an agent that is held: the longest there is. */
+export function longestDelay(policy: BackoffPolicy, random: number): number {
+  return spread(policy.maxMs, policy.jitter, random);
+}
+
+function spread(delay: number, jitter: number, random: number): number {
+  return Math.round(delay * (1 + jitter * (2 * random - 1)));
+}
+
+/** The failures that still count at `now`, oldest first. */
+export function withinWindow(
+  failures: readonly number[],
+  policy: RestartPolicy,
+  now: number,
+): readonly number[] {
+  return failures.filter((failure) => now - failure < policy.withinMs);
+}

@@ -1,0 +1,70 @@
+import type { JsonValue } from "@daruma/base";
+import type { HealthPolicy, StopPolicy } from "@daruma/config";
+import type { CurrentGeneration, ExitCause, KnownGood, ProbeOutcome, Run } from "../ports.ts";
+
+/** What the core is told. Everything else it knows is in its state. */
+export type Event =
+  /** watchd has come up with the state of an earlier one (or a new one); `bootId` tells whether the machine rebooted. */
+  | { readonly type: "boot"; readonly bootId: string }
+  | {
+      readonly type: "generation";
+      readonly current: CurrentGeneration;
+      readonly knownGood: readonly KnownGood[];
+    }
+  /** Everything that is alive, as listed at the monotonic instant `takenAt` or later. */
+  | { readonly type: "runs"; readonly runs: readonly Run[]; readonly takenAt: number }
+  | { readonly type: "started"; readonly run: Run }
+  | {
+      readonly type: "start-failed";
+      readonly agent: string;
+      readonly runId: string;
+      readonly code: string;
+      readonly message: string;
+    }
+  | { readonly type: "exited"; readonly agent: string; readonly runId: string; readonly cause: ExitCause }
+  | { readonly type: "stopped"; readonly agent: string; readonly runId: string; readonly forced: boolean }
+  | { readonly type: "stop-failed"; readonly agent: string; readonly runId: string; readonly message: string }
+  | {
+      readonly type: "probed";
+      readonly agent: string;
+      readonly runId: string;
+      readonly outcome: ProbeOutcome;
+    }
+  | { readonly type: "memory"; readonly agent: string; readonly runId: string; readonly bytes: number }
+  | { readonly type: "closure-verified"; readonly path: string; readonly problems: readonly string[] }
+  | { readonly type: "promoted"; readonly path: string; readonly knownGood: readonly KnownGood[] }
+  | { readonly type: "promotion-failed"; readonly path: string; readonly message: string }
+  /** The target's closure is broken: it can never be a target again. */
+  | { readonly type: "rollback-refused"; readonly id: string; readonly problems: readonly string[] }
+  | { readonly type: "rollback-failed"; readonly id: string; readonly problems: readonly string[] }
+  | {
+      readonly type: "operator-rollback";
+      readonly target: string;
+      readonly targetNumber: number | null;
+    }
+  | { readonly type: "operator-allow"; readonly path: string }
+  | { readonly type: "drain" }
+  | { readonly type: "tick" };
+
+/** What the core asks for. Each is carried out once and its end comes back as an event. */
+export type Command =
+  | { readonly type: "start"; readonly agent: string; readonly runId: string; readonly digest: string }
+  | { readonly type: "stop"; readonly agent: string; readonly runId: string; readonly policy: StopPolicy }
+  | { readonly type: "probe"; readonly agent: string; readonly runId: string; readonly health: HealthPolicy }
+  | { readonly type: "verify-closure"; readonly path: string }
+  | { readonly type: "promote"; readonly path: string; readonly promotedAt: number }
+  /** Verify the target's closure, then switch to it. Success shows as a `generation` event. */
+  | { readonly type: "rollback"; readonly id: string; readonly target: string };
+
+export type Severity = "info" | "warning" | "critical";
+
+/** One ledger entry to be. `at` is when it happened; the ledger adds when it was recorded. */
+export interface LedgerRecord {
+  readonly action: string;
+  readonly subject: string;
+  readonly incident?: string;
+  readonly run?: string;
+  readonly at: number;
+  readonly severity: Severity;
+  readonly details: { readonly [key: string]: JsonValue };
+}

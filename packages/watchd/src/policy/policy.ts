@@ -1,0 +1,127 @@
+/**
+ * The judgement of the watchdog: a pure function of what was, what happened and when. It does no I/O, sets no timer and
+ * draws no randomness that is not in its state, so that the same story always ends the same way.
+ */
+import type { Instant } from "../ports.ts";
+import type { Command, Event, LedgerRecord } from "./events.ts";
+import { onGeneration, onRollbackFailed, onRollbackRefused } from "./generation.ts";
+import { becomeHealthy, onProbed } from "./health.ts";
+import { onDrain, onOperatorAllow, onOperatorRollback } from "./operator.ts";
+import {
+  endProbation,
+  onClosureVerified,
+  onPromoted,
+  onPromotionFailed,
+  probationEnds,
+  watchProbation,
+} from "./probation.ts";
+import { onExited, onMemory, onStarted, onStartFailed, onStopFailed, onStopped } from "./runs.ts";
+import { beginStart } from "./start-stop.ts";
+import type { AgentState, State } from "./state.ts";
+import { onBoot, onSurvey } from "./survey.ts";
+import { agentOf, patchAgent, type Turn } from "./turn.ts";
+
+export interface Step {
+  readonly state: State;
+  readonly commands: readonly Command[];
+  readonly records: readonly LedgerRecord[];
+}
+
+export function step(state: State, event: Event, now: Instant): Step {
+  const turn: Turn = { state: { ...state, turn: state.turn + 1 }, now, commands: [], records: [] };
+  apply(turn, event);
+  if (turn.state.surveyed) {
+    runTimers(turn);
+    watchProbation(turn);
+    endProbation(turn);
+  }
+  return { state: turn.state, commands: turn.commands, records: turn.records };
+}
+
+function apply(turn: Turn, event: Event): void {
+  switch (event.type) {
+    case "boot":
+      return onBoot(turn, event.bootId);
+    case "generation":
+      return onGeneration(turn, event.current, event.knownGood);
+    case "runs":
+      return onSurvey(turn, event);
+    case "started":
+      return onStarted(turn, event.run);
+    case "start-failed":
+      return onStartFailed(turn, event);
+    case "exited":
+      return onExited(turn, event.agent, event.runId, event.cause);
+    case "stopped":
+      return onStopped(turn, event);
+    case "stop-failed":
+      return onStopFailed(turn, event);
+    case "probed":
+      return onProbed(turn, event.agent, event.runId, event.outcome);
+    case "memory":
+      return onMemory(turn, event.agent, event.runId, event.bytes);
+    case "closure-verified":
+      return onClosureVerified(turn, event.path, event.problems);
+    case "promoted":
+      return onPromoted(turn, event.path, event.knownGood);
+    case "promotion-failed":
+      return onPromotionFailed(turn, event.path, event.message);
+    case "rollback-refused":
+      return onRollbackRefused(turn, event.id, event.problems);
+    case "rollback-failed":
+      return onRollbackFailed(turn, event.id, event.problems);
+    case "operator-rollback":
+      return onOperatorRollback(turn, event.target, event.targetNumber);
+    case "operator-allow":
+      return onOperatorAllow(turn, event.path);
+    case "drain":
+      return onDrain(turn);
+    case "tick":
+      return;
+  }
+}
+
+/** Does what is due by the clock, whichever event it was that brought the time along. */
+function runTimers(turn: Turn): void {
+  for (const name of Object.keys(turn.state.agents)) {
+    const agent = agentOf(turn, name);
+    const due = agent === undefined ? null : nextTimer(agent);
+    if (agent !== undefined && due !== null && due <= turn.now.mono) runTimer(turn, name, agent);
+  }
+}
+
+function runTimer(turn: Turn, name: string, agent: AgentState): void {
+  if (agent.phase === "backoff") {
+    beginStart(turn, name);
+  } else if (agent.phase === "stopping" && agent.run !== null) {
+    patchAgent(turn, name, { restartAt: null });
+    turn.commands.push({ type: "stop", agent: name, runId: agent.run.runId, policy: agent.policy.stop });
+  } else if (agent.policy.health === null) {
+    becomeHealthy(turn, name);
+  } else if (agent.run !== null) {
+    patchAgent(turn, name, { probe: { ...agent.probe, outstanding: true, sent: agent.probe.sent + 1 } });
+    turn.commands.push({ type: "probe", agent: name, runId: agent.run.runId, health: agent.policy.health });
+  }
+}
+
+/** Monotonic instant of the next thing that the clock alone brings about for this agent. */
+function nextTimer(agent: AgentState): number | null {
+  if (agent.phase === "backoff" || agent.phase === "stopping") return agent.restartAt;
+  if (agent.run === null) return null;
+  if (agent.policy.health === null) {
+    return agent.phase === "verifying" ? agent.run.started.mono + agent.policy.startupMs : null;
+  }
+  const probing = agent.phase === "verifying" || agent.phase === "healthy";
+  return probing && !agent.probe.outstanding ? agent.probe.nextAt : null;
+}
+
+/** Monotonic instant at which the core wants to be woken by a `tick` if nothing else happens; null: not at all. */
+export function nextWake(state: State): number | null {
+  if (!state.surveyed) return null;
+  const instants = Object.values(state.agents).map(nextTimer);
+  if (state.rollback === null) instants.push(probationEnds(state));
+  return instants.reduce<number | null>(
+    (least, at) => (at === null ? least : Math.min(at, least ?? at)),
+    null,
+  );
+}

@@ -1,0 +1,82 @@
+import type { KnownGood } from "../ports.ts";
+import type { State } from "./state.ts";
+import { patch, record, type Turn } from "./turn.ts";
+
+/** Required agents that have not proven themselves right now; as long as there is one, probation does not run. */
+export function unproven(state: State): readonly string[] {
+  return Object.entries(state.agents)
+    .filter(([, agent]) => agent.declared && agent.policy.required)
+    .filter(
+      ([, agent]) => agent.waitsFor !== null || (agent.phase !== "healthy" && agent.phase !== "completed"),
+    )
+    .map(([name]) => name);
+}
+
+/** Keeps `provenSince`; called after every event, so that no lapse however short goes by unseen. */
+export function watchProbation(turn: Turn): void {
+  const { state } = turn;
+  const proven =
+    state.surveyed && state.generation !== null && !state.draining && unproven(state).length === 0;
+  if (proven && state.provenSince === null) patch(turn, { provenSince: turn.now.mono });
+  else if (!proven && state.provenSince !== null) patch(turn, { provenSince: null });
+}
+
+/** Monotonic instant at which probation ends if nothing happens; null while it does not run or is over. */
+export function probationEnds(state: State): number | null {
+  if (state.generation === null || state.provenSince === null || state.promotion !== "pending") return null;
+  return state.provenSince + state.generation.watchdog.probationMs;
+}
+
+export function endProbation(turn: Turn): void {
+  const ends = probationEnds(turn.state);
+  if (ends === null || ends > turn.now.mono || turn.state.generation === null || turn.state.rollback !== null)
+    return;
+  patch(turn, { promotion: "verifying" });
+  turn.commands.push({ type: "verify-closure", path: turn.state.generation.path });
+}
+
+export function onClosureVerified(turn: Turn, path: string, problems: readonly string[]): void {
+  if (turn.state.generation?.path !== path || turn.state.promotion !== "verifying") return;
+  if (problems.length > 0) {
+    patch(turn, { promotion: "done" });
+    record(turn, {
+      action: "generation.damaged",
+      subject: path,
+      severity: "critical",
+      details: { problems: [...problems], note: "it cannot become known-good" },
+    });
+  } else if (turn.state.provenSince === null) {
+    patch(turn, { promotion: "pending" });
+  } else {
+    turn.commands.push({ type: "promote", path, promotedAt: turn.now.wall });
+  }
+}
+
+export function onPromoted(turn: Turn, path: string, knownGood: readonly KnownGood[]): void {
+  patch(turn, { knownGood });
+  if (turn.state.generation?.path !== path) return;
+  patch(turn, { promotion: "done" });
+  record(turn, {
+    action: "generation.known-good",
+    subject: path,
+    details: {
+      number: turn.state.generation.number,
+      probationMs: turn.state.generation.watchdog.probationMs,
+    },
+  });
+}
+
+/** Milliseconds after which a promotion that could not be written is tried again. */
+export const promoteAgainMs = 5_000;
+
+export function onPromotionFailed(turn: Turn, path: string, message: string): void {
+  record(turn, {
+    action: "generation.promotion-failed",
+    subject: path,
+    severity: "critical",
+    details: { message },
+  });
+  if (turn.state.generation?.path !== path || turn.state.promotion !== "verifying") return;
+  const probationMs = turn.state.generation.watchdog.probationMs;
+  patch(turn, { promotion: "pending", provenSince: turn.now.mono - probationMs + promoteAgainMs });
+}

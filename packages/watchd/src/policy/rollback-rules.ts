@@ -1,0 +1,134 @@
+import type { Instant, KnownGood } from "../ports.ts";
+import { withinWindow } from "./backoff.ts";
+import type { AgentState, GenerationState, State } from "./state.ts";
+
+/** One of the conditions under which a rollback is right, how it stands, and why, for the person who asks. */
+export interface RuleVerdict {
+  readonly rule:
+    | "restarts-exhausted"
+    | "began-after-switch"
+    | "known-good-target"
+    | "deploy-changed-agent"
+    | "fault-not-external"
+    | "budget-left"
+    | "once-per-incident"
+    | "none-in-progress";
+  readonly holds: boolean;
+  readonly why: string;
+}
+
+export interface RollbackJudgement {
+  readonly target: KnownGood | null;
+  readonly rules: readonly RuleVerdict[];
+}
+
+/**
+ * Whether the failing agent `name` may take the system back, and to where. A rollback is right only if a deploy can be
+ * the cause: every rule must hold, and `target` is null unless all do.
+ */
+export function judgeRollback(state: State, name: string, now: Instant): RollbackJudgement {
+  const agent = state.agents[name];
+  const generation = state.generation;
+  if (agent === undefined || generation === null) return { target: null, rules: [] };
+  const possible = possibleTargets(state, generation);
+  const differing = possible.filter((target) => differs(target, name, agent, generation));
+  const rules = [
+    restartsExhausted(agent, now),
+    beganAfterSwitch(agent, generation),
+    {
+      rule: "known-good-target",
+      holds: possible.length > 0,
+      why:
+        possible.length > 0
+          ? `${possible.length} known-good generation(s) can be gone back to`
+          : "no older known-good generation is left that is valid and not quarantined",
+    },
+    {
+      rule: "deploy-changed-agent",
+      holds: differing.length > 0,
+      why:
+        differing.length > 0
+          ? `${name} or the host differs from the known-good generation`
+          : `${name} and the host are the same in every known-good generation`,
+    },
+    notExternal(agent),
+    budgetLeft(state, generation),
+    oncePerIncident(agent),
+    {
+      rule: "none-in-progress",
+      holds: state.rollback === null,
+      why:
+        state.rollback === null ? "no rollback is under way" : `rollback ${state.rollback.id} is under way`,
+    },
+  ] satisfies RuleVerdict[];
+  const target = rules.every((rule) => rule.holds) ? (differing[0] ?? null) : null;
+  return { target, rules };
+}
+
+/** Newest first: known-good, not this one, not promoted after this one, valid, never rolled back from. */
+function possibleTargets(state: State, generation: GenerationState): readonly KnownGood[] {
+  const own = state.knownGood.find((good) => good.path === generation.path);
+  const quarantined = new Set(state.quarantine.map((entry) => entry.path));
+  return state.knownGood.filter(
+    (good) =>
+      good.path !== generation.path &&
+      (own === undefined || good.promotedAt < own.promotedAt) &&
+      !quarantined.has(good.path) &&
+      !state.rejected.includes(good.path),
+  );
+}
+
+function differs(target: KnownGood, name: string, agent: AgentState, generation: GenerationState): boolean {
+  return target.hostDigest !== generation.hostDigest || target.digests[name] !== agent.policy.digest;
+}
+
+/** Restarting has been tried as often as the policy says: within its window, or in all of an unproven generation. */
+export function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict {
+  const { attempts, withinMs } = agent.policy.restart;
+  const recent = withinWindow(agent.failures, agent.policy.restart, now.mono).length;
+  const never = !agent.provenInGeneration && agent.failuresInGeneration >= attempts;
+  return {
+    rule: "restarts-exhausted",
+    holds: recent >= attempts || never,
+    why: never
+      ? `failed ${agent.failuresInGeneration} times and was never healthy in this generation`
+      : `failed ${recent} of ${attempts} times within ${withinMs} ms`,
+  };
+}
+
+function beganAfterSwitch(agent: AgentState, generation: GenerationState): RuleVerdict {
+  const holds = agent.incident !== null && agent.incident.sinceTurn > generation.activatedTurn;
+  return {
+    rule: "began-after-switch",
+    holds,
+    why: holds ? "the failure began after the switch" : "the failure is older than this generation",
+  };
+}
+
+function notExternal(agent: AgentState): RuleVerdict {
+  const holds = agent.externalFaults === 0 && agent.waitsFor === null;
+  return {
+    rule: "fault-not-external",
+    holds,
+    why: holds ? "nothing says that the fault is outside" : "the agent says that the fault is outside",
+  };
+}
+
+function budgetLeft(state: State, generation: GenerationState): RuleVerdict {
+  const spent = state.spentBudget[generation.path] ?? 0;
+  const budget = generation.watchdog.rollbackBudget;
+  return {
+    rule: "budget-left",
+    holds: spent < budget,
+    why: `${spent} of ${budget} rollback(s) spent on this generation`,
+  };
+}
+
+function oncePerIncident(agent: AgentState): RuleVerdict {
+  const holds = agent.incident !== null && !agent.incident.rolledBack;
+  return {
+    rule: "once-per-incident",
+    holds,
+    why: holds ? "this incident has not rolled back yet" : "this incident has had its rollback",
+  };
+}

@@ -1,0 +1,141 @@
+import type { KnownGood } from "../ports.ts";
+import type { Rollback } from "./state.ts";
+import { agentOf, freshId, patch, patchAgent, record, type Turn } from "./turn.ts";
+
+/** A switch that fails for a reason that may pass is tried once more. */
+const maxAttempts = 2;
+
+/** Takes the whole system back because `name` keeps failing. The intent is durable before anything moves. */
+export function decideRollback(turn: Turn, name: string, target: KnownGood): void {
+  const generation = turn.state.generation;
+  const agent = agentOf(turn, name);
+  if (generation === null || agent?.incident == null)
+    throw new Error("a rollback needs a generation and an incident");
+  patch(turn, {
+    spentBudget: {
+      ...turn.state.spentBudget,
+      [generation.path]: (turn.state.spentBudget[generation.path] ?? 0) + 1,
+    },
+  });
+  patchAgent(turn, name, {
+    phase: "backoff",
+    restartAt: null,
+    held: true,
+    incident: { ...agent.incident, rolledBack: true },
+  });
+  beginRollback(turn, { by: "watchd", agent: name, incident: agent.incident.id, target });
+}
+
+export function beginRollback(
+  turn: Turn,
+  order: {
+    readonly by: Rollback["by"];
+    readonly agent: string | null;
+    readonly incident: string | null;
+    readonly target: Pick<KnownGood, "path" | "number">;
+  },
+): void {
+  const generation = turn.state.generation;
+  if (generation === null) throw new Error("there is nothing to roll back from");
+  const rollback: Rollback = {
+    id: freshId(turn, "rb"),
+    by: order.by,
+    from: generation.path,
+    target: order.target.path,
+    targetNumber: order.target.number,
+    agent: order.agent,
+    incident: order.incident,
+    decided: turn.now,
+    attempts: 1,
+  };
+  patch(turn, { rollback });
+  turn.commands.push({ type: "rollback", id: rollback.id, target: rollback.target });
+  record(turn, {
+    action: "generation.rollback",
+    subject: rollback.target,
+    incident: rollback.incident ?? undefined,
+    severity: rollback.by === "operator" ? "warning" : "critical",
+    details: {
+      rollback: rollback.id,
+      by: rollback.by,
+      from: rollback.from,
+      fromNumber: generation.number,
+      toNumber: rollback.targetNumber,
+      agent: rollback.agent,
+    },
+  });
+}
+
+/** The target is current: seen from the facts, so it holds after a crash in mid-switch too. */
+export function completeRollback(turn: Turn, rollback: Rollback): void {
+  const from = turn.state.generation;
+  patch(turn, { rollback: null });
+  record(turn, {
+    action: "generation.rolled-back",
+    subject: rollback.target,
+    incident: rollback.incident ?? undefined,
+    severity: "warning",
+    details: { rollback: rollback.id, from: rollback.from, tookMs: elapsed(turn, rollback) },
+  });
+  if (rollback.by === "operator" || rollback.agent === null) return;
+  const digest = agentOf(turn, rollback.agent)?.policy.digest ?? "";
+  patch(turn, {
+    quarantine: [
+      ...turn.state.quarantine.filter((entry) => entry.path !== rollback.from),
+      {
+        path: rollback.from,
+        number: from?.number ?? 0,
+        agent: rollback.agent,
+        digest,
+        incident: rollback.incident ?? "",
+        at: turn.now.wall,
+      },
+    ],
+  });
+  record(turn, {
+    action: "generation.quarantine",
+    subject: rollback.from,
+    incident: rollback.incident ?? undefined,
+    severity: "warning",
+    details: { agent: rollback.agent, digest },
+  });
+}
+
+/** The switch did not come about. Returns the agents that have to go on without it. */
+export function failRollback(
+  turn: Turn,
+  rollback: Rollback,
+  problems: readonly string[],
+  final: boolean,
+): readonly string[] {
+  if (!final && rollback.attempts < maxAttempts) {
+    patch(turn, { rollback: { ...rollback, attempts: rollback.attempts + 1 } });
+    turn.commands.push({ type: "rollback", id: rollback.id, target: rollback.target });
+    return [];
+  }
+  patch(turn, { rollback: null });
+  record(turn, {
+    action: "generation.rollback-failed",
+    subject: rollback.target,
+    incident: rollback.incident ?? undefined,
+    severity: "critical",
+    details: { rollback: rollback.id, problems: [...problems], stillOn: rollback.from },
+  });
+  return rollback.agent === null ? [] : [rollback.agent];
+}
+
+/** Somebody switched elsewhere while the rollback was on its way: their word counts. */
+export function abandonRollback(turn: Turn, rollback: Rollback): void {
+  patch(turn, { rollback: null });
+  record(turn, {
+    action: "generation.rollback-abandoned",
+    subject: rollback.target,
+    incident: rollback.incident ?? undefined,
+    severity: "warning",
+    details: { rollback: rollback.id, why: "another generation was activated meanwhile" },
+  });
+}
+
+function elapsed(turn: Turn, rollback: Rollback): number {
+  return Math.max(0, turn.now.mono - rollback.decided.mono);
+}

@@ -1,0 +1,72 @@
+import type { Instant } from "../ports.ts";
+import type { Command, LedgerRecord, Severity } from "./events.ts";
+import type { AgentState, State } from "./state.ts";
+
+/**
+ * One step of the core while it is being taken: a state that is replaced, never changed in place, and what has been
+ * asked for and noted so far.
+ */
+export interface Turn {
+  state: State;
+  readonly now: Instant;
+  readonly commands: Command[];
+  readonly records: LedgerRecord[];
+}
+
+export function agentOf(turn: Turn, name: string): AgentState | undefined {
+  return Object.hasOwn(turn.state.agents, name) ? turn.state.agents[name] : undefined;
+}
+
+export function patch(turn: Turn, change: Partial<State>): void {
+  turn.state = { ...turn.state, ...change };
+}
+
+export function patchAgent(turn: Turn, name: string, change: Partial<AgentState>): AgentState {
+  const agent = agentOf(turn, name);
+  if (agent === undefined) throw new Error(`the core has no agent ${name}`);
+  const next = { ...agent, ...change };
+  patch(turn, { agents: { ...turn.state.agents, [name]: next } });
+  return next;
+}
+
+export function removeAgent(turn: Turn, name: string): void {
+  const { [name]: _gone, ...agents } = turn.state.agents;
+  patch(turn, { agents });
+}
+
+export interface Note {
+  readonly action: string;
+  readonly subject: string;
+  readonly incident?: string | undefined;
+  readonly run?: string | undefined;
+  readonly severity?: Severity;
+  readonly details?: LedgerRecord["details"];
+}
+
+export function record(turn: Turn, note: Note): void {
+  turn.records.push({
+    action: note.action,
+    subject: note.subject,
+    ...(note.incident === undefined ? {} : { incident: note.incident }),
+    ...(note.run === undefined ? {} : { run: note.run }),
+    at: turn.now.wall,
+    severity: note.severity ?? "info",
+    details: note.details ?? {},
+  });
+}
+
+/** A new id, unique for all time: the epoch is random, the number never repeats within it. */
+export function freshId(turn: Turn, prefix: "run" | "inc" | "rb"): string {
+  const id = `${prefix}-${turn.state.epoch}-${turn.state.nextId}`;
+  patch(turn, { nextId: turn.state.nextId + 1 });
+  return id;
+}
+
+/** Uniform in [0, 1); mulberry32, whose whole state is one 32-bit integer and so fits the journal. */
+export function draw(turn: Turn): number {
+  const random = (turn.state.random + 0x6d2b79f5) >>> 0;
+  patch(turn, { random });
+  let mixed = Math.imul(random ^ (random >>> 15), 1 | random);
+  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed);
+  return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+}

@@ -1,0 +1,131 @@
+/**
+ * What the watchdog needs of the world. `agentctl dev` answers with child processes and a directory, a host with systemd
+ * and the system profile; the core and the supervisor know neither.
+ */
+import type { AgentManifest, HostManifest, StopPolicy } from "@daruma/config";
+
+/** A run that is alive. `runId` names it for good: pids come back, run ids never do. */
+export interface Run {
+  readonly agent: string;
+  readonly runId: string;
+  /** Digest of the definition it was started with; tells whether it is still the one that is wanted. */
+  readonly digest: string;
+  readonly pid: number;
+  /** Unix time in milliseconds. */
+  readonly startedAt: number;
+}
+
+export type ExitCause =
+  | { readonly kind: "exit"; readonly code: number }
+  | { readonly kind: "signal"; readonly signal: string }
+  /** The run was adopted from an earlier watchd, which alone could have waited for it. */
+  | { readonly kind: "unknown" };
+
+export interface RunExit {
+  readonly agent: string;
+  readonly runId: string;
+  readonly cause: ExitCause;
+}
+
+export interface StartRequest {
+  readonly agent: string;
+  readonly runId: string;
+  readonly manifest: AgentManifest;
+}
+
+export interface ServiceManager {
+  /**
+   * Every run that is alive: the truth, to which exits are only hints. Runs that an earlier watchd started are in it
+   * (and are watched from then on).
+   */
+  list(): Promise<readonly Run[]>;
+  /** Resolves once the process exists. Rejects with an AGENT_E_* error; then nothing was left running. */
+  start(request: StartRequest): Promise<Run>;
+  /** Resolves once nothing of the run is left; a run that is gone already is no error. */
+  stop(runId: string, policy: StopPolicy): Promise<{ readonly forced: boolean }>;
+  /** Called once for each run that ends, stopped or not, as soon as it is seen. */
+  onExit(listener: (exit: RunExit) => void): void;
+  /** Resident memory of the whole run in bytes, for the runs asked for that are alive. */
+  memory(runIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** Stops watching. Agents keep running. */
+  close(): Promise<void>;
+}
+
+export interface GenerationInfo {
+  readonly number: number;
+  /** Store path: what a generation is. Several numbers may share one. */
+  readonly path: string;
+  /** Unix time in milliseconds. */
+  readonly createdAt: number;
+  readonly current: boolean;
+}
+
+/** A generation that every required agent of it has proven, newest promotion first. */
+export interface KnownGood {
+  readonly path: string;
+  readonly number: number | null;
+  readonly hostDigest: string;
+  /** Agent name -> digest. */
+  readonly digests: Readonly<Record<string, string>>;
+  /** Unix time in milliseconds. */
+  readonly promotedAt: number;
+}
+
+export interface CurrentGeneration {
+  readonly number: number;
+  readonly path: string;
+  readonly manifest: HostManifest;
+}
+
+export type Verdict = { readonly ok: true } | { readonly ok: false; readonly problems: readonly string[] };
+
+export interface Generations {
+  /** `null` before the first deploy. */
+  current(): Promise<CurrentGeneration | null>;
+  list(): Promise<readonly GenerationInfo[]>;
+  /** Newest promotion first. Entries whose files are gone are left out. */
+  knownGood(): Promise<readonly KnownGood[]>;
+  /** Hashes everything in the closure against what it should be. */
+  verifyClosure(path: string): Promise<Verdict>;
+  /** Roots the closure so that garbage collection cannot take it; the newest three stay rooted. Idempotent. */
+  markKnownGood(path: string, promotedAt: number): Promise<void>;
+  /**
+   * Makes `path` the current generation (boot and now). Durable, idempotent, safe to repeat after a crash at any
+   * point; never "the previous one", always this one.
+   */
+  switchTo(path: string): Promise<Verdict>;
+  /** Called after the current generation may have changed: a hint to ask again. */
+  onSwitch(listener: () => void): void;
+  close(): Promise<void>;
+}
+
+export type ProbeOutcome =
+  | { readonly ok: true; readonly latencyMs: number }
+  | {
+      readonly ok: false;
+      readonly latencyMs: number;
+      readonly reason: string;
+      /** Named by the agent itself as what it waits for: the fault is outside. */
+      readonly dependency?: string;
+    };
+
+export interface Prober {
+  /** Never rejects: whatever goes wrong is the outcome. Gives up after `withinMs`. */
+  probe(health: {
+    readonly url: string;
+    readonly status: number;
+    readonly withinMs: number;
+  }): Promise<ProbeOutcome>;
+}
+
+/** An instant on two clocks: `mono` (ms since boot, never stepped) for intervals, `wall` (Unix ms) for labels only. */
+export interface Instant {
+  readonly mono: number;
+  readonly wall: number;
+}
+
+export interface Clock {
+  now(): Instant;
+  /** Changes with each boot: `mono` of one boot means nothing in another. */
+  readonly bootId: string;
+}
