@@ -91,7 +91,8 @@ async function findCheckpoint(job: Job, store: Store, sha256: string): Promise<C
   const firstLook = progress.total === null;
   show(progress, checkpoint);
   if (firstLook && position > 0) progress.resumedFrom = position;
-  job.log(position > 0 ? `resuming at record ${position} of ${total}` : `loading ${total} records from the start`);
+  if (position === 0) job.log(`loading ${total} records from the start`);
+  else if (position < total) job.log(`resuming at record ${position} of ${total}`);
   return checkpoint;
 }
 

@@ -16,6 +16,7 @@ export {
   systemCode,
 } from "./errors.ts";
 export { syncDirectory, writeFileAtomic } from "./files.ts";
+export { suggest } from "./suggest.ts";
 export {
   type CallOptions,
   callUnix,

@@ -47,9 +47,12 @@ export function duration(least: Duration, most: Duration) {
   const range = { min: exactly(parseDuration(least)), max: exactly(parseDuration(most)) };
   return durationText.pipe(
     Schema.decodeTo(Schema.Number, {
-      decode: SchemaGetter.transformEffect((text) => inRange(parseDuration(text), text, range, [least, most])),
+      decode: SchemaGetter.transformEffect((text) =>
+        inRange(parseDuration(text), text, range, [least, most]),
+      ),
       encode: SchemaGetter.transform((value) => formatDuration(value)),
     }),
+    Schema.annotate({ expected: `a duration from ${least} to ${most}, such as "15s"` }),
   );
 }
 
@@ -61,6 +64,7 @@ export function size(least: Size, most: Size) {
       decode: SchemaGetter.transformEffect((text) => inRange(parseSize(text), text, range, [least, most])),
       encode: SchemaGetter.transform((value) => formatSize(value)),
     }),
+    Schema.annotate({ expected: `a size from ${least} to ${most}, such as "512MiB"` }),
   );
 }
 
@@ -101,7 +105,9 @@ export function text(expected: string, problemOf: (value: string) => string | un
 
 /** A string that can be passed to a program. */
 export const word = text("a string", (value) =>
-  Buffer.byteLength(value) < maxWordBytes ? undefined : "must be shorter than 128 KiB, or no program can be given it",
+  Buffer.byteLength(value) < maxWordBytes
+    ? undefined
+    : "must be shorter than 128 KiB, or no program can be given it",
 );
 
 /** What is wrong with an absolute path on the host, or undefined. */

@@ -73,7 +73,8 @@ function parse(measure: Measure, text: string): Parsed<number> {
   const [, sign = "", whole = "", decimals = "", unit = ""] = match ?? [];
   if (match === null) return refuse(measure, text, "");
   // Out of any range; big integers of hostile length would cost time.
-  if (whole.length + decimals.length > 20) return { ok: false, problem: `${quote(text)} has too many digits` };
+  if (whole.length + decimals.length > 20)
+    return { ok: false, problem: `${quote(text)} has too many digits` };
   const factor = measure.units.find(([name]) => name === unit)?.[1];
   if (factor === undefined) return refuse(measure, text, suggestUnit(measure, `${sign}${whole}`, unit));
   if (sign === "-") return { ok: false, problem: `${quote(text)} is negative` };

@@ -1,4 +1,4 @@
-import { Effect, Schema, SchemaAST } from "effect";
+import { Effect, Schema } from "effect";
 
 /*
  * What is known of an option beside its type. It hangs on the schema itself, so that Nix options, JSON Schema and the
@@ -36,11 +36,14 @@ export function optional<S extends Schema.Top>(schema: S, doc: Documented<S>) {
 }
 
 /** An option that may be left out and then has `value`. */
-export function defaulted<S extends Schema.Top>(
+export function defaulted<S extends Schema.Top & Schema.ConstraintDecoder<unknown>>(
   schema: S,
   doc: Documented<S> & { readonly default: S["Encoded"] },
 ) {
+  // A default on the encoded side would check a nested option in two passes, and a problem in the first would hide those
+  // of the second.
+  const value = Schema.decodeUnknownSync(schema)(doc.default);
   return schema
-    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(doc.default)))
+    .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(value)))
     .annotateKey({ description: doc.description, option: doc });
 }

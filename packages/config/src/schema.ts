@@ -14,11 +14,7 @@ import { healthUrlProblem } from "./health-url.ts";
 import { escalations, stopSignals } from "./manifest.ts";
 import { defaulted, optional, required } from "./option.ts";
 import { attributeProblem, directoryProblem, innerPathProblem } from "./references.ts";
-
-/** The Nix systems that Daruma is made for. */
-export const systems = ["x86_64-linux", "aarch64-linux"] as const;
-
-export const restartConditions = ["always", "on-failure", "never"] as const;
+import { restartConditions, systems } from "./words.ts";
 
 const PackageReferenceSchema = Schema.Struct({
   ref: Schema.Literal("nixpkg"),
@@ -49,7 +45,9 @@ const ProgramSchema = Schema.Union([program, ...references]).annotate({
 });
 
 const credentialFile = text("an absolute path", (path) =>
-  path.startsWith("/nix/store/") ? "must not be in /nix/store, which everybody can read" : absolutePathProblem(path),
+  path.startsWith("/nix/store/")
+    ? "must not be in /nix/store, which everybody can read"
+    : absolutePathProblem(path),
 );
 
 /** How an agent's health is probed. */
@@ -218,7 +216,10 @@ export const HostSchema = Schema.Struct({
   agents: required(Schema.Record(Schema.String, AgentSchema).annotate({ expected: "an object of agents" }), {
     description: "The agents that run on the host, by name.",
   }),
-  watchdog: defaulted(WatchdogSchema, { description: "When to trust and when to leave a generation.", default: {} }),
+  watchdog: defaulted(WatchdogSchema, {
+    description: "When to trust and when to leave a generation.",
+    default: {},
+  }),
 }).annotate({ expected: "an object with the keys system and agents" });
 
 /** The whole fleet file. */

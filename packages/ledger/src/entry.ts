@@ -98,7 +98,8 @@ export interface Fault {
 
 /** An entry with a fault has all its fields right; only its bytes or its hash are not. */
 export type EntryReading =
-  | { readonly entry: Entry; readonly fault: Fault | null }
+  | { readonly entry: Entry; readonly fault: null }
+  | { readonly entry: Entry; readonly fault: Fault }
   | { readonly entry: null; readonly fault: Fault };
 
 /** Reads one entry and checks all that can be checked without its neighbours. Never throws. */
@@ -113,7 +114,8 @@ export function readEntry(text: string): EntryReading {
   const fault = faultOf(value);
   if (fault !== null) return { entry: null, fault };
   const entry = value as Entry;
-  return { entry, fault: faultOfBytes(entry, text) };
+  const bytesFault = faultOfBytes(entry, text);
+  return bytesFault === null ? { entry, fault: null } : { entry, fault: bytesFault };
 }
 
 function faultOfBytes(entry: Entry, text: string): Fault | null {

@@ -59,6 +59,37 @@ export const watchdErrors = defineErrors({
     remedy: "Check disk space and permissions of the directory named in the message, then deploy again.",
     exit: exitCode.error,
   },
+  GENERATION_E_QUARANTINED: {
+    summary: "The generation was rolled back from, and nobody has vouched for it since.",
+    remedy: "Deploy a corrected one, or run `agentctl generations allow N` if the fault was elsewhere.",
+    exit: exitCode.error,
+  },
+  WATCHD_E_USAGE: {
+    summary: "watchd was started with options that it does not understand.",
+    remedy: "Start it through `agentctl dev` or its unit, which know its options.",
+    exit: exitCode.usage,
+  },
+  WATCHD_E_BAD_REQUEST: {
+    summary: "A request to watchd lacks something, or has something of the wrong type.",
+    remedy: "Correct the request as the message says.",
+    exit: exitCode.usage,
+  },
+  WATCHD_E_LEDGER_UNAVAILABLE: {
+    summary: "A person's command was refused because its intent could not be recorded in the ledger.",
+    remedy:
+      "Look at ledgerd (disk full, stopped, damaged ledger) and try again; automatic recovery goes on meanwhile.",
+    exit: exitCode.error,
+  },
+  WATCHD_E_ROLLBACK_REFUSED: {
+    summary: "The rollback that was asked for cannot be begun now.",
+    remedy: "Look at `agentctl status` and `agentctl generations`.",
+    exit: exitCode.error,
+  },
+  WATCHD_E_OUTDATED: {
+    summary: "A start was overtaken by a switch to another generation (seen in ledger entries only).",
+    remedy: "Nothing: the agent is started as the new generation declares it.",
+    exit: exitCode.error,
+  },
   WATCHD_E_ALREADY_RUNNING: {
     summary: "Another watchd already works on this state directory.",
     remedy: "Use the one that runs, or stop it first.",
@@ -88,6 +119,11 @@ export const watchdErrors = defineErrors({
   WATCHD_E_JOURNAL_WRITE: {
     summary: "The disk refused a write to the journal of watchd.",
     remedy: "Look for a failing or read-only disk; what was acknowledged before is safe.",
+    exit: exitCode.error,
+  },
+  WATCHD_E_STATE_DIRECTORY: {
+    summary: "A directory in which watchd keeps its state cannot be created, read or written.",
+    remedy: "Check owner, permissions and disk space of the directory named in the message.",
     exit: exitCode.error,
   },
   WATCHD_E_PLATFORM: {

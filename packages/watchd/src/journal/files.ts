@@ -48,10 +48,10 @@ async function openFile(path: string, capacityBytes: number): Promise<OpenFile> 
   // O_DSYNC: a write is on disk when it returns (open(2)). One call, where write and fdatasync would be two.
   const handle = await open(path, O_RDWR | O_CREAT | O_DSYNC, 0o600);
   try {
-    const file = new SyncedFile(path, handle);
-    await file.grow(capacityBytes);
-    const version = fileVersion(await file.read(magic.length));
+    const file = new SyncedFile(path, handle, (await handle.stat()).size);
+    const version = fileVersion(await file.read(Math.min(magic.length, file.size)));
     if (version === "other") throw otherRelease(path);
+    await file.grow(capacityBytes);
     if (version === "none") await file.write(magic, 0);
     return { file, read: () => file.read(file.size), close: () => handle.close() };
   } catch (error) {
@@ -63,11 +63,12 @@ async function openFile(path: string, capacityBytes: number): Promise<OpenFile> 
 class SyncedFile implements JournalFile {
   readonly path: string;
   readonly #handle: FileHandle;
-  #size = 0;
+  #size: number;
 
-  constructor(path: string, handle: FileHandle) {
+  constructor(path: string, handle: FileHandle, size: number) {
     this.path = path;
     this.#handle = handle;
+    this.#size = size;
   }
 
   get size(): number {
@@ -82,9 +83,9 @@ class SyncedFile implements JournalFile {
   }
 
   async grow(size: number): Promise<void> {
-    this.#size = (await this.#handle.stat()).size;
-    if (size > this.#size) await this.write(Buffer.alloc(size - this.#size), this.#size);
-    this.#size = Math.max(this.#size, size);
+    if (size <= this.#size) return;
+    await this.write(Buffer.alloc(size - this.#size), this.#size);
+    this.#size = size;
   }
 
   async read(bytes: number): Promise<Buffer> {

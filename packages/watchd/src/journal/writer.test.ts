@@ -35,7 +35,12 @@ t.test("a snapshot replaces what came before it and uses the other file", async 
   await Promise.all([writer.append(1), writer.snapshot("two"), writer.append(2)]);
   t.match(readJournal(disk.contents), { recovered: { snapshot: "two", deltas: [2] }, source: 1, epoch: 2 });
   await writer.snapshot("three");
-  t.match(readJournal(disk.contents), { recovered: { snapshot: "three", deltas: [] }, source: 0, epoch: 3 });
+  t.same(readJournal(disk.contents), {
+    recovered: { snapshot: "three", deltas: [] },
+    source: 0,
+    epoch: 3,
+    damage: null,
+  });
 });
 
 t.test("appending before the first snapshot is a bug", async (t) => {
@@ -113,6 +118,27 @@ t.test("after a failed write appends are refused until a snapshot has succeeded"
   await writer.append(4);
   t.match(readJournal(disk.contents), { recovered: { snapshot: "new", deltas: [4] }, damage: null });
 });
+
+t.test(
+  "after a failed snapshot nothing may follow the old one, which it may replace after a crash",
+  async (t) => {
+    const marks = new Set([5]);
+    const disk = new SimulatedDisk(8192, (write) => !marks.has(write));
+    const writer = createWriter({ files: disk.files, source: null, epoch: 0 });
+    await writer.snapshot("one");
+    await writer.snapshot("two");
+    t.equal(await outcome(writer.snapshot("three")), "WATCHD_E_JOURNAL_WRITE", "its mark is what failed");
+    t.match(readJournal(disk.contents), { recovered: { snapshot: "three" }, damage: null });
+    t.equal(await outcome(writer.append(1)), "WATCHD_E_JOURNAL_WRITE");
+    await writer.snapshot("four");
+    await writer.append(1);
+    t.match(readJournal(disk.contents), {
+      recovered: { snapshot: "four", deltas: [1] },
+      epoch: 4,
+      damage: null,
+    });
+  },
+);
 
 type Step = { readonly snapshot: boolean; readonly sizes: readonly number[] };
 

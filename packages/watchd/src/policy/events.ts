@@ -53,8 +53,8 @@ export type Command =
   | { readonly type: "probe"; readonly agent: string; readonly runId: string; readonly health: HealthPolicy }
   | { readonly type: "verify-closure"; readonly path: string }
   | { readonly type: "promote"; readonly path: string; readonly promotedAt: number }
-  /** Verify the target's closure, then switch to it. Success shows as a `generation` event. */
-  | { readonly type: "rollback"; readonly id: string; readonly target: string };
+  /** Verify the target's closure, then switch to it if `from` is still current. Success shows as a `generation` event. */
+  | { readonly type: "rollback"; readonly id: string; readonly from: string; readonly target: string };
 
 export type Severity = "info" | "warning" | "critical";
 

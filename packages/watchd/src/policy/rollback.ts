@@ -49,7 +49,7 @@ export function beginRollback(
     attempts: 1,
   };
   patch(turn, { rollback });
-  turn.commands.push({ type: "rollback", id: rollback.id, target: rollback.target });
+  turn.commands.push({ type: "rollback", id: rollback.id, from: rollback.from, target: rollback.target });
   record(turn, {
     action: "generation.rollback",
     subject: rollback.target,
@@ -110,7 +110,7 @@ export function failRollback(
 ): readonly string[] {
   if (!final && rollback.attempts < maxAttempts) {
     patch(turn, { rollback: { ...rollback, attempts: rollback.attempts + 1 } });
-    turn.commands.push({ type: "rollback", id: rollback.id, target: rollback.target });
+    turn.commands.push({ type: "rollback", id: rollback.id, from: rollback.from, target: rollback.target });
     return [];
   }
   patch(turn, { rollback: null });

@@ -64,8 +64,8 @@ export function onSurvey(turn: Turn, event: Extract<Event, { type: "runs" }>): v
     converge(turn, name, false);
   }
   if (turn.state.rollback !== null) {
-    const { id, target } = turn.state.rollback;
-    turn.commands.push({ type: "rollback", id, target });
+    const { id, from, target } = turn.state.rollback;
+    turn.commands.push({ type: "rollback", id, from, target });
   }
 }
 

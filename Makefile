@@ -1,0 +1,51 @@
+# Each target installs what it needs by itself; only Node (20 or newer), npm and make have to be there.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export NODE_COMPILE_CACHE ?= $(CURDIR)/node_modules/.cache/compile
+
+installed := node_modules/.package-lock.json
+sources := $(shell find packages scripts templates -type f -not -path '*/node_modules/*' 2>/dev/null)
+
+.PHONY: help build demo test check bench generate simulate clean
+
+help:
+	@echo "make demo      see a fleet healed and rolled back on this machine (under a minute)"
+	@echo "make test      run every test"
+	@echo "make check     format, lint, types, generated files current"
+	@echo "make bench     measure recovery: detected, serving, verified"
+	@echo "make simulate  run the policy against a simulated world (SEED=… RUNS=…)"
+	@echo "make build     bundle agentctl, watchd and ledgerd into dist/"
+	@echo "make generate  write the generated documents again"
+	@echo "make clean     remove what was built and installed"
+
+$(installed): package.json package-lock.json $(wildcard packages/*/package.json) .taprc
+	npm ci --no-audit --no-fund --loglevel=error
+	tap build >/dev/null 2>&1
+	@touch $(installed)
+
+dist/agentctl.mjs: $(installed) $(sources)
+	node scripts/build.ts
+
+build: dist/agentctl.mjs
+
+demo: build
+	@node scripts/demo/main.ts
+
+test: build
+	node scripts/test.ts $(TESTS)
+
+check: $(installed)
+	biome check .
+	tsc -p .
+	node scripts/generate.ts --check
+
+generate: $(installed)
+	node scripts/generate.ts
+
+bench: build
+	node scripts/bench/main.ts
+
+simulate: $(installed)
+	node scripts/simulate.ts
+
+clean:
+	rm -rf dist node_modules .tap

@@ -1,0 +1,94 @@
+import { defineErrors, exitCode } from "@daruma/base";
+
+export const agentctlErrors = defineErrors({
+  CLI_E_USAGE: {
+    summary: "A command, an option or a value on the command line is wrong or missing.",
+    remedy: "Run `agentctl --help`, or `agentctl COMMAND --help`.",
+    exit: exitCode.usage,
+  },
+  CLI_E_CONFIRM: {
+    summary: "A command that changes a running system needs a yes, and there is no terminal to ask on.",
+    remedy: "Add --yes.",
+    exit: exitCode.usage,
+  },
+  CLI_E_DECLINED: {
+    summary: "The question whether to go on was not answered with yes. Nothing was changed.",
+    remedy: "Answer y, or add --yes.",
+    exit: exitCode.error,
+  },
+  CLI_E_INTERRUPTED: {
+    summary: "agentctl was interrupted (SIGINT, Ctrl-C). What was acknowledged before is kept.",
+    remedy: "Run the command again; every command can be repeated.",
+    exit: exitCode.interrupted,
+  },
+  CLI_E_TERMINATED: {
+    summary: "agentctl was told to end (SIGTERM, or SIGHUP from a closed terminal). What was acknowledged is kept.",
+    remedy: "Run the command again; every command can be repeated.",
+    exit: exitCode.terminated,
+  },
+  CLI_E_OUTPUT: {
+    summary: "A file that a command was asked to write could not be written.",
+    remedy: "Check directory, permissions and disk space of the path named in the message.",
+    exit: exitCode.error,
+  },
+  CLI_E_BUG: {
+    summary: "agentctl itself failed in a way that was not foreseen.",
+    remedy: "Report it together with the stack that was printed on stderr.",
+    exit: exitCode.error,
+  },
+  ROLLBACK_E_NO_TARGET: {
+    summary: "There is no earlier known-good generation to go back to.",
+    remedy: "List what there is with `agentctl generations`, and choose one with --to N.",
+    exit: exitCode.error,
+  },
+  ROLLBACK_E_FAILED: {
+    summary: "The rollback was accepted and did not come about: its target is not the current generation.",
+    remedy: "`agentctl ledger tail` tells why; `agentctl status` tells what runs now.",
+    exit: exitCode.error,
+  },
+  ROLLBACK_E_NOT_PROVEN: {
+    summary: "The target of the rollback is current, but not every required agent of it became healthy in time.",
+    remedy: "Look at `agentctl status`; watchd goes on. A longer --timeout waits longer.",
+    exit: exitCode.unhealthy,
+  },
+  DEV_E_ALREADY_RUNNING: {
+    summary: "Another `agentctl dev` works on the same state directory.",
+    remedy: "Use that one, stop it first, or give this one a directory of its own with --state.",
+    exit: exitCode.error,
+  },
+  DEV_E_HOST: {
+    summary: "The fleet has no host of that name, or several hosts and none was chosen.",
+    remedy: "Choose one of the hosts in the message with --host NAME.",
+    exit: exitCode.usage,
+  },
+  DEV_E_QUARANTINED: {
+    summary: "The fleet is, byte for byte, a generation that was rolled back from. It was not deployed.",
+    remedy: "Change what was broken; or vouch for it with `agentctl generations allow N`, and save again.",
+    exit: exitCode.error,
+  },
+  DEV_E_DAEMON: {
+    summary: "ledgerd or watchd did not start, or does not stay up.",
+    remedy: "Read its log, which the message names.",
+    exit: exitCode.error,
+  },
+  DEV_E_NOT_BUILT: {
+    summary: "The programs of ledgerd and watchd are not where agentctl looks for them.",
+    remedy: "Run `make build`.",
+    exit: exitCode.error,
+  },
+  DEV_E_RUNTIME_DIRECTORY: {
+    summary: "The directory for sockets cannot be made, belongs to someone else, or is open to others.",
+    remedy: "Point XDG_RUNTIME_DIR at a directory of your own with mode 0700, or unset it.",
+    exit: exitCode.error,
+  },
+  DEV_E_STATE_DIRECTORY: {
+    summary: "The state directory (`.daruma`) cannot be created or written.",
+    remedy: "Check owner, permissions and disk space, or choose another directory with --state.",
+    exit: exitCode.error,
+  },
+  DEV_E_STOP: {
+    summary: "Not everything could be stopped.",
+    remedy: "Run `agentctl dev` again: it adopts what still runs, and a new Ctrl-C stops it.",
+    exit: exitCode.error,
+  },
+});

@@ -1,0 +1,51 @@
+import { agentctlErrors } from "../catalogue.ts";
+
+export interface Interrupts {
+  /** Aborted by the first signal, or by a reader of stdout that went away. Its reason is what to end with. */
+  readonly interrupt: AbortSignal;
+  /** Aborted by a second signal. */
+  readonly hurry: AbortSignal;
+  /** Nobody reads stdout any more (`| head`): ends the command without a word. */
+  readerLeft(): void;
+  dispose(): void;
+}
+
+/** The reason of an interrupt that is nobody's mistake and worth no message. */
+export const readerLeft = Symbol("the reader of stdout went away");
+
+export interface SignalSource {
+  on(signal: "SIGINT" | "SIGTERM" | "SIGHUP", listener: () => void): unknown;
+  off(signal: "SIGINT" | "SIGTERM" | "SIGHUP", listener: () => void): unknown;
+}
+
+/** Turns signals into aborts: what has been begun decides for itself where it can stop without losing anything. */
+export function watchSignals(source: SignalSource): Interrupts {
+  const first = new AbortController();
+  const second = new AbortController();
+  const stop = (code: "CLI_E_INTERRUPTED" | "CLI_E_TERMINATED", what: string) => () => {
+    if (first.signal.aborted) second.abort(first.signal.reason);
+    first.abort(agentctlErrors.make(code, `stopped by ${what}`));
+  };
+  const listeners = [
+    ["SIGINT", stop("CLI_E_INTERRUPTED", "SIGINT (Ctrl-C)")],
+    ["SIGTERM", stop("CLI_E_TERMINATED", "SIGTERM")],
+    ["SIGHUP", stop("CLI_E_TERMINATED", "SIGHUP (the terminal was closed)")],
+  ] as const;
+  for (const [signal, listener] of listeners) source.on(signal, listener);
+  return {
+    interrupt: first.signal,
+    hurry: second.signal,
+    readerLeft: () => first.abort(readerLeft),
+    dispose: () => {
+      for (const [signal, listener] of listeners) source.off(signal, listener);
+    },
+  };
+}
+
+/** Rejects with the reason once the signal is aborted; never resolves. */
+export function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}

@@ -1,0 +1,48 @@
+import { type ErrorDocument, isDarumaError, messageOf } from "@daruma/base";
+import { agentctlErrors } from "../catalogue.ts";
+import type { Paint } from "./output.ts";
+
+export interface Failure {
+  readonly exit: number;
+  /** For stdout with --json. */
+  readonly document: ErrorDocument;
+  /** For stderr. */
+  readonly text: string;
+}
+
+/** What is said about something thrown: a user's mistake in a few tidy lines, a bug of ours with its stack. */
+export function describeFailure(error: unknown, paint: Paint): Failure {
+  if (isDarumaError(error)) {
+    return { exit: error.exit, document: error.toDocument(), text: renderError(error, paint) };
+  }
+  const bug = agentctlErrors.make("CLI_E_BUG", `agentctl failed inside: ${messageOf(error)}`);
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { exit: bug.exit, document: bug.toDocument(), text: `${renderError(bug, paint)}\n\n${stack}` };
+}
+
+interface Diagnostic {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly where: string | undefined;
+  readonly problems: readonly { readonly path: string; readonly message: string }[];
+}
+
+export function renderError(error: Diagnostic, paint: Paint): string {
+  const { where, problems } = error;
+  return [
+    `${paint(["bold", "red"], "error")} ${paint("bold", error.code)}: ${printable(error.message)}`,
+    ...(where === undefined || error.message.includes(where) ? [] : [`  at ${printable(where)}`]),
+    ...problems.map((problem) => `  - ${paint("bold", printable(problem.path))}: ${printable(problem.message)}`),
+    ...(error.hint === "" ? [] : [`${paint("cyan", "hint")}: ${printable(error.hint)}`]),
+  ].join("\n");
+}
+
+/** Messages quote user input: control characters in it must not steer the terminal. New lines are indented. */
+export function printable(text: string): string {
+  return text
+    .replaceAll(/\r?\n/g, "\n    ")
+    .replaceAll(/[\p{Cc}\p{Cf}]/gu, (char) =>
+      char === "\n" || char === "\t" ? char : `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
+    );
+}

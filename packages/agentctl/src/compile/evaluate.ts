@@ -1,0 +1,10 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { extname, relative, resolve } from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { type DarumaError, messageOf, systemCode } from "@daruma/base";
+import { configErrors, type Fleet } from "@daruma/config";
+import { compileErrors } from "./catalogue.ts";
+import { evaluatorArgument } from "./evaluator-argument.ts";

@@ -1,0 +1,95 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import * as config from "@daruma/config";
+import { explainFailure, headPlace } from "./failure.ts";
+import { type ModuleTrace, traceModules } from "./module-trace.ts";
+import { type Failure, type Place, type Report, reportDescriptor } from "./report.ts";
+
+/** The hidden first argument on which a program of ours turns into the evaluator of a fleet file. */
+export const evaluatorArgument = "__evaluate";
+
+/**
+ * The whole program of the process that evaluates a fleet file: loads it, decodes what it exports, writes one report to
+ * descriptor 3 and exits. It never returns to its caller.
+ *
+ * @param argv the arguments after `__evaluate`: the absolute path of the fleet file.
+ */
+export async function runEvaluator(argv: readonly string[]): Promise<never> {
+  const [file] = argv;
+  if (file === undefined) throw new Error(`${evaluatorArgument} needs the path of a fleet file`);
+  const url = pathToFileURL(realpathSync(file)).href;
+  const trace = traceModules(url, config);
+  const fail = (error: unknown): never => finish(trace, { kind: "failure", ...explain(error, trace) });
+  // Errors in timers and forgotten promises of the user's code would end the process without a report.
+  process.on("uncaughtException", fail);
+  process.on("unhandledRejection", fail);
+  process.on("beforeExit", () => finish(trace, { kind: "failure", ...neverSettled(file) }));
+  try {
+    const exported: unknown = await import(url);
+    return finish(trace, await judge(exported, file));
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+type Finding = Report extends infer R ? (R extends Report ? Omit<R, "dependencies"> : never) : never;
+
+async function judge(exported: unknown, file: string): Promise<Finding> {
+  const hasDefault = typeof exported === "object" && exported !== null && "default" in exported;
+  if (!hasDefault) return wrongExport(file, "has no default export");
+  const fleet: unknown = await exported.default;
+  if (typeof fleet === "function") return wrongExport(file, "exports a function; export the fleet itself");
+  if (typeof fleet !== "object" || fleet === null || Array.isArray(fleet)) {
+    const what = Array.isArray(fleet) ? "a list" : fleet === null ? "null" : `a value of type ${typeof fleet}`;
+    return wrongExport(file, `exports ${what} instead of a fleet`);
+  }
+  const decoded = config.decodeFleet(fleet);
+  if (decoded.ok) return { kind: "fleet", fleet: decoded.fleet };
+  return { kind: "invalid", problems: decoded.problems };
+}
+
+function wrongExport(file: string, what: string): Finding {
+  const message = `The fleet file ${what}.`;
+  return { kind: "failure", code: "COMPILE_E_CONFIG_EXPORT", message, place: { file } };
+}
+
+function neverSettled(file: string): Failure {
+  const message = "The fleet file waits for something that never happens (a top-level await that does not settle).";
+  return { code: "COMPILE_E_CONFIG_EXITED", message, place: { file } };
+}
+
+function explain(error: unknown, trace: ModuleTrace): Failure {
+  return explainFailure(error, {
+    files: trace.files,
+    failedImport: trace.importOf(error),
+    lastFile: trace.lastFile(),
+    readFile: read,
+    locateSyntaxError,
+  });
+}
+
+function finish(trace: ModuleTrace, finding: Finding): never {
+  const report = { ...finding, dependencies: [...trace.files].sort() };
+  writeFileSync(reportDescriptor, `${JSON.stringify(report)}\n`);
+  // The user's code may have left timers or servers behind, which would keep the process alive.
+  process.exit(0);
+}
+
+/** Only a process that dies of a syntax error is told its place by Node, so one is made to. */
+function locateSyntaxError(file: string): Place {
+  const type = file.endsWith("ts") ? "module-typescript" : "module";
+  const input = read(file);
+  if (input === undefined) return { file };
+  const check = spawnSync(process.execPath, [`--input-type=${type}`, "--check"], { input, encoding: "utf8" });
+  const place = headPlace(check.stderr);
+  return place === undefined ? { file } : { ...place, file };
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,3 @@
+export { agentctlErrors } from "./catalogue.ts";
+export { cliReference } from "./cli/reference.ts";
+export { commandTable } from "./commands/table.ts";

@@ -1,0 +1,107 @@
+import { baseErrors, callUnix, isDarumaError } from "@daruma/base";
+
+/*
+ * The documents of watchd's socket, as far as they are shown here. Each carries a schemaVersion, which is checked; the
+ * fields are those of the same release.
+ */
+
+export interface AgentStatus {
+  readonly name: string;
+  readonly phase: string;
+  readonly held: boolean;
+  readonly required: boolean;
+  readonly pid: number | null;
+  readonly uptimeMs: number | null;
+  readonly restarts: number;
+  readonly recentFailures: number;
+  readonly restartInMs: number | null;
+  readonly waitsFor: string | null;
+  readonly incident: { readonly id: string; readonly cause: string; readonly since: string } | null;
+}
+
+export interface StatusDocument {
+  readonly schemaVersion: 1;
+  readonly host: string;
+  readonly pid: number;
+  readonly draining: boolean;
+  readonly generation: {
+    readonly number: number;
+    readonly path: string;
+    readonly activatedAt: string;
+    readonly knownGood: boolean;
+    readonly promotion: "pending" | "verifying" | "done";
+    readonly probationEndsInMs: number | null;
+  } | null;
+  readonly rollback: {
+    readonly id: string;
+    readonly by: string;
+    readonly target: string;
+    readonly targetNumber: number | null;
+    readonly agent: string | null;
+  } | null;
+  readonly agents: readonly AgentStatus[];
+  readonly quarantine: readonly { readonly path: string; readonly number: number; readonly agent: string }[];
+  readonly ledger: { readonly connected: boolean; readonly waiting: number };
+}
+
+export interface GenerationRow {
+  readonly number: number;
+  readonly path: string;
+  readonly createdAt: string;
+  readonly current: boolean;
+  readonly knownGood: boolean;
+  readonly quarantined: boolean;
+}
+
+export interface GenerationsDocument {
+  readonly schemaVersion: 1;
+  readonly generations: readonly GenerationRow[];
+}
+
+export interface RollbackDocument {
+  readonly schemaVersion: 1;
+  readonly id: string | null;
+  readonly from: string;
+  readonly target: string;
+  readonly targetNumber: number | null;
+}
+
+/** watchd behind its socket. Every call may throw SOCKET_E_* and what watchd itself answers with. */
+export interface WatchdClient {
+  status(): Promise<StatusDocument>;
+  generations(): Promise<GenerationsDocument>;
+  rollback(to: number): Promise<RollbackDocument>;
+  allow(number: number): Promise<{ readonly schemaVersion: 1; readonly path: string }>;
+  reload(): Promise<{ readonly number: number | null; readonly path: string | null }>;
+  /** Resolves once nothing runs any more; no limit of time, since agents have graces of their own. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+export function watchdClient(socket: string): WatchdClient {
+  const call = async <T>(method: "GET" | "POST", route: string, body?: object, timeoutMs?: number): Promise<T> => {
+    const document = await callUnix({
+      path: socket,
+      method,
+      route,
+      ...(body === undefined ? {} : { body }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
+    if (Reflect.get(Object(document), "schemaVersion") === 1) return document as T;
+    throw baseErrors.make("SOCKET_E_PROTOCOL", `${socket} answered with a document of an unknown version`, {
+      where: socket,
+    });
+  };
+  return {
+    status: () => call("GET", "/v1/status"),
+    generations: () => call("GET", "/v1/generations"),
+    rollback: (to) => call("POST", "/v1/rollback", { to }),
+    allow: (number) => call("POST", "/v1/allow", { number }),
+    reload: () => call("POST", "/v1/reload"),
+    drain: async (timeoutMs) => void (await call("POST", "/v1/drain", undefined, timeoutMs)),
+  };
+}
+
+/** Whether the daemon may answer again by itself: it restarts, or hangs on a slow disk. */
+export function isUnreachable(error: unknown): boolean {
+  return isDarumaError(error) && (error.code === "SOCKET_E_UNREACHABLE" || error.code === "SOCKET_E_TIMEOUT");
+}

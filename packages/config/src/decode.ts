@@ -1,0 +1,125 @@
+import type { Problem } from "@daruma/base";
+import { Result, Schema } from "effect";
+import { configErrors } from "./catalogue.ts";
+import type { AgentSpec, Fleet, Host } from "./fleet.ts";
+import { lintFleet } from "./lints.ts";
+import type { HealthPolicy } from "./manifest.ts";
+import { toPlain } from "./plain.ts";
+import { problemsOf } from "./problems.ts";
+import { FleetSchema } from "./schema.ts";
+
+export type Decoded =
+  | { readonly ok: true; readonly fleet: Fleet }
+  | { readonly ok: false; readonly problems: readonly [Problem, ...Problem[]] };
+
+const decodeUnknown = Schema.decodeUnknownResult(FleetSchema, {
+  errors: "all",
+  onExcessProperty: "error",
+  reportInput: true,
+});
+
+/**
+ * Decodes what a fleet file exports: checks everything, fills in defaults, turns measures into numbers. Reports all
+ * problems at once, in the order of their paths.
+ */
+export function decodeFleet(input: unknown): Decoded {
+  const plain = toPlain(input);
+  const decoded = decodeUnknown(plain.value);
+  const inSchema = Result.isFailure(decoded) ? problemsOf(decoded.failure.issue) : [];
+  const found = combine(plain.problems, inSchema, lintFleet(plain.value));
+  const [first, ...others] = found;
+  if (first !== undefined) return { ok: false, problems: [first, ...others] };
+  if (Result.isFailure(decoded)) throw new Error("the schema refused a fleet without saying why");
+  return { ok: true, fleet: resolveFleet(decoded.success) };
+}
+
+/**
+ * `decodeFleet` for callers that cannot go on without a fleet.
+ *
+ * @throws CONFIG_E_INVALID with all problems.
+ */
+export function parseFleet(input: unknown, where?: string): Fleet {
+  const decoded = decodeFleet(input);
+  if (decoded.ok) return decoded.fleet;
+  const count = decoded.problems.length;
+  throw configErrors.make(
+    "CONFIG_E_INVALID",
+    `The fleet has ${count === 1 ? "a problem" : `${count} problems`}.`,
+    {
+      problems: decoded.problems,
+      ...(where === undefined ? {} : { where }),
+    },
+  );
+}
+
+/** Merges what three passes found; of several findings at one place, the first pass knows best. */
+function combine(...passes: (readonly Problem[])[]): Problem[] {
+  const kept = new Map<string, Problem[]>();
+  for (const pass of passes) {
+    const taken = new Set(kept.keys());
+    for (const each of pass) {
+      if (taken.has(each.path)) continue;
+      kept.set(each.path, [...(kept.get(each.path) ?? []), each]);
+    }
+  }
+  const all = [...kept.values()].flat();
+  return all.sort((a, b) => (a.path === b.path ? 0 : a.path < b.path ? -1 : 1));
+}
+
+type DecodedFleet = (typeof FleetSchema)["Type"];
+type DecodedHost = DecodedFleet["hosts"][string];
+type DecodedAgent = DecodedHost["agents"][string];
+
+function resolveFleet(fleet: DecodedFleet): Fleet {
+  return { hosts: mapValues(fleet.hosts, resolveHost) };
+}
+
+function resolveHost(host: DecodedHost): Host {
+  return {
+    system: host.system,
+    watchdog: { probationMs: host.watchdog.probation, rollbackBudget: host.watchdog.rollbackBudget },
+    agents: mapValues(host.agents, resolveAgent),
+  };
+}
+
+function resolveAgent(agent: DecodedAgent): AgentSpec {
+  const { backoff } = agent.restart;
+  return {
+    command: agent.command,
+    environment: agent.environment,
+    workingDirectory: agent.workingDirectory ?? null,
+    credentials: agent.credentials,
+    startupMs: agent.startup,
+    health: resolveHealth(agent.health),
+    restart: {
+      when: agent.restart.when,
+      backoff: {
+        initialMs: backoff.initial,
+        factor: backoff.factor,
+        maxMs: backoff.max,
+        jitter: backoff.jitter,
+      },
+      attempts: agent.restart.attempts,
+      withinMs: agent.restart.within,
+    },
+    limits: { memoryBytes: agent.limits.memory ?? null },
+    stop: { signal: agent.stop.signal, graceMs: agent.stop.grace },
+    escalate: agent.escalate,
+    required: agent.required,
+  };
+}
+
+function resolveHealth(health: DecodedAgent["health"]): HealthPolicy | null {
+  if (health === undefined) return null;
+  return {
+    url: health.http,
+    everyMs: health.every,
+    withinMs: health.expect.within,
+    status: health.expect.status,
+    failures: health.failures,
+  };
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}

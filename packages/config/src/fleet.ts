@@ -1,0 +1,41 @@
+import type { AgentManifest, WatchdogPolicy } from "./manifest.ts";
+import type { Word } from "./references.ts";
+import type { AgentSchema, FleetSchema, HostSchema } from "./schema.ts";
+import type { System } from "./words.ts";
+
+/** What `defineFleet` takes: the fleet as the user writes it. */
+export interface FleetInput extends EncodedFleet {}
+type EncodedFleet = (typeof FleetSchema)["Encoded"];
+
+/** One host as the user writes it. */
+export interface HostInput extends EncodedHost {}
+type EncodedHost = (typeof HostSchema)["Encoded"];
+
+/** One agent as the user writes it. */
+export interface AgentInput extends EncodedAgent {}
+type EncodedAgent = (typeof AgentSchema)["Encoded"];
+
+/** A decoded fleet: every default filled in, every measure a number with its unit in the name. */
+export interface Fleet {
+  readonly hosts: Readonly<Record<string, Host>>;
+}
+
+export interface Host {
+  readonly system: System;
+  readonly watchdog: WatchdogPolicy;
+  readonly agents: Readonly<Record<string, AgentSpec>>;
+}
+
+/** An agent as its manifest will have it, but with symbolic references in place of real paths, and without digest. */
+export interface AgentSpec extends Omit<AgentManifest, "digest" | "command" | "environment"> {
+  readonly command: readonly [program: Word, ...Word[]];
+  readonly environment: Readonly<Record<string, Word>>;
+}
+
+/**
+ * Gives a fleet file its types. It returns what it gets: everything is checked when the file is evaluated, so that all
+ * problems are reported together.
+ */
+export function defineFleet(fleet: FleetInput): FleetInput {
+  return fleet;
+}

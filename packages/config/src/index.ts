@@ -1,0 +1,40 @@
+export { configErrors } from "./catalogue.ts";
+export { type Decoded, decodeFleet, parseFleet } from "./decode.ts";
+export {
+  type AgentInput,
+  type AgentSpec,
+  defineFleet,
+  type Fleet,
+  type FleetInput,
+  type Host,
+  type HostInput,
+} from "./fleet.ts";
+export { type HostSpec, hostSpec, hostSpecs } from "./host-spec.ts";
+export {
+  type AgentManifest,
+  type BackoffPolicy,
+  type Escalation,
+  escalations,
+  type HealthPolicy,
+  type HostManifest,
+  type RestartPolicy,
+  type StopPolicy,
+  type StopSignal,
+  stopSignals,
+  type WatchdogPolicy,
+} from "./manifest.ts";
+export {
+  type Duration,
+  formatDuration,
+  formatSize,
+  type Parsed,
+  parseDuration,
+  parseSize,
+  type Size,
+} from "./measures.ts";
+export { maxAgentNameLength, reservedVariables } from "./names.ts";
+export { describeOptions, type OptionRow } from "./options.ts";
+export { parseManifest } from "./parse-manifest.ts";
+export { nixpkg, type PackageReference, type SourceReference, source, type Word } from "./references.ts";
+export { AgentSchema, FleetSchema, HostSchema } from "./schema.ts";
+export { restartConditions, type System, systems } from "./words.ts";

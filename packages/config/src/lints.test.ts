@@ -1,0 +1,56 @@
+import t from "tap";
+import { lintDefaults } from "./lints.ts";
+import { describeOptions } from "./options.ts";
+import { agentPath, agentProblems, minimalAgent, problemsIn } from "./test-support.ts";
+
+t.test("the defaults that lints assume are those of the schema", async (t) => {
+  const rows = describeOptions();
+  for (const [name, value] of Object.entries(lintDefaults)) {
+    const row = rows.find(({ path }) => path.at(-1) === name && path.includes("restart"));
+    t.equal(row?.default, value, name);
+  }
+});
+
+t.test("a backoff whose most is less than its first delay is refused, also against a default", async (t) => {
+  t.same(agentProblems({ restart: { backoff: { initial: "10s", max: "5s" } } }), ["restart.backoff.max"]);
+  t.same(agentProblems({ restart: { backoff: { initial: "1m" }, within: "1h" } }), ["restart.backoff.max"]);
+  t.same(agentProblems({ restart: { backoff: { initial: "5s", max: "5s" } } }), []);
+});
+
+t.test("more attempts than the delays leave room for in the window are refused", async (t) => {
+  t.same(agentProblems({ restart: { attempts: 100, within: "1m" } }), ["restart.attempts"]);
+  t.same(agentProblems({ restart: { attempts: 100, within: "1d" } }), []);
+  t.same(agentProblems({ restart: { attempts: 1, within: "1ms" } }), []);
+  const steady = { initial: "10s", factor: 1, max: "10s", jitter: 0 };
+  t.same(agentProblems({ restart: { attempts: 4, within: "30s", backoff: steady } }), ["restart.attempts"]);
+  t.same(agentProblems({ restart: { attempts: 4, within: "31s", backoff: steady } }), []);
+  t.same(agentProblems({ restart: { attempts: 4, within: "16s", backoff: { ...steady, jitter: 0.5 } } }), []);
+});
+
+t.test("two agents of one host cannot share a health URL, two hosts can", async (t) => {
+  const probed = (http: string) => ({ ...minimalAgent, health: { http } });
+  const host = (agents: object) => ({ system: "x86_64-linux", agents });
+  const shared = host({ one: probed("http://127.0.0.1:80/h"), two: probed("http://127.0.0.1/h") });
+  t.match(problemsIn({ hosts: { a: shared } }), [
+    { path: "hosts.a.agents.two.health.http", message: /"one"/ },
+  ]);
+  const single = host({ one: probed("http://127.0.0.1:80/h") });
+  t.same(problemsIn({ hosts: { a: single, b: single } }), []);
+});
+
+t.test("contradictions are found beside values that the schema refuses", async (t) => {
+  const paths = agentProblems({
+    startup: "x",
+    restart: { backoff: { initial: "10s", max: "5s", jitter: 9 } },
+  });
+  t.same(paths, ["restart.backoff.jitter", "restart.backoff.max", "startup"]);
+});
+
+t.test("names are checked wherever the user chooses them", async (t) => {
+  const paths = agentProblems({ environment: { "a b": "1", DARUMA_X: "2" }, credentials: { "a/b": "/x" } });
+  t.same(paths, [
+    'credentials["a/b"]',
+    "environment.DARUMA_X",
+    `${agentPath}.environment["a b"]`.replace(`${agentPath}.`, ""),
+  ]);
+});

@@ -1,0 +1,142 @@
+import type { Problem } from "@daruma/base";
+import { healthUrlKey } from "./health-url.ts";
+import { formatDuration, parseDuration } from "./measures.ts";
+import { agentNameProblem, credentialNameProblem, hostNameProblem, variableNameProblem } from "./names.ts";
+import { formatPath, type Path, quoteName } from "./paths.ts";
+
+/*
+ * What a schema of single values cannot see: names, and settings that contradict each other. It reads the file as the
+ * user wrote it and skips what the schema refuses anyway, so that one run reports everything.
+ */
+
+/** Defaults that the contradictions depend on; a test holds them against the schema. */
+export const lintDefaults = {
+  initial: "100ms",
+  factor: 2,
+  max: "30s",
+  jitter: 0.2,
+  attempts: 3,
+  within: "10m",
+} as const;
+
+export function lintFleet(fleet: unknown): Problem[] {
+  const hosts = members(fleet, "hosts");
+  if (isRecord(fleet) && isRecord(fleet.hosts) && hosts.length === 0) {
+    return [problem(["hosts"], "must name at least one host")];
+  }
+  return hosts.flatMap(([name, host]) => {
+    const path = ["hosts", name];
+    return [...refuse(path, hostNameProblem(name)), ...lintHost(host, path)];
+  });
+}
+
+function lintHost(host: unknown, path: Path): Problem[] {
+  const agents = members(host, "agents");
+  const each = agents.flatMap(([name, agent]) => {
+    const at = [...path, "agents", name];
+    return [...refuse(at, agentNameProblem(name)), ...lintAgent(agent, at)];
+  });
+  return [...each, ...sharedHealthUrls(agents, [...path, "agents"])];
+}
+
+function lintAgent(agent: unknown, path: Path): Problem[] {
+  const variables = members(agent, "environment").flatMap(([name]) =>
+    refuse([...path, "environment", name], variableNameProblem(name)),
+  );
+  const credentials = members(agent, "credentials").flatMap(([name]) =>
+    refuse([...path, "credentials", name], credentialNameProblem(name)),
+  );
+  return [...variables, ...credentials, ...lintRestart(get(agent, "restart"), [...path, "restart"])];
+}
+
+function lintRestart(restart: unknown, path: Path): Problem[] {
+  if (!isRecord(restart)) return [];
+  const backoff = restart.backoff ?? {};
+  const initial = durationOf(get(backoff, "initial") ?? lintDefaults.initial);
+  const max = durationOf(get(backoff, "max") ?? lintDefaults.max);
+  const within = durationOf(restart.within ?? lintDefaults.within);
+  const factor = get(backoff, "factor") ?? lintDefaults.factor;
+  const jitter = get(backoff, "jitter") ?? lintDefaults.jitter;
+  const attempts = restart.attempts ?? lintDefaults.attempts;
+  if (initial === undefined || max === undefined) return [];
+  if (max < initial) {
+    const message = `${formatDuration(max)} is less than backoff.initial, ${formatDuration(initial)}`;
+    return [problem([...path, "backoff", "max"], message)];
+  }
+  if (within === undefined || !isNumber(factor) || !isNumber(jitter) || !isNumber(attempts)) return [];
+  const least = shortestSpan({ initial, max, factor, jitter }, attempts);
+  if (least < within) return [];
+  const message =
+    `${attempts} failures cannot happen within ${formatDuration(within)}: ` +
+    `the delays between them add up to at least ${formatDuration(roughly(least))}`;
+  return [problem([...path, "attempts"], message)];
+}
+
+/** Rounded down to a readable number. */
+function roughly(milliseconds: number): number {
+  const step = milliseconds < 10_000 ? 1 : 1000;
+  return Math.floor(milliseconds / step) * step;
+}
+
+interface Backoff {
+  readonly initial: number;
+  readonly max: number;
+  readonly factor: number;
+  readonly jitter: number;
+}
+
+/** Milliseconds from the first to the last of `attempts` failures when the agent always fails at once. */
+function shortestSpan({ initial, max, factor, jitter }: Backoff, attempts: number): number {
+  let total = 0;
+  let delay = initial;
+  // The schema allows 1,000 attempts; what is beyond is refused there.
+  for (let restart = 1; restart < Math.min(attempts, 1000); restart += 1) {
+    total += Math.min(delay, max) * (1 - jitter);
+    delay *= factor;
+  }
+  return total;
+}
+
+function sharedHealthUrls(agents: readonly (readonly [string, unknown])[], path: Path): Problem[] {
+  const owners = new Map<string, string>();
+  return agents.flatMap(([name, agent]) => {
+    const url = get(get(agent, "health"), "http");
+    const key = typeof url === "string" ? healthUrlKey(url) : undefined;
+    if (key === undefined) return [];
+    const owner = owners.get(key);
+    owners.set(key, owner ?? name);
+    if (owner === undefined) return [];
+    const message = `is also the URL of the agent ${quoteName(owner)}: a probe would not tell the two apart`;
+    return [problem([...path, name, "health", "http"], message)];
+  });
+}
+
+function refuse(path: Path, message: string | undefined): Problem[] {
+  return message === undefined ? [] : [problem(path, message)];
+}
+
+function problem(path: Path, message: string): Problem {
+  return { path: formatPath(path), message };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}
+
+function get(value: unknown, key: string): unknown {
+  return isRecord(value) ? value[key] : undefined;
+}
+
+function members(value: unknown, key: string): [string, unknown][] {
+  const record = get(value, key);
+  return isRecord(record) ? Object.entries(record) : [];
+}
+
+function durationOf(value: unknown): number | undefined {
+  const parsed = typeof value === "string" ? parseDuration(value) : undefined;
+  return parsed?.ok ? parsed.value : undefined;
+}

@@ -1,0 +1,45 @@
+import t from "tap";
+import { decodeFleet } from "./decode.ts";
+import { anyName, describeOptions } from "./options.ts";
+import { fleetWith } from "./test-support.ts";
+
+const rows = describeOptions();
+
+t.test("every option says what it is for and what is allowed", async (t) => {
+  t.ok(rows.length > 30);
+  for (const row of rows) {
+    t.ok(row.description.endsWith("."), row.path.join("."));
+    t.not(row.expected, "", row.path.join("."));
+  }
+});
+
+t.test("an option is required exactly when a fleet without it is refused", async (t) => {
+  t.same(
+    rows.filter((row) => row.required).map((row) => row.path.join(".")),
+    [
+      "hosts",
+      `hosts.${anyName}.system`,
+      `hosts.${anyName}.agents`,
+      `hosts.${anyName}.agents.${anyName}.command`,
+      `hosts.${anyName}.agents.${anyName}.health.http`,
+    ],
+  );
+});
+
+t.test("every default and every example of an agent's option is itself allowed", async (t) => {
+  const prefix = `hosts.${anyName}.agents.${anyName}.`;
+  for (const row of rows) {
+    const path = row.path.join(".");
+    if (!path.startsWith(prefix)) continue;
+    for (const value of [row.default, row.example]) {
+      if (value === undefined) continue;
+      const agent = nest(path.slice(prefix.length).split("."), value);
+      const complete = path.includes(".health.") ? { health: { http: "http://h/", ...agent.health } } : agent;
+      t.equal(decodeFleet(fleetWith(complete)).ok, true, `${path} = ${JSON.stringify(value)}`);
+    }
+  }
+});
+
+function nest([first = "", ...rest]: readonly string[], value: unknown): Record<string, object> {
+  return { [first]: (rest.length === 0 ? value : nest(rest, value)) as object };
+}

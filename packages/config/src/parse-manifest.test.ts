@@ -1,0 +1,103 @@
+import { isDarumaError } from "@daruma/base";
+import t from "tap";
+import type { HostManifest } from "./manifest.ts";
+import { parseManifest } from "./parse-manifest.ts";
+import { decodedAgent } from "./test-support.ts";
+
+const {
+  command: _,
+  environment: __,
+  ...settings
+} = decodedAgent({ health: { http: "http://127.0.0.1:1/" } });
+
+const manifest: HostManifest = {
+  schemaVersion: 1,
+  host: "etl-01",
+  system: "x86_64-linux",
+  hostDigest: "aa",
+  watchdog: { probationMs: 600_000, rollbackBudget: 1 },
+  agents: {
+    enricher: {
+      ...settings,
+      digest: "bb",
+      command: ["/nix/store/x/bin/node", "main.js"],
+      environment: { A: "" },
+    },
+  },
+};
+
+function codeOf(text: string): string {
+  try {
+    parseManifest(text, "/etc/daruma/host.json");
+    return "";
+  } catch (error) {
+    if (!isDarumaError(error)) throw error;
+    t.equal(error.where, "/etc/daruma/host.json");
+    return error.code;
+  }
+}
+
+t.test("a manifest is read as it was written", async (t) => {
+  t.same(parseManifest(JSON.stringify(manifest)), manifest);
+});
+
+t.test("fields that a later release added are left out", async (t) => {
+  const later = { ...manifest, added: 1, watchdog: { ...manifest.watchdog, added: 1 } };
+  t.same(parseManifest(JSON.stringify(later)), manifest);
+});
+
+t.test("another schema version is refused by name", async (t) => {
+  t.equal(codeOf(JSON.stringify({ ...manifest, schemaVersion: 2 })), "CONFIG_E_MANIFEST_VERSION");
+  t.equal(codeOf(JSON.stringify({ schemaVersion: 0 })), "CONFIG_E_MANIFEST_VERSION");
+  t.equal(codeOf(JSON.stringify({ ...manifest, schemaVersion: "1" })), "CONFIG_E_MANIFEST");
+});
+
+t.test("text that is no manifest is refused", async (t) => {
+  for (const text of ["", "null", "[]", "1", "{}", JSON.stringify(manifest).slice(0, -1), "\u0000"]) {
+    t.equal(codeOf(text), "CONFIG_E_MANIFEST", text);
+  }
+});
+
+t.test("a manifest without any one of its fields is refused, and so is one of another type", async (t) => {
+  for (const path of leaves(manifest)) {
+    t.equal(codeOf(changed(path, undefined)), "CONFIG_E_MANIFEST", `${path.join(".")} missing`);
+    t.equal(codeOf(changed(path, { wrong: true })), "CONFIG_E_MANIFEST", `${path.join(".")} an object`);
+  }
+});
+
+t.test("values that watchd could not act on are refused", async (t) => {
+  const agent = ["agents", "enricher"];
+  const wrong: readonly (readonly [readonly string[], unknown])[] = [
+    [[...agent, "command"], []],
+    [[...agent, "command"], ["node"]],
+    [
+      [...agent, "command"],
+      ["/bin/node", "a\u0000b"],
+    ],
+    [[...agent, "startupMs"], -1],
+    [[...agent, "startupMs"], 0.5],
+    [[...agent, "restart", "attempts"], 0],
+    [[...agent, "restart", "backoff", "factor"], 0.5],
+    [[...agent, "restart", "when"], "sometimes"],
+    [[...agent, "stop", "signal"], "SIGKILL"],
+    [[...agent, "credentials"], { A: "relative" }],
+  ];
+  for (const [path, value] of wrong)
+    t.equal(codeOf(changed(path, value)), "CONFIG_E_MANIFEST", path.join("."));
+});
+
+/** Paths of every value that is not itself made of named fields. */
+function leaves(value: unknown, path: readonly string[] = []): (readonly string[])[] {
+  const free = ["environment", "credentials"].includes(path.at(-1) ?? "");
+  if (free || typeof value !== "object" || value === null || Array.isArray(value)) return free ? [] : [path];
+  return Object.entries(value).flatMap(([key, member]) => leaves(member, [...path, key]));
+}
+
+/** The manifest's text with one value replaced, or left out. */
+function changed(path: readonly string[], value: unknown): string {
+  const document: unknown = structuredClone(manifest);
+  let parent = document as Record<string, unknown>;
+  for (const key of path.slice(0, -1)) parent = parent[key] as Record<string, unknown>;
+  parent[path.at(-1) ?? ""] = value;
+  return JSON.stringify(document);
+}

@@ -1,0 +1,123 @@
+import { messageOf } from "@daruma/base";
+import { configErrors } from "./catalogue.ts";
+import {
+  type AgentManifest,
+  type BackoffPolicy,
+  escalations,
+  type HealthPolicy,
+  type HostManifest,
+  type RestartPolicy,
+  type StopPolicy,
+  stopSignals,
+  type WatchdogPolicy,
+} from "./manifest.ts";
+import {
+  absolutePath,
+  fields,
+  flag,
+  list,
+  nonEmptyText,
+  nullable,
+  oneOf,
+  type Reader,
+  real,
+  record,
+  ShapeError,
+  text,
+  whole,
+} from "./shape.ts";
+import { restartConditions } from "./words.ts";
+
+const milliseconds = whole(0);
+
+const readBackoff = fields<BackoffPolicy>({
+  initialMs: milliseconds,
+  factor: real(1, Number.MAX_VALUE),
+  maxMs: milliseconds,
+  jitter: real(0, 1),
+});
+
+const readRestart = fields<RestartPolicy>({
+  when: oneOf(restartConditions),
+  backoff: readBackoff,
+  attempts: whole(1),
+  withinMs: milliseconds,
+});
+
+const readHealth = fields<HealthPolicy>({
+  url: nonEmptyText,
+  everyMs: whole(1),
+  withinMs: whole(1),
+  status: whole(100, 599),
+  failures: whole(1),
+});
+
+const readCommand: Reader<readonly string[]> = (value, path) => {
+  const command = list(text)(value, path);
+  if (command.length === 0) throw new ShapeError(path, "must not be empty");
+  absolutePath(command[0], `${path}[0]`);
+  return command;
+};
+
+const readAgent = fields<AgentManifest>({
+  digest: nonEmptyText,
+  command: readCommand,
+  environment: record(text),
+  workingDirectory: nullable(absolutePath),
+  credentials: record(absolutePath),
+  startupMs: milliseconds,
+  health: nullable(readHealth),
+  restart: readRestart,
+  limits: fields<AgentManifest["limits"]>({ memoryBytes: nullable(whole(1)) }),
+  stop: fields<StopPolicy>({ signal: oneOf(stopSignals), graceMs: milliseconds }),
+  escalate: list(oneOf(escalations)),
+  required: flag,
+});
+
+const readManifest = fields<HostManifest>({
+  schemaVersion: (value) => {
+    if (value === 1) return value;
+    throw new ShapeError("schemaVersion", "must be 1");
+  },
+  host: nonEmptyText,
+  system: nonEmptyText,
+  hostDigest: nonEmptyText,
+  watchdog: fields<WatchdogPolicy>({ probationMs: milliseconds, rollbackBudget: whole(0) }),
+  agents: record(readAgent),
+});
+
+/**
+ * Reads the text of a `host.json`. Fields that are not known are left out, so that a release can read what the next one
+ * writes under the same version.
+ *
+ * @param where the file, for the message.
+ * @throws CONFIG_E_MANIFEST_VERSION when another release's reader is needed, CONFIG_E_MANIFEST for all else.
+ */
+export function parseManifest(text: string, where?: string): HostManifest {
+  const details = where === undefined ? {} : { where };
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    const message = `The manifest is not JSON: ${messageOf(error)}.`;
+    throw configErrors.make("CONFIG_E_MANIFEST", message, { ...details, cause: error });
+  }
+  const version = versionOf(document);
+  if (version !== undefined && version !== 1) {
+    const message = `The manifest has schemaVersion ${version}, and this release reads only 1.`;
+    throw configErrors.make("CONFIG_E_MANIFEST_VERSION", message, details);
+  }
+  try {
+    return readManifest(document, "");
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    const problem = { path: error.path, message: error.message };
+    const message = `The manifest is not valid: ${problem.path} ${problem.message}.`;
+    throw configErrors.make("CONFIG_E_MANIFEST", message, { ...details, problems: [problem] });
+  }
+}
+
+function versionOf(document: unknown): number | undefined {
+  if (typeof document !== "object" || document === null || !("schemaVersion" in document)) return undefined;
+  return typeof document.schemaVersion === "number" ? document.schemaVersion : undefined;
+}

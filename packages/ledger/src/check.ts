@@ -1,0 +1,137 @@
+import { canonicalize, type DarumaError } from "@daruma/base";
+import { ledgerErrors } from "./catalogue.ts";
+import { emptyHead, type Head, isPlainObject, readEntry } from "./entry.ts";
+import type { ChainState, OutboxKey } from "./group.ts";
+import { type LedgerDb, storeFormat, storeKeys } from "./level.ts";
+import { type BadEntry, ChainVerifier } from "./verify.ts";
+
+/** How many entries at the end are verified before ledgerd serves. All of them: `agentctl ledger verify`. */
+const entriesChecked = 1000;
+
+/**
+ * Reads the state of an opened store and checks that its parts agree: the format, the host, the head, the head file,
+ * and the last 1,000 entries. A store that was never used is given its first state.
+ *
+ * @throws LEDGER_E_DAMAGED, LEDGER_E_FORMAT, LEDGER_E_OTHER_HOST
+ */
+export async function checkStore(db: LedgerDb, headOnFile: Head | null, host: string): Promise<ChainState> {
+  const [meta, head] = await db.getMany([storeKeys.meta, storeKeys.head]);
+  if (meta === undefined && head === undefined) return await startStore(db, headOnFile, host);
+  checkMeta(db, meta, host);
+  const state: ChainState = { head: parseHead(db, head), writers: await readWriters(db) };
+  if (headOnFile === null && state.head.seq > 0) throw damaged(db, "its head file is missing");
+  await checkTail(db, state.head, headOnFile ?? emptyHead, host);
+  return state;
+}
+
+/** Feeds `verifier` with all stored entries from number `from` on, until the first bad or missing one. */
+export async function verifyStored(
+  db: LedgerDb,
+  from: number,
+  verifier: ChainVerifier,
+): Promise<BadEntry | null> {
+  const range = { gte: storeKeys.entry(from), lt: storeKeys.entries.lt, valueEncoding: "buffer" } as const;
+  let seq = from;
+  for await (const [key, value] of db.iterator<string, Buffer>({
+    ...range,
+    highWaterMarkBytes: 1024 * 1024,
+  })) {
+    if (key !== storeKeys.entry(seq)) return verifier.fail("wrong-seq", `entry ${seq} is missing`, seq);
+    const bad = verifier.push(value);
+    if (bad !== null) return bad;
+    if (verifier.last?.seq !== seq)
+      return verifier.fail("wrong-seq", `another entry is stored as ${seq}`, seq);
+    seq += 1;
+  }
+  return null;
+}
+
+async function startStore(db: LedgerDb, headOnFile: Head | null, host: string): Promise<ChainState> {
+  if (headOnFile !== null && headOnFile.seq > 0) {
+    throw damaged(db, `it is empty, but its head file knows ${headOnFile.seq} entries`);
+  }
+  for await (const key of db.keys({ limit: 1 })) throw damaged(db, `it has no head, but the key ${key}`);
+  const state: ChainState = { head: emptyHead, writers: new Map() };
+  const meta = canonicalize({ format: storeFormat, host });
+  await db.batch(
+    [
+      { type: "put", key: storeKeys.meta, value: meta },
+      { type: "put", key: storeKeys.head, value: printHead(state.head) },
+    ],
+    { sync: true },
+  );
+  return state;
+}
+
+function checkMeta(db: LedgerDb, text: string | undefined, host: string): void {
+  const meta = parse(db, "meta", text);
+  if (meta.format !== storeFormat) {
+    const message = `the ledger in ${db.location} has a format other than ${storeFormat}`;
+    throw ledgerErrors.make("LEDGER_E_FORMAT", message, { where: db.location });
+  }
+  if (meta.host === host) return;
+  const message = `the ledger in ${db.location} belongs to host ${String(meta.host)}, not ${host}`;
+  throw ledgerErrors.make("LEDGER_E_OTHER_HOST", message, { where: db.location });
+}
+
+async function checkTail(db: LedgerDb, head: Head, headOnFile: Head, host: string): Promise<void> {
+  const from = Math.max(1, head.seq - entriesChecked + 1);
+  const verifier = new ChainVerifier(host);
+  const bad = await verifyStored(db, from, verifier);
+  if (bad !== null) throw damaged(db, `entry ${bad.seq ?? from} is bad: ${bad.message}`);
+  const last = verifier.last ?? emptyHead;
+  if (last.seq !== head.seq || last.hash !== head.hash) {
+    throw damaged(db, `its last entry is ${nameOf(last)}, its head says ${nameOf(head)}`);
+  }
+  if (headOnFile.seq > head.seq) {
+    throw damaged(db, `it ends at entry ${head.seq}, but its head file knows ${headOnFile.seq}`);
+  }
+  if (headOnFile.seq > 0 && (await hashOf(db, headOnFile.seq)) !== headOnFile.hash) {
+    throw damaged(db, `entry ${headOnFile.seq} is not the one that its head file knows`);
+  }
+}
+
+/** The hash that the stored entry `seq` bears; undefined if there is none to be read. */
+export async function hashOf(db: LedgerDb, seq: number): Promise<string | undefined> {
+  return readEntry((await db.get(storeKeys.entry(seq))) ?? "").entry?.hash;
+}
+
+async function readWriters(db: LedgerDb): Promise<ReadonlyMap<string, OutboxKey>> {
+  const writers = new Map<string, OutboxKey>();
+  for await (const [key, text] of db.iterator(storeKeys.writers)) {
+    const { epoch, n } = parse(db, key, text);
+    if (typeof epoch !== "string" || !Number.isSafeInteger(n)) throw damaged(db, `${key} is not readable`);
+    writers.set(key.slice(storeKeys.writers.gt.length), { epoch, n: n as number });
+  }
+  return writers;
+}
+
+export function printHead(head: Head): string {
+  return `{"hash":"${head.hash}","seq":${head.seq}}`;
+}
+
+export function parseHead(db: LedgerDb, text: string | undefined): Head {
+  const { seq, hash } = parse(db, "head", text);
+  if (!Number.isSafeInteger(seq) || typeof hash !== "string") throw damaged(db, "its head is not readable");
+  return { seq: seq as number, hash };
+}
+
+function parse(db: LedgerDb, what: string, text: string | undefined): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text ?? "");
+    if (isPlainObject(value)) return value;
+  } catch {
+    // Said below, for all that is no JSON object alike.
+  }
+  throw damaged(db, `its ${what} is not readable`);
+}
+
+function damaged(db: LedgerDb, why: string): DarumaError {
+  return ledgerErrors.make("LEDGER_E_DAMAGED", `the ledger in ${db.location} is damaged: ${why}`, {
+    where: db.location,
+  });
+}
+
+function nameOf(head: Head): string {
+  return head.seq === 0 ? "none" : `${head.seq} (${head.hash})`;
+}

@@ -1,0 +1,147 @@
+import { type DarumaError, isDarumaError } from "@daruma/base";
+import { ledgerErrors } from "./catalogue.ts";
+import {
+  type GroupPlan,
+  type GroupRequest,
+  type HeldKeys,
+  holdKeys,
+  type Outcome,
+  planGroup,
+} from "./group.ts";
+import type { Store } from "./store.ts";
+
+export interface Submission extends GroupRequest {
+  /** Size of the request, for the bounds of the queue. */
+  readonly bytes: number;
+  /** Called once: after the entry is durable, or when it will not be. */
+  answer(outcome: Outcome): void;
+}
+
+export interface CommitterOptions {
+  /** Writing began to fail, or works again (`null`). */
+  onTrouble(error: DarumaError | null): void;
+  /** Nothing can be written any more. */
+  onFatal(error: unknown): void;
+}
+
+const maxGroupRequests = 1024;
+const maxGroupBytes = 2 * 1024 * 1024;
+const maxQueuedRequests = 8192;
+const maxQueuedBytes = 8 * 1024 * 1024;
+
+/** Groups appends: while one group is being synced the next one gathers. */
+export class Committer {
+  readonly #store: Store;
+  readonly #options: CommitterOptions;
+  #queue: Submission[] = [];
+  #queuedBytes = 0;
+  #held: HeldKeys = new Map();
+  #running: Promise<void> | null = null;
+  #stopping = false;
+  #inTrouble = false;
+  #roomWaiters: (() => void)[] = [];
+  #commitWaiters = new Set<() => void>();
+
+  constructor(store: Store, options: CommitterOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  submit(submission: Submission): void {
+    if (this.#stopping) {
+      submission.answer(stopping());
+      return;
+    }
+    this.#queue.push(submission);
+    this.#queuedBytes += submission.bytes;
+    this.#running ??= this.#run();
+  }
+
+  /** Whoever submits must stop reading when this is true, until `onRoom` calls. */
+  get full(): boolean {
+    return this.#queue.length >= maxQueuedRequests || this.#queuedBytes >= maxQueuedBytes;
+  }
+
+  /** Calls once, when the queue has room again. */
+  onRoom(callback: () => void): void {
+    this.#roomWaiters.push(callback);
+  }
+
+  /** Calls once, after the next group is durable. The function returned takes the wish back. */
+  onCommit(callback: () => void): () => void {
+    this.#commitWaiters.add(callback);
+    return () => this.#commitWaiters.delete(callback);
+  }
+
+  /** Finishes the group that is being written and refuses the rest. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const submission of this.#take(Number.POSITIVE_INFINITY)) submission.answer(stopping());
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      // Everything that has arrived in this turn of the event loop belongs to the first group.
+      await new Promise(setImmediate);
+      while (this.#queue.length > 0) {
+        const group = this.#take(maxGroupRequests);
+        const outcomes = await this.#write(group);
+        group.forEach((submission, index) => {
+          submission.answer(outcomes[index] ?? stopping());
+        });
+      }
+    } catch (error) {
+      this.#options.onFatal(error);
+    } finally {
+      this.#running = null;
+    }
+  }
+
+  #take(most: number): readonly Submission[] {
+    let count = 0;
+    let bytes = 0;
+    for (const submission of this.#queue) {
+      if (count >= most || (most < Number.POSITIVE_INFINITY && bytes >= maxGroupBytes)) break;
+      bytes += submission.bytes;
+      count += 1;
+    }
+    const group = this.#queue.splice(0, count);
+    this.#queuedBytes -= bytes;
+    if (!this.full) for (const callback of this.#roomWaiters.splice(0)) callback();
+    return group;
+  }
+
+  async #write(group: readonly Submission[]): Promise<readonly Outcome[]> {
+    const plan = (): GroupPlan => planGroup(this.#store.state, this.#held, group, new Date().toISOString());
+    let planned: GroupPlan | null = null;
+    try {
+      if (!this.#store.writable) await this.#store.ready();
+      planned = plan();
+      if (planned.entries.length > 0) await this.#store.commit(planned);
+    } catch (error) {
+      if (!isDarumaError(error)) throw error;
+      planned ??= plan();
+      this.#held = holdKeys(this.#store.state, this.#held, planned);
+      this.#trouble(error);
+      return planned.outcomes.map((outcome) =>
+        outcome.kind === "refused" ? outcome : { kind: "refused", error },
+      );
+    }
+    this.#trouble(null);
+    for (const callback of this.#commitWaiters) callback();
+    this.#commitWaiters.clear();
+    return planned.outcomes;
+  }
+
+  #trouble(error: DarumaError | null): void {
+    if (error?.code === "LEDGER_E_DAMAGED") this.#options.onFatal(error);
+    if (this.#inTrouble === (error !== null)) return;
+    this.#inTrouble = error !== null;
+    this.#options.onTrouble(error);
+  }
+}
+
+function stopping(): Outcome {
+  return { kind: "refused", error: ledgerErrors.make("LEDGER_E_STOPPING", "ledgerd is stopping") };
+}

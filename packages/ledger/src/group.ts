@@ -1,0 +1,105 @@
+import type { DarumaError } from "@daruma/base";
+import { ledgerErrors } from "./catalogue.ts";
+import { type Head, maxEntryBytes, type PreparedEntry, type SealedEntry, sealEntry } from "./entry.ts";
+
+/** Makes an append idempotent: within one epoch, `n` only grows; an epoch is any text, new for each new outbox. */
+export interface OutboxKey {
+  readonly epoch: string;
+  readonly n: number;
+}
+
+/** Everything that the next group builds on. Stored in the same batch as the entries. */
+export interface ChainState {
+  readonly head: Head;
+  /** The last key of each writer that uses keys. */
+  readonly writers: ReadonlyMap<string, OutboxKey>;
+}
+
+export interface GroupRequest {
+  readonly writer: string;
+  readonly prepared: PreparedEntry;
+  readonly key: OutboxKey | null;
+}
+
+export type Outcome =
+  | { readonly kind: "written"; readonly seq: number; readonly hash: string; readonly time: string }
+  | { readonly kind: "duplicate" }
+  | { readonly kind: "refused"; readonly error: DarumaError };
+
+export interface GroupPlan {
+  /** One for each request, in order. They come true once `entries` are durable. */
+  readonly outcomes: readonly Outcome[];
+  readonly entries: readonly SealedEntry[];
+  readonly next: ChainState;
+  /** For each writer, the first key that this group writes. */
+  readonly firstKeys: ReadonlyMap<string, OutboxKey>;
+}
+
+/** For each writer, the first key whose append failed: later keys must not overtake it. */
+export type HeldKeys = ReadonlyMap<string, OutboxKey>;
+
+/** Decides what a group of requests writes. Pure: nothing has happened until the caller has stored the plan. */
+export function planGroup(
+  state: ChainState,
+  held: HeldKeys,
+  requests: readonly GroupRequest[],
+  time: string,
+): GroupPlan {
+  let head = state.head;
+  const writers = new Map(state.writers);
+  const firstKeys = new Map<string, OutboxKey>();
+  const entries: SealedEntry[] = [];
+  const outcomes = requests.map((request): Outcome => {
+    const early = answerByKey(request, writers.get(request.writer), held.get(request.writer));
+    if (early !== null) return early;
+    const sealed = sealEntry(request.prepared, head.hash, head.seq + 1, time);
+    if (isTooLarge(sealed.line)) return { kind: "refused", error: tooLarge() };
+    if (request.key !== null) {
+      writers.set(request.writer, request.key);
+      if (!firstKeys.has(request.writer)) firstKeys.set(request.writer, request.key);
+    }
+    head = { seq: sealed.seq, hash: sealed.hash };
+    entries.push(sealed);
+    return { kind: "written", seq: sealed.seq, hash: sealed.hash, time };
+  });
+  return { outcomes, entries, next: { head, writers }, firstKeys };
+}
+
+/** Adds the keys of a plan that could not be stored. */
+export function holdKeys(state: ChainState, held: HeldKeys, plan: GroupPlan): HeldKeys {
+  const next = new Map(held);
+  for (const [writer, key] of plan.firstKeys) {
+    const before = held.get(writer);
+    if (before !== undefined && isHeld(before, key, state.writers.get(writer))) continue;
+    next.set(writer, key);
+  }
+  return next;
+}
+
+export function tooLarge(): DarumaError {
+  return ledgerErrors.make("LEDGER_E_TOO_LARGE", `an entry may have ${maxEntryBytes} bytes`);
+}
+
+function answerByKey(
+  request: GroupRequest,
+  last: OutboxKey | undefined,
+  held: OutboxKey | undefined,
+): Outcome | null {
+  const { key } = request;
+  if (key === null) return null;
+  if (last !== undefined && key.epoch === last.epoch && key.n <= last.n) return { kind: "duplicate" };
+  if (held === undefined || !isHeld(held, key, last)) return null;
+  const message = `append ${held.n} of epoch ${held.epoch} failed and must come before ${key.n}`;
+  return { kind: "refused", error: ledgerErrors.make("LEDGER_E_OUT_OF_ORDER", message) };
+}
+
+/** Whether `key` would overtake `held`. Once `held` itself is written it holds nothing any more. */
+function isHeld(held: OutboxKey, key: OutboxKey, last: OutboxKey | undefined): boolean {
+  if (held.epoch !== key.epoch || key.n <= held.n) return false;
+  return last === undefined || last.epoch !== held.epoch || last.n < held.n;
+}
+
+function isTooLarge(line: string): boolean {
+  // A UTF-16 code unit is at most 3 bytes of UTF-8: counting is needed only for long lines.
+  return line.length * 3 > maxEntryBytes && Buffer.byteLength(line) > maxEntryBytes;
+}

@@ -1,0 +1,17 @@
+export { ledgerErrors } from "./catalogue.ts";
+export {
+  type Appended,
+  type AppendRequest,
+  type ConnectOptions,
+  connectLedger,
+  type LedgerConnection,
+  ledgerStatus,
+} from "./client.ts";
+export { type Entry, type EntryDraft, type Head, type JsonObject, maxEntryBytes } from "./entry.ts";
+export type { OutboxKey } from "./group.ts";
+export { type ReadOptions, readEntries, type StoredEntry } from "./reader.ts";
+export { operatorWriter } from "./request.ts";
+export { type Ledgerd, type LedgerdOptions, type LedgerStatus, startLedgerd } from "./server.ts";
+export { type BadEntry, type BadReason, ChainVerifier, type Verification } from "./verify.ts";
+export { verifyDirectory } from "./verify-directory.ts";
+export { verifyExport, verifyPath } from "./verify-export.ts";

@@ -1,0 +1,65 @@
+import { parseArgs } from "node:util";
+import { type DarumaError, messageOf } from "@daruma/base";
+import { ledgerErrors } from "./catalogue.ts";
+import { isLabel } from "./entry.ts";
+
+export interface ProgramOptions {
+  readonly store: string;
+  readonly sockets: string;
+  readonly host: string;
+  readonly writers: readonly string[];
+  /** Stop when stdin ends, as it does when the process at its other end dies. */
+  readonly exitWithParent: boolean;
+}
+
+const namePattern = /^[a-z][a-z0-9-]{0,26}[a-z0-9]$/;
+
+/** @throws LEDGER_E_USAGE */
+export function parseOptions(argv: readonly string[]): ProgramOptions {
+  const values = parse(argv);
+  const writers = required(values, "writers").split(",");
+  const odd = writers.find((name) => !namePattern.test(name));
+  if (odd !== undefined) throw usage(`--writers: "${odd}" must match ${namePattern.source}`);
+  if (new Set(writers).size !== writers.length) throw usage("--writers names one writer twice");
+  const host = required(values, "host");
+  if (!isLabel(host)) throw usage("--host must be 1 to 256 characters without control characters");
+  return {
+    store: required(values, "store"),
+    sockets: required(values, "sockets"),
+    host,
+    writers,
+    exitWithParent: values["exit-with-parent"] === true,
+  };
+}
+
+type Values = Readonly<Record<string, string | boolean | undefined>>;
+
+function parse(argv: readonly string[]): Values {
+  const text = { type: "string" } as const;
+  try {
+    return parseArgs({
+      args: [...argv],
+      strict: true,
+      allowPositionals: false,
+      options: {
+        store: text,
+        sockets: text,
+        host: text,
+        writers: text,
+        "exit-with-parent": { type: "boolean" },
+      },
+    }).values;
+  } catch (error) {
+    throw usage(messageOf(error));
+  }
+}
+
+function required(values: Values, name: string): string {
+  const value = values[name];
+  if (typeof value === "string" && value !== "") return value;
+  throw usage(`--${name} is missing`);
+}
+
+function usage(message: string): DarumaError {
+  return ledgerErrors.make("LEDGER_E_USAGE", message);
+}

@@ -1,0 +1,162 @@
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { type DarumaError, type Request, serveUnix, streamed, type UnixServer } from "@daruma/base";
+import { AppendSession } from "./append-session.ts";
+import { ledgerErrors } from "./catalogue.ts";
+import { Committer } from "./committer.ts";
+import type { Head } from "./entry.ts";
+import { type EntryQuery, streamEntries } from "./entry-stream.ts";
+import { appendProtocol } from "./request.ts";
+import { Store } from "./store.ts";
+
+export interface LedgerdOptions {
+  /** Directory of the ledger; made if it is missing. */
+  readonly store: string;
+  /** Directory of the sockets; made if it is missing. */
+  readonly sockets: string;
+  readonly host: string;
+  /** Each gets the socket WRITER.sock, and is the actor of what comes through it. */
+  readonly writers: readonly string[];
+  /** Told once when writing begins to fail, and with `null` once when it works again. */
+  readonly onTrouble: (error: DarumaError | null) => void;
+  /** Something failed that only this client will notice. */
+  readonly onProblem: (error: unknown) => void;
+  /** Nothing can be written any more: stop. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+export interface Ledgerd {
+  /** Writer -> path of its socket. */
+  readonly sockets: Readonly<Record<string, string>>;
+  /** The last entry when it started. */
+  readonly head: Head;
+  /** Finishes the group that is being written, then closes everything. May be called again. */
+  stop(): Promise<void>;
+}
+
+/** What `GET /v1/status` answers. */
+export interface LedgerStatus {
+  readonly schemaVersion: 1;
+  readonly host: string;
+  readonly pid: number;
+  readonly entries: number;
+  readonly head: Head;
+  /** False after a failed write until one works again; appends are tried all the same. */
+  readonly writable: boolean;
+}
+
+/** How long a client may take to receive its last answers when ledgerd stops. */
+const lastAnswersMs = 1000;
+
+/**
+ * Opens the ledger and serves it.
+ *
+ * @throws what Store.open throws; SOCKET_E_PATH_TOO_LONG, SOCKET_E_IN_USE, SOCKET_E_UNUSABLE
+ */
+export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
+  const store = await Store.open(options.store, options.host);
+  const { head } = store.state;
+  const committer = new Committer(store, options);
+  const sessions = new Set<AppendSession>();
+  const parts: Parts = { store, committer, sessions, stopping: false };
+  const servers: UnixServer[] = [];
+  const close = async () => {
+    parts.stopping = true;
+    await committer.stop();
+    await Promise.all([...sessions].map((session) => session.stop(lastAnswersMs)));
+    await Promise.all(servers.map((server) => server.close()));
+    await store.close();
+  };
+  try {
+    for (const writer of options.writers) {
+      servers.push(await serveWriter(writer, options, parts));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  let stopped: Promise<void> | null = null;
+  return {
+    head,
+    sockets: Object.fromEntries(servers.map((server, index) => [options.writers[index] ?? "", server.path])),
+    stop: () => {
+      stopped ??= close();
+      return stopped;
+    },
+  };
+}
+
+interface Parts {
+  readonly store: Store;
+  readonly committer: Committer;
+  readonly sessions: Set<AppendSession>;
+  stopping: boolean;
+}
+
+function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Promise<UnixServer> {
+  const { store, committer } = parts;
+  return serveUnix({
+    path: join(options.sockets, `${writer}.sock`),
+    routes: {
+      "GET /v1/status": async () => statusOf(store),
+      "GET /v1/entries": async (request) => {
+        await streamEntries({ store, committer }, parseQuery(request), request.response, options.onProblem);
+        return streamed;
+      },
+    },
+    onUpgrade: (protocol, socket, head) => upgrade(protocol, socket, head, writer, parts),
+    onBug: options.onProblem,
+  });
+}
+
+function upgrade(protocol: string, socket: Duplex, head: Buffer, writer: string, parts: Parts): void {
+  const status = parts.stopping ? "503 Service Unavailable" : "426 Upgrade Required";
+  if (parts.stopping || protocol !== appendProtocol) {
+    socket.on("error", () => socket.destroy());
+    socket.end(`HTTP/1.1 ${status}\r\nUpgrade: ${appendProtocol}\r\nConnection: close\r\n\r\n`, () =>
+      socket.destroy(),
+    );
+    return;
+  }
+  const { store, committer, sessions } = parts;
+  const session = new AppendSession(socket, head, { writer, host: store.host, committer });
+  sessions.add(session);
+  socket.on("close", () => sessions.delete(session));
+}
+
+function statusOf(store: Store): LedgerStatus {
+  const { head } = store.state;
+  return {
+    schemaVersion: 1,
+    host: store.host,
+    pid: process.pid,
+    entries: head.seq,
+    head,
+    writable: store.writable,
+  };
+}
+
+function parseQuery(request: Request): EntryQuery {
+  for (const name of request.query.keys()) {
+    if (!["after", "limit", "follow"].includes(name)) throw badQuery(`unknown parameter ${name}`);
+  }
+  const follow = request.query.get("follow") ?? "0";
+  if (follow !== "0" && follow !== "1") throw badQuery("follow must be 0 or 1");
+  return {
+    after: integerOf(request, "after", 0, 0),
+    limit: integerOf(request, "limit", 1, Number.POSITIVE_INFINITY),
+    follow: follow === "1",
+  };
+}
+
+function integerOf(request: Request, name: string, least: number, otherwise: number): number {
+  const text = request.query.get(name);
+  if (text === null) return otherwise;
+  const value = Number(text);
+  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+  throw badQuery(`${name} must be an integer from ${least}`);
+}
+
+function badQuery(message: string): DarumaError {
+  return ledgerErrors.make("LEDGER_E_BAD_REQUEST", message);
+}

@@ -1,0 +1,253 @@
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { type DarumaError, isDarumaError, messageOf, syncDirectory } from "@daruma/base";
+import { ledgerErrors } from "./catalogue.ts";
+import { checkStore, printHead } from "./check.ts";
+import type { ChainState, GroupPlan } from "./group.ts";
+import { type HeadFile, openHeadFile, readHeadFile } from "./head-file.ts";
+import { forgetAllLogs, forgetLogs, keepLogs } from "./kept-logs.ts";
+import { hasLevel, type LedgerDb, openError, openLevel, storeKeys } from "./level.ts";
+
+/** Where things are in a ledger's directory. */
+export function storePaths(directory: string) {
+  return {
+    level: join(directory, "entries"),
+    head: join(directory, "head"),
+    keptLogs: join(directory, "before-open"),
+  };
+}
+
+/** Entries and bytes that one read gives at most; a single entry may be more bytes. */
+const readEntries = 512;
+const readBytes = 1024 * 1024;
+
+interface Opened {
+  readonly db: LedgerDb;
+  readonly headFile: HeadFile;
+  readonly state: ChainState;
+}
+
+/** The ledger on disk. One process has it open at a time; it is the only one that may call `commit`, one at a time. */
+export class Store {
+  readonly directory: string;
+  readonly host: string;
+  #opened: Opened | null;
+  #state: ChainState;
+  /** A group whose batch failed and of which only opening the store again can tell whether it is there. */
+  #unsettled: GroupPlan | null = null;
+  #broken: DarumaError | null = null;
+
+  private constructor(directory: string, host: string, opened: Opened) {
+    this.directory = directory;
+    this.host = host;
+    this.#opened = opened;
+    this.#state = opened.state;
+  }
+
+  /**
+   * Opens the ledger in `directory` for `host`, and starts one where there is none. Nothing is repaired or cut.
+   *
+   * @throws LEDGER_E_LOCKED, LEDGER_E_READ_ONLY, LEDGER_E_DAMAGED, LEDGER_E_FORMAT, LEDGER_E_OTHER_HOST,
+   *   LEDGER_E_UNUSABLE
+   */
+  static async open(directory: string, host: string): Promise<Store> {
+    const absolute = resolve(directory);
+    return new Store(absolute, host, await openParts(absolute, host));
+  }
+
+  /** What is durable. */
+  get state(): ChainState {
+    return this.#state;
+  }
+
+  /** False after a failed write, until the store could be opened again. */
+  get writable(): boolean {
+    return this.#opened !== null;
+  }
+
+  /**
+   * Makes a plan durable, all of it or nothing. The plan must have been made from the present `state`.
+   *
+   * @throws LEDGER_E_WRITE_FAILED: `state` is as before; LEDGER_E_DAMAGED: nothing can be written any more.
+   */
+  async commit(plan: GroupPlan): Promise<void> {
+    if (this.#opened === null) throw new Error("commit needs a store that is ready");
+    try {
+      await this.#opened.db.batch(operationsOf(plan), { sync: true });
+      this.#opened.headFile.write(plan.next.head);
+      this.#state = plan.next;
+    } catch (cause) {
+      await this.#settle(plan, cause);
+    }
+  }
+
+  /**
+   * Opens the store again after a failed write. Does nothing while it is open.
+   *
+   * @throws LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED
+   */
+  async ready(): Promise<void> {
+    if (this.#broken !== null) throw this.#broken;
+    if (this.#opened !== null) return;
+    let opened: Opened;
+    try {
+      opened = await openParts(this.directory, this.host);
+    } catch (error) {
+      if (isDarumaError(error) && error.code === "LEDGER_E_DAMAGED") this.#broken = error;
+      throw this.#broken ?? writeFailed(error);
+    }
+    const found = opened.state.head.hash;
+    const expected = [this.#state.head.hash, this.#unsettled?.next.head.hash];
+    if (!expected.includes(found)) {
+      await closeParts(opened);
+      this.#broken = ledgerErrors.make(
+        "LEDGER_E_DAMAGED",
+        `after a failed write the ledger in ${this.directory} ends at entry ${opened.state.head.seq}, not at ${this.#state.head.seq}`,
+        { where: this.directory },
+      );
+      throw this.#broken;
+    }
+    this.#unsettled = null;
+    this.#opened = opened;
+    this.#state = opened.state;
+  }
+
+  /**
+   * The stored bytes of the entries after number `after`, in order: as many as fit in one read, none only if there are
+   * none.
+   *
+   * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
+   */
+  async read(after: number, limit: number): Promise<readonly Buffer[]> {
+    const { head } = this.#state;
+    if (after >= head.seq || limit <= 0) return [];
+    const opened = this.#opened;
+    if (opened === null) throw this.#broken ?? unreadable(this.directory);
+    try {
+      return await readSome(opened.db, after, head.seq, limit);
+    } catch (error) {
+      if (isDarumaError(error)) throw error;
+      if (this.#opened !== opened) throw unreadable(this.directory);
+      throw openError(this.directory, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = null;
+    if (opened !== null) await closeParts(opened);
+  }
+
+  /**
+   * After a failed write LevelDB's log may hold half a record, behind which it would lose everything written later. So
+   * the store is closed and opened again, and what is found then decides what the write was: done or not.
+   */
+  async #settle(plan: GroupPlan, cause: unknown): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = null;
+    this.#unsettled = plan;
+    if (opened !== null) await closeParts(opened).catch(() => undefined);
+    try {
+      await this.ready();
+    } catch (error) {
+      throw this.#broken ?? writeFailed(cause, error);
+    }
+    if (this.#state.head.hash !== plan.next.head.hash) throw writeFailed(cause);
+  }
+}
+
+function operationsOf(plan: GroupPlan) {
+  const put = (key: string, value: string) => ({ type: "put", key, value }) as const;
+  const operations = plan.entries.map((entry) => put(storeKeys.entry(entry.seq), entry.line));
+  for (const name of plan.firstKeys.keys()) {
+    operations.push(put(storeKeys.writer(name), JSON.stringify(plan.next.writers.get(name))));
+  }
+  operations.push(put(storeKeys.head, printHead(plan.next.head)));
+  return operations;
+}
+
+async function openParts(directory: string, host: string): Promise<Opened> {
+  const paths = storePaths(directory);
+  let kept: readonly string[] = [];
+  let db: LedgerDb | null = null;
+  try {
+    await mkdir(paths.level, { recursive: true, mode: 0o700 });
+    const headOnFile = await readHeadFile(paths.head);
+    const exists = await hasLevel(paths.level);
+    if (!exists && headOnFile !== null && headOnFile.seq > 0) {
+      throw ledgerErrors.make(
+        "LEDGER_E_DAMAGED",
+        `the entries in ${paths.level} are gone, but the head file knows ${headOnFile.seq} of them`,
+        { where: paths.level },
+      );
+    }
+    kept = await keepLogs(paths.level, paths.keptLogs);
+    db = await openLevel(paths.level, !exists);
+    const state = await checkStore(db, headOnFile, host);
+    const headFile = await openHeadFile(paths.head, state.head);
+    await forgetAllLogs(paths.keptLogs);
+    if (!exists) await syncDirectory(directory);
+    return { db, headFile, state };
+  } catch (error) {
+    const told = isDarumaError(error) ? error : openError(directory, error);
+    await db?.close();
+    if (told.code !== "LEDGER_E_DAMAGED") await forgetLogs(paths.keptLogs, kept);
+    throw told;
+  }
+}
+
+async function closeParts(opened: Opened): Promise<void> {
+  try {
+    await opened.headFile.close();
+  } finally {
+    await opened.db.close();
+  }
+}
+
+async function readSome(
+  db: LedgerDb,
+  after: number,
+  last: number,
+  limit: number,
+): Promise<readonly Buffer[]> {
+  const count = Math.min(limit, readEntries);
+  const iterator = db.iterator<string, Buffer>({
+    gt: storeKeys.entry(after),
+    lte: storeKeys.entry(last),
+    limit: count,
+    highWaterMarkBytes: readBytes,
+    valueEncoding: "buffer",
+    fillCache: false,
+  });
+  try {
+    const found = await iterator.nextv(count);
+    found.forEach(([key], index) => {
+      if (key !== storeKeys.entry(after + 1 + index)) throw missing(db, after + 1 + index);
+    });
+    if (found.length === 0) throw missing(db, after + 1);
+    return found.map(([, value]) => value);
+  } finally {
+    await iterator.close();
+  }
+}
+
+function missing(db: LedgerDb, seq: number): DarumaError {
+  return ledgerErrors.make("LEDGER_E_DAMAGED", `entry ${seq} is missing in ${db.location}`, {
+    where: db.location,
+  });
+}
+
+function writeFailed(cause: unknown, afterwards?: unknown): DarumaError {
+  const why =
+    afterwards === undefined ? "" : "; whether it was written shows once the ledger can be opened again";
+  const message = `the ledger cannot write (${messageOf(cause)})${why}`;
+  return ledgerErrors.make("LEDGER_E_WRITE_FAILED", message, { cause: afterwards ?? cause });
+}
+
+function unreadable(directory: string): DarumaError {
+  return ledgerErrors.make(
+    "LEDGER_E_UNUSABLE",
+    `the ledger in ${directory} cannot be read until it can be written again`,
+    { where: directory },
+  );
+}

@@ -1,0 +1,32 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { messageOf, systemCode } from "@daruma/base";
+import { ledgerErrors } from "./catalogue.ts";
+import { type Verification, verifyLines } from "./verify.ts";
+import { verifyDirectory } from "./verify-directory.ts";
+
+/**
+ * Verifies an export (or any JSON lines of stored entries) in bounded memory.
+ *
+ * @throws LEDGER_E_NOT_FOUND, LEDGER_E_UNUSABLE if the file cannot be read; what is in it is never thrown but told.
+ */
+export async function verifyExport(file: string): Promise<Verification> {
+  try {
+    return await verifyLines(createReadStream(file, { highWaterMark: 256 * 1024 }));
+  } catch (cause) {
+    if (systemCode(cause) === "ENOENT") throw notFound(file, `there is no file ${file}`);
+    if (systemCode(cause) === "EISDIR") throw notFound(file, `${file} is a directory, not an export`);
+    const message = `the export ${file} cannot be read: ${messageOf(cause)}`;
+    throw ledgerErrors.make("LEDGER_E_UNUSABLE", message, { where: file, cause });
+  }
+}
+
+/** Verifies whatever is at `path`: ledgerd's directory, or an export. */
+export async function verifyPath(path: string): Promise<Verification> {
+  const found = await stat(path).catch(() => null);
+  return found?.isDirectory() ? await verifyDirectory(path) : await verifyExport(path);
+}
+
+function notFound(file: string, message: string) {
+  return ledgerErrors.make("LEDGER_E_NOT_FOUND", message, { where: file });
+}

@@ -1,0 +1,40 @@
+import { digestOf, type JsonValue } from "@daruma/base";
+import type { AgentSpec, HostSpec } from "@daruma/config";
+
+/** A word of a command or a value of the environment: as it will stand in the manifest, and as what it is. */
+export interface ResolvedWord {
+  readonly text: string;
+  /** The same wherever the directory of generations is: a file of a source by its name in the store. */
+  readonly identity: JsonValue;
+}
+
+export interface ResolvedAgent {
+  readonly spec: AgentSpec;
+  readonly command: readonly ResolvedWord[];
+  readonly environment: Readonly<Record<string, ResolvedWord>>;
+}
+
+/**
+ * Hash of all by which a deploy can change what an agent does or how that is judged. How often it is restarted, what
+ * comes after that, and whether probation waits for it, are not in it: they cannot make an agent fail.
+ */
+export function agentDigest({ spec, command, environment }: ResolvedAgent): string {
+  return digestOf({
+    command: command.map((word) => word.identity),
+    environment: Object.fromEntries(Object.entries(environment).map(([name, word]) => [name, word.identity])),
+    workingDirectory: spec.workingDirectory,
+    credentials: spec.credentials,
+    limits: { ...spec.limits },
+    health: spec.health === null ? null : { ...spec.health },
+    startupMs: spec.startupMs,
+    stop: { ...spec.stop },
+  });
+}
+
+/**
+ * Hash of what else of a host can make an agent fail. Programs found on PATH are in the digests of the agents that use
+ * them, so that adding one agent changes nothing for the others.
+ */
+export function hostDigest({ host, system }: HostSpec): string {
+  return digestOf({ host, system });
+}

@@ -1,0 +1,1 @@
+export { watchdErrors } from "./catalogue.ts";

@@ -1,0 +1,116 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fc from "fast-check";
+import t from "tap";
+import { until } from "./fixtures/lab.ts";
+import {
+  couldNotLook,
+  findAlive,
+  parseStat,
+  readEnvironment,
+  readProcess,
+  readProcessTable,
+  readResidentBytes,
+  ticksPerSecond,
+} from "./process-table.ts";
+
+/** The 52 fields of proc_pid_stat(5), by number. */
+function statLine(fields: Readonly<Record<number, string | number>>): string {
+  return Array.from({ length: 52 }, (_, index) => String(fields[index + 1] ?? 0)).join(" ");
+}
+
+t.test("a stat line is read by its field numbers", async (t) => {
+  const line = statLine({ 1: 42, 2: "(node)", 3: "S", 5: 40, 6: 39, 20: 7, 22: 123456, 52: 256 });
+  t.same(parseStat(line), {
+    pid: 42,
+    group: 40,
+    session: 39,
+    startTicks: 123456,
+    alive: true,
+    kernelThread: false,
+    waitStatus: 256,
+  });
+});
+
+t.test("no program name can shift the fields", async (t) => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 64 }), fc.nat(), (name, startTicks) => {
+      const info = parseStat(statLine({ 1: 42, 2: `(${name})`, 3: "S", 6: 39, 20: 1, 22: startTicks }));
+      return info?.startTicks === startTicks && info.session === 39 && info.alive;
+    }),
+  );
+});
+
+t.test("a line that is cut off is no process", async (t) => {
+  const line = statLine({ 1: 42, 2: "(node)", 3: "S", 22: 5 });
+  for (let length = 0; length < line.length - 2; length++) t.equal(parseStat(line.slice(0, length)), null);
+});
+
+t.test("a zombie is not alive, but a leader whose other threads run on is", async (t) => {
+  t.equal(parseStat(statLine({ 1: 42, 2: "(x)", 3: "Z", 20: 1 }))?.alive, false);
+  t.equal(parseStat(statLine({ 1: 42, 2: "(x)", 3: "X", 20: 0 }))?.alive, false);
+  t.equal(parseStat(statLine({ 1: 42, 2: "(x)", 3: "Z", 20: 3 }))?.alive, true);
+});
+
+t.test("kernel threads are told apart", async (t) => {
+  t.equal(parseStat(statLine({ 1: 2, 2: "(kthreadd)", 3: "S", 9: 0x208040, 20: 1 }))?.kernelThread, true);
+});
+
+t.test("our own process is in the table, with a start time that means seconds since boot", async (t) => {
+  const own = readProcessTable().get(process.pid);
+  t.equal(own?.alive, true);
+  t.equal(own?.kernelThread, false);
+  const sinceBoot = Number(process.hrtime.bigint()) / 1e9;
+  const age = sinceBoot - (own?.startTicks ?? 0) / ticksPerSecond;
+  // The two clocks differ only by the time that the machine was suspended.
+  t.ok(age <= process.uptime() + 1, `${age} s`);
+});
+
+t.test("a process is found by pid and start time together only", async (t) => {
+  const own = readProcess(process.pid);
+  t.not(own, null);
+  t.equal(findAlive(process.pid, own?.startTicks ?? 0)?.pid, process.pid);
+  t.equal(findAlive(process.pid, (own?.startTicks ?? 0) + 1), null);
+});
+
+t.test("environment and memory of a process can be read, and those of none are nothing", async (t) => {
+  const child = spawn("sleep", ["60"], { env: { PATH: process.env.PATH, GREETING: "hello" } });
+  t.teardown(() => child.kill("SIGKILL"));
+  t.match(readEnvironment(child.pid ?? 0), "GREETING=hello\0");
+  t.ok(readResidentBytes(process.pid) > 10_000_000);
+  const gone = 2 ** 22 + 1;
+  t.equal(readProcess(gone), null);
+  t.equal(readEnvironment(gone), null);
+  t.equal(readResidentBytes(gone), 0);
+});
+
+t.test("a process that nobody has reaped is seen as dead", async (t) => {
+  // The shell prints the pid of a child and becomes a program that never waits for it.
+  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+  t.teardown(() => parent.kill("SIGKILL"));
+  const [line] = await once(parent.stdout, "data");
+  const pid = Number(String(line));
+  await until("the child has ended", () => readProcess(pid)?.alive === false);
+  t.equal(findAlive(pid, readProcess(pid)?.startTicks ?? 0), null);
+});
+
+t.test("to be out of file descriptors is an error, not an empty machine", async (t) => {
+  const script = `
+    const { readProcessTable, readProcess, couldNotLook } = await import(${JSON.stringify(new URL("./process-table.ts", import.meta.url).href)});
+    const { openSync } = await import("node:fs");
+    readProcessTable();
+    try { for (;;) openSync("/dev/null"); } catch {}
+    const seen = [];
+    for (const look of [readProcessTable, () => readProcess(process.pid)]) {
+      try { look(); seen.push("answered"); } catch (error) { seen.push(couldNotLook(error)); }
+    }
+    process.exit(seen.every((one) => one === true) ? 0 : 1);`;
+  const child = spawn("sh", [
+    "-c",
+    'ulimit -n 64; exec "$0" --input-type=module --eval "$1"',
+    process.execPath,
+    script,
+  ]);
+  t.equal(await new Promise((resolve) => child.on("exit", resolve)), 0);
+  t.equal(couldNotLook(Object.assign(new Error(), { code: "EIO" })), false);
+});

@@ -1,0 +1,80 @@
+import { mkdirSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "@daruma/base";
+import { watchdErrors } from "../catalogue.ts";
+import { readBootId } from "../clock.ts";
+import { isAgentName, ownerOf } from "./markers.ts";
+
+export interface ProcessManagerOptions {
+  /** Keeps agents' state and logs, and watchd's records of runs. Created if missing; one watchd at a time. */
+  readonly stateDir: string;
+  /** For what must not outlive the boot: credentials. Ideally in memory ($XDG_RUNTIME_DIR). */
+  readonly runtimeDir: string;
+  /** Where PATH, HOME, LANG and TZ of the agents come from. Default: our own environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** Where a process manager works, worked out once. */
+export interface Site {
+  readonly stateDir: string;
+  readonly recordDir: string;
+  readonly credentialsDir: string;
+  /** Marks every process that belongs to this state directory. */
+  readonly owner: string;
+  readonly bootId: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface AgentPaths {
+  readonly log: string;
+  readonly oldLog: string;
+  readonly state: string;
+  readonly checkpoint: string;
+  readonly credentials: string;
+}
+
+/** @throws WATCHD_E_STATE_DIRECTORY, WATCHD_E_PLATFORM */
+export function openSite(options: ProcessManagerOptions): Site {
+  const bootId = readBootId();
+  const stateDir = makeDirectory(options.stateDir);
+  const recordDir = makeDirectory(join(stateDir, "watchd", "runs"));
+  const runtimeDir = makeDirectory(options.runtimeDir);
+  const credentialsDir = makeDirectory(join(runtimeDir, "credentials"));
+  return {
+    stateDir,
+    recordDir,
+    credentialsDir,
+    owner: ownerOf(stateDir),
+    bootId,
+    env: options.env ?? process.env,
+  };
+}
+
+/** @throws a bug's plain error for a name that no fleet can have: it would be a path elsewhere. */
+export function agentPaths(site: Site, agent: string): AgentPaths {
+  if (!isAgentName(agent)) throw new Error(`not an agent's name: ${JSON.stringify(agent)}`);
+  const home = join(site.stateDir, "agents", agent);
+  return {
+    log: join(home, "log"),
+    oldLog: join(home, "log.1"),
+    state: join(home, "state"),
+    checkpoint: join(home, "checkpoint"),
+    credentials: join(site.credentialsDir, agent),
+  };
+}
+
+function makeDirectory(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return realpathSync(path);
+  } catch (cause) {
+    throw watchdErrors.make(
+      "WATCHD_E_STATE_DIRECTORY",
+      `cannot use the directory ${path}: ${messageOf(cause)}`,
+      {
+        where: path,
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,154 @@
+import { type Handler, messageOf } from "@daruma/base";
+import { watchdErrors } from "../catalogue.ts";
+import { refuseRollback } from "../policy/operator.ts";
+import type { Clock, GenerationInfo, Generations } from "../ports.ts";
+import { generationsOf, statusOf } from "./status.ts";
+import type { Supervisor } from "./supervisor.ts";
+
+export interface ApiOptions {
+  readonly supervisor: Supervisor;
+  readonly generations: Generations;
+  readonly clock: Clock;
+  /** Resolves once the entry is durable in the ledger. */
+  readonly recordIntent: (entry: {
+    action: string;
+    subject: string;
+    details: Record<string, string | number>;
+  }) => Promise<unknown>;
+}
+
+/** The requests that watchd answers on its socket. */
+export function apiRoutes(options: ApiOptions): Readonly<Record<string, Handler>> {
+  const { supervisor, clock, generations } = options;
+  return {
+    "GET /v1/status": async () =>
+      statusOf(supervisor.state, {
+        host: supervisor.current?.manifest.host ?? "",
+        pid: process.pid,
+        now: clock.now(),
+        runs: supervisor.runs,
+        ledger: { connected: supervisor.outbox.connected, waiting: supervisor.outbox.waiting.length },
+      }),
+    "GET /v1/generations": async () => generationsOf(supervisor.state, await generations.list()),
+    "POST /v1/rollback": ({ body }) => rollback(options, numberIn(body, "to")),
+    "POST /v1/allow": ({ body }) => allow(options, numberIn(body, "number")),
+    "POST /v1/reload": async () => {
+      await supervisor.refresh();
+      const { current } = supervisor;
+      return { schemaVersion: 1, number: current?.number ?? null, path: current?.path ?? null };
+    },
+    "POST /v1/drain": async () => {
+      await supervisor.drain();
+      return { schemaVersion: 1, drained: true };
+    },
+  };
+}
+
+async function rollback(options: ApiOptions, to: number | undefined): Promise<object> {
+  const { supervisor } = options;
+  const target = await targetOf(options, to);
+  refuse(supervisor, target);
+  const from = supervisor.state.generation?.path ?? "";
+  await intend(options, "generation.rollback-request", target, { from });
+  // Somebody else may have been faster while the ledger wrote.
+  refuse(supervisor, target);
+  supervisor.dispatch({ type: "operator-rollback", target: target.path, targetNumber: target.number });
+  const state = await supervisor.until(
+    ({ rollback: under, generation }) => under?.target === target.path || generation?.path === target.path,
+  );
+  return {
+    schemaVersion: 1,
+    id: state.rollback?.id ?? null,
+    from,
+    target: target.path,
+    targetNumber: target.number,
+  };
+}
+
+/** A person's destructive command is carried out only if it can be recorded first. */
+async function intend(
+  options: ApiOptions,
+  action: string,
+  target: GenerationInfo,
+  details: Record<string, string>,
+): Promise<void> {
+  try {
+    await options.recordIntent({
+      action,
+      subject: target.path,
+      details: { ...details, number: target.number },
+    });
+  } catch (cause) {
+    throw watchdErrors.make(
+      "WATCHD_E_LEDGER_UNAVAILABLE",
+      `the ledger cannot take the intent: ${messageOf(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function refuse(supervisor: Supervisor, target: GenerationInfo): void {
+  const why = refuseRollback(supervisor.state, target.path);
+  if (why === null) return;
+  if (why === "quarantined") {
+    throw watchdErrors.make(
+      "GENERATION_E_QUARANTINED",
+      `generation ${target.number} was rolled back from and is quarantined`,
+      {
+        where: target.path,
+        hint: `Run \`agentctl generations allow ${target.number}\` if you vouch for it.`,
+      },
+    );
+  }
+  const reasons = {
+    "nothing-deployed": "nothing has been deployed yet",
+    "already-current": `generation ${target.number} is already the current one`,
+    "in-progress": `rollback ${supervisor.state.rollback?.id} is under way`,
+  };
+  throw watchdErrors.make("WATCHD_E_ROLLBACK_REFUSED", reasons[why], { where: target.path });
+}
+
+/** The generation with that number; without one, the newest known-good that is not the current one. */
+async function targetOf(
+  { supervisor, generations }: ApiOptions,
+  to: number | undefined,
+): Promise<GenerationInfo> {
+  const list = await generations.list();
+  if (to !== undefined) return numbered(list, to);
+  const { state } = supervisor;
+  const barred = new Set([
+    state.generation?.path,
+    ...state.quarantine.map((entry) => entry.path),
+    ...state.rejected,
+  ]);
+  for (const good of state.knownGood) {
+    const found = list.find((generation) => generation.path === good.path);
+    if (found !== undefined && !barred.has(good.path)) return found;
+  }
+  throw watchdErrors.make("GENERATION_E_NOT_FOUND", "there is no other known-good generation to go back to", {
+    hint: "Choose one by number: `agentctl generations`, then `agentctl rollback --to N`.",
+  });
+}
+
+async function allow({ supervisor, generations }: ApiOptions, number: number | undefined): Promise<object> {
+  if (number === undefined) throw watchdErrors.make("WATCHD_E_BAD_REQUEST", "`number` is missing");
+  const target = numbered(await generations.list(), number);
+  supervisor.dispatch({ type: "operator-allow", path: target.path });
+  await supervisor.until((state) => state.quarantine.every((entry) => entry.path !== target.path));
+  return { schemaVersion: 1, path: target.path };
+}
+
+function numbered(list: readonly GenerationInfo[], number: number): GenerationInfo {
+  const found = list.find((generation) => generation.number === number);
+  if (found !== undefined) return found;
+  throw watchdErrors.make("GENERATION_E_NOT_FOUND", `there is no generation ${number}`);
+}
+
+function numberIn(body: unknown, key: string): number | undefined {
+  if (body === undefined) return undefined;
+  const value = typeof body === "object" && body !== null && key in body ? Reflect.get(body, key) : undefined;
+  if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return value;
+  throw watchdErrors.make("WATCHD_E_BAD_REQUEST", `\`${key}\` must be a positive integer`);
+}

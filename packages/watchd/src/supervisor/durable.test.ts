@@ -1,0 +1,81 @@
+import t from "tap";
+import type { AgentPolicy, State } from "../policy/state.ts";
+import { initialAgent, initialState } from "../policy/state.ts";
+import { applyDelta, type Delta, type Durable, deltaBetween, encode, recoverDurable } from "./durable.ts";
+
+const policy: AgentPolicy = {
+  digest: "d1",
+  startupMs: 1_000,
+  health: null,
+  restart: {
+    when: "on-failure",
+    backoff: { initialMs: 100, factor: 2, maxMs: 1_000, jitter: 0 },
+    attempts: 3,
+    withinMs: 60_000,
+  },
+  limits: { memoryBytes: null },
+  stop: { signal: "SIGTERM", graceMs: 1_000 },
+  escalate: ["rollback", "alert"],
+  required: true,
+};
+
+const start = initialState({ epoch: "e", bootId: "b", seed: 1 });
+
+function overTheDisk<T>(value: T): T {
+  return JSON.parse(JSON.stringify(encode(value as unknown as Durable))) as T;
+}
+
+function walk(states: readonly State[]): Durable {
+  const deltas: Delta[] = [];
+  for (const [index, state] of states.entries()) {
+    const before = states[index - 1] ?? start;
+    deltas.push(overTheDisk(deltaBetween(before, state, { nextEntry: 1, added: [], acknowledged: 0 })));
+  }
+  const snapshot = overTheDisk({ state: start, nextEntry: 1, waiting: [] });
+  return recoverDurable({ snapshot: encode(snapshot), deltas: deltas.map((delta) => encode(delta)) });
+}
+
+t.test("replaying the deltas gives the last state", async (t) => {
+  const one: State = { ...start, turn: 1, agents: { a: initialAgent(policy), b: initialAgent(policy) } };
+  const two: State = {
+    ...one,
+    turn: 2,
+    provenSince: 5,
+    agents: { ...one.agents, a: { ...initialAgent(policy), phase: "backoff", restartAt: 10 } },
+  };
+  const { b, ...rest } = two.agents;
+  t.ok(b);
+  const three: State = { ...two, turn: 3, agents: rest };
+  t.same(walk([one, two, three]).state, three);
+});
+
+t.test("a delta holds only what changed", async (t) => {
+  const one: State = { ...start, agents: { a: initialAgent(policy), b: initialAgent(policy) } };
+  const two: State = {
+    ...one,
+    turn: 1,
+    agents: { ...one.agents, b: { ...initialAgent(policy), held: true } },
+  };
+  const delta = deltaBetween(one, two, { nextEntry: 1, added: [], acknowledged: 0 });
+  t.same(Object.keys(delta.agents), ["b"]);
+  t.same(delta.state, { turn: 1 });
+});
+
+t.test("an acknowledged entry is dropped, an unacknowledged one is kept", async (t) => {
+  const record = { action: "x", subject: "y", at: 0, severity: "info", details: {} } as const;
+  const waiting = [1, 2, 3].map((n) => ({ n, record }));
+  const durable = applyDelta(
+    { state: start, nextEntry: 4, waiting },
+    { state: {}, agents: {}, nextEntry: 5, added: [{ n: 4, record }], acknowledged: 2 },
+  );
+  t.same(
+    durable.waiting.map((entry) => entry.n),
+    [3, 4],
+  );
+  t.equal(durable.nextEntry, 5);
+});
+
+t.test("state of an unknown version is refused instead of being guessed at", async (t) => {
+  const snapshot = { state: { ...start, schemaVersion: 2 }, nextEntry: 1, waiting: [] };
+  t.throws(() => recoverDurable({ snapshot: encode(snapshot as unknown as Durable), deltas: [] }));
+});

@@ -1,0 +1,129 @@
+import { isDarumaError, messageOf } from "@daruma/base";
+import type { Command, Event } from "../policy/events.ts";
+import type { CurrentGeneration, Generations, Prober, ServiceManager } from "../ports.ts";
+
+export interface World {
+  readonly services: ServiceManager;
+  readonly generations: Generations;
+  readonly prober: Prober;
+}
+
+export interface ExecutorOptions {
+  readonly world: World;
+  /** The generation whose manifests starts are made from: the one the core was last told of. */
+  readonly current: () => CurrentGeneration | null;
+  readonly dispatch: (event: Event) => void;
+  /** Tells the core which generation is current now. */
+  readonly refresh: () => Promise<void>;
+  readonly monotonicNow: () => number;
+}
+
+/** Carries out what the core asks for. However a command ends, exactly one event says so. */
+export function createExecutor(options: ExecutorOptions): (command: Command) => void {
+  return (command) => {
+    void execute(options, command);
+  };
+}
+
+function execute(options: ExecutorOptions, command: Command): Promise<void> {
+  switch (command.type) {
+    case "start":
+      return start(options, command);
+    case "stop":
+      return stop(options, command);
+    case "probe":
+      return probe(options, command);
+    case "verify-closure":
+      return verifyClosure(options, command.path);
+    case "promote":
+      return promote(options, command.path, command.promotedAt);
+    case "rollback":
+      return rollback(options, command);
+  }
+}
+
+async function start(options: ExecutorOptions, command: Extract<Command, { type: "start" }>): Promise<void> {
+  const { agent, runId, digest } = command;
+  const manifest = options.current()?.manifest.agents[agent];
+  if (manifest?.digest !== digest) {
+    const message = "the generation has changed since this start was decided";
+    options.dispatch({ type: "start-failed", agent, runId, code: "WATCHD_E_OUTDATED", message });
+    return;
+  }
+  try {
+    const run = await options.world.services.start({ agent, runId, manifest });
+    options.dispatch({ type: "started", run });
+  } catch (error) {
+    options.dispatch({ type: "start-failed", agent, runId, code: codeOf(error), message: messageOf(error) });
+  }
+}
+
+async function stop(options: ExecutorOptions, command: Extract<Command, { type: "stop" }>): Promise<void> {
+  const { agent, runId, policy } = command;
+  try {
+    const { forced } = await options.world.services.stop(runId, policy);
+    options.dispatch({ type: "stopped", agent, runId, forced });
+  } catch (error) {
+    options.dispatch({ type: "stop-failed", agent, runId, message: messageOf(error) });
+  }
+}
+
+async function probe(options: ExecutorOptions, command: Extract<Command, { type: "probe" }>): Promise<void> {
+  const { agent, runId, health } = command;
+  const outcome = await options.world.prober.probe(health);
+  options.dispatch({ type: "probed", agent, runId, outcome });
+}
+
+async function verifyClosure(options: ExecutorOptions, path: string): Promise<void> {
+  options.dispatch({ type: "closure-verified", path, problems: await problemsOf(options.world, path) });
+}
+
+async function problemsOf(world: World, path: string): Promise<readonly string[]> {
+  try {
+    const verdict = await world.generations.verifyClosure(path);
+    return verdict.ok ? [] : verdict.problems;
+  } catch (error) {
+    return [messageOf(error)];
+  }
+}
+
+async function promote(options: ExecutorOptions, path: string, promotedAt: number): Promise<void> {
+  const { generations } = options.world;
+  try {
+    await generations.markKnownGood(path, promotedAt);
+    options.dispatch({ type: "promoted", path, knownGood: await generations.knownGood() });
+  } catch (error) {
+    options.dispatch({ type: "promotion-failed", path, message: messageOf(error) });
+  }
+}
+
+/** The closure is verified right before the switch: a target that was good once may have been damaged since. */
+async function rollback(
+  options: ExecutorOptions,
+  command: Extract<Command, { type: "rollback" }>,
+): Promise<void> {
+  const { id, from, target } = command;
+  const { generations } = options.world;
+  try {
+    const broken = await problemsOf(options.world, target);
+    if (broken.length > 0) {
+      options.dispatch({ type: "rollback-refused", id, problems: broken });
+      return;
+    }
+    const current = await generations.current();
+    if (current?.path === from) {
+      const verdict = await generations.switchTo(target);
+      if (!verdict.ok) {
+        options.dispatch({ type: "rollback-failed", id, problems: verdict.problems });
+        return;
+      }
+    }
+    await options.refresh();
+  } catch (error) {
+    options.dispatch({ type: "rollback-failed", id, problems: [messageOf(error)] });
+  }
+}
+
+function codeOf(error: unknown): string {
+  return isDarumaError(error) ? error.code : "AGENT_E_START_FAILED";
+}

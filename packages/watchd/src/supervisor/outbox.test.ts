@@ -1,0 +1,103 @@
+import t from "tap";
+import type { LedgerRecord } from "../policy/events.ts";
+import { type LedgerPort, Outbox, type OutboxOptions } from "./outbox.ts";
+
+type Entry = Parameters<LedgerPort["append"]>[0];
+
+function recordOf(subject: string, at = 1_000): LedgerRecord {
+  return { action: "agent.start", subject, at, severity: "info", details: {} };
+}
+
+/** A ledger that acknowledges up to `limit` entries a connection, then breaks. */
+function fakeLedger(limit = Number.POSITIVE_INFINITY) {
+  const written: Entry[] = [];
+  const state = { limit, refuseConnections: false, connections: 0, written };
+  const connect = async (): Promise<LedgerPort> => {
+    if (state.refuseConnections) throw new Error("nobody listens");
+    state.connections += 1;
+    let acknowledged = 0;
+    return {
+      append: async (entry) => {
+        acknowledged += 1;
+        if (acknowledged > state.limit) throw new Error("the connection broke");
+        written.push(entry);
+      },
+      close: async () => {},
+    };
+  };
+  return { state, connect };
+}
+
+function outboxWith(options: Partial<OutboxOptions> & Pick<OutboxOptions, "connect">): Outbox {
+  return new Outbox({
+    epoch: "e",
+    nextEntry: 1,
+    waiting: [],
+    wallNow: () => 1_000,
+    log: () => {},
+    ...options,
+  });
+}
+
+t.test("entries reach the ledger in order, each with its key", async (t) => {
+  const { state, connect } = fakeLedger();
+  const outbox = outboxWith({ connect });
+  outbox.send(outbox.number([recordOf("a"), recordOf("b")]));
+  outbox.start();
+  await outbox.settle(5_000);
+  t.same(
+    state.written.map((entry) => [entry.subject, entry.key]),
+    [
+      ["a", { epoch: "e", n: 1 }],
+      ["b", { epoch: "e", n: 2 }],
+    ],
+  );
+  t.equal(outbox.acknowledged, 2);
+  t.same(outbox.waiting, []);
+  await outbox.close();
+});
+
+t.test("what a broken connection did not acknowledge is sent again, and nothing is left out", async (t) => {
+  const { state, connect } = fakeLedger(2);
+  const outbox = outboxWith({ connect });
+  outbox.start();
+  outbox.send(outbox.number(["a", "b", "c", "d", "e"].map((subject) => recordOf(subject))));
+  await outbox.settle(5_000);
+  t.ok(state.connections > 1);
+  t.same([...new Set(state.written.map((entry) => entry.key?.n))], [1, 2, 3, 4, 5]);
+  await outbox.close();
+});
+
+t.test(
+  "entries wait while nobody listens, and the ones that waited long say that they are late",
+  async (t) => {
+    const { state, connect } = fakeLedger();
+    state.refuseConnections = true;
+    let wall = 1_000;
+    const outbox = outboxWith({ connect, wallNow: () => wall });
+    outbox.start();
+    outbox.send(outbox.number([recordOf("a", 1_000)]));
+    t.equal(outbox.connected, false);
+    t.equal(outbox.waiting.length, 1);
+    wall = 60_000;
+    state.refuseConnections = false;
+    await outbox.settle(10_000);
+    t.match(state.written, [{ subject: "a", details: { late: true, at: "1970-01-01T00:00:01.000Z" } }]);
+    await outbox.close();
+  },
+);
+
+t.test("an outbox that is recovered from the journal goes on with the numbers it had", async (t) => {
+  const { state, connect } = fakeLedger();
+  const outbox = outboxWith({ connect, nextEntry: 8, waiting: [{ n: 7, record: recordOf("old") }] });
+  t.equal(outbox.acknowledged, 6);
+  outbox.send(outbox.number([recordOf("new")]));
+  outbox.start();
+  await outbox.settle(5_000);
+  t.same(
+    state.written.map((entry) => entry.key?.n),
+    [7, 8],
+  );
+  t.equal(outbox.acknowledged, 8);
+  await outbox.close();
+});

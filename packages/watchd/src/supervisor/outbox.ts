@@ -1,0 +1,174 @@
+import type { LedgerRecord } from "../policy/events.ts";
+import type { Waiting } from "./durable.ts";
+
+/** What the outbox needs of a ledger connection. */
+export interface LedgerPort {
+  append(entry: {
+    readonly action: string;
+    readonly subject: string;
+    readonly incident?: string;
+    readonly run?: string;
+    readonly details: LedgerRecord["details"];
+    readonly key?: { readonly epoch: string; readonly n: number };
+  }): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export interface OutboxOptions {
+  readonly epoch: string;
+  readonly connect: () => Promise<LedgerPort>;
+  readonly nextEntry: number;
+  readonly waiting: readonly Waiting[];
+  readonly wallNow: () => number;
+  readonly log: (message: string) => void;
+}
+
+/** An entry recorded this much after it happened says so. */
+const lateAfterMs = 1_000;
+const retryMs = { first: 50, most: 2_000 };
+
+/**
+ * Entries on their way to the ledger, in order. They are in watchd's journal before they are here, so that nothing is
+ * lost while ledgerd is away; what is sent twice is recorded once, because ledgerd knows each by its key.
+ */
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #queue: Waiting[];
+  #nextEntry: number;
+  #acknowledged: number;
+  #sending = 0;
+  #ledger: LedgerPort | null = null;
+  #retryMs = retryMs.first;
+  #timer: NodeJS.Timeout | null = null;
+  #connecting = false;
+  #closed = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#queue = [...options.waiting];
+    this.#nextEntry = options.nextEntry;
+    this.#acknowledged = (this.#queue[0]?.n ?? options.nextEntry) - 1;
+  }
+
+  get nextEntry(): number {
+    return this.#nextEntry;
+  }
+
+  /** Everything up to this entry is in the ledger. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  get waiting(): readonly Waiting[] {
+    return this.#queue;
+  }
+
+  get connected(): boolean {
+    return this.#ledger !== null;
+  }
+
+  /** Gives the records their numbers. They are sent by `send`, once the journal has them. */
+  number(records: readonly LedgerRecord[]): readonly Waiting[] {
+    return records.map((record) => ({ n: this.#nextEntry++, record }));
+  }
+
+  send(entries: readonly Waiting[]): void {
+    this.#queue.push(...entries);
+    this.#pump();
+  }
+
+  start(): void {
+    void this.#connect();
+  }
+
+  /** Resolves when nothing waits any more, or after `withinMs`. */
+  async settle(withinMs: number): Promise<void> {
+    if (this.#queue.length === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, withinMs);
+      this.#idle.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#ledger?.close();
+    this.#ledger = null;
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#closed || this.#connecting || this.#ledger !== null) return;
+    this.#connecting = true;
+    try {
+      const ledger = await this.#options.connect();
+      if (this.#closed) {
+        await ledger.close();
+        return;
+      }
+      this.#ledger = ledger;
+      this.#sending = 0;
+      this.#pump();
+    } catch (error) {
+      this.#retryLater(error);
+    } finally {
+      this.#connecting = false;
+    }
+  }
+
+  #retryLater(error: unknown): void {
+    if (this.#closed || this.#timer !== null) return;
+    if (this.#retryMs === retryMs.first) this.#options.log(`the ledger cannot be reached: ${String(error)}`);
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      void this.#connect();
+    }, this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, retryMs.most);
+  }
+
+  #pump(): void {
+    const ledger = this.#ledger;
+    if (ledger === null) return;
+    while (this.#sending < this.#queue.length) {
+      const entry = this.#queue[this.#sending];
+      if (entry === undefined) return;
+      this.#sending += 1;
+      ledger.append(this.#entryOf(entry)).then(
+        () => this.#onAcknowledged(ledger, entry),
+        (error) => this.#onRefused(ledger, error),
+      );
+    }
+  }
+
+  #entryOf({ n, record }: Waiting): Parameters<LedgerPort["append"]>[0] {
+    const { at, severity, details, ...entry } = record;
+    const late = this.#options.wallNow() - at > lateAfterMs;
+    return {
+      ...entry,
+      details: { ...details, severity, at: new Date(at).toISOString(), ...(late ? { late: true } : {}) },
+      key: { epoch: this.#options.epoch, n },
+    };
+  }
+
+  /** Acknowledgements of one connection come in order, so the first in the queue is the one meant. */
+  #onAcknowledged(ledger: LedgerPort, entry: Waiting): void {
+    if (ledger !== this.#ledger || this.#queue[0] !== entry) return;
+    this.#queue.shift();
+    this.#sending -= 1;
+    this.#acknowledged = entry.n;
+    this.#retryMs = retryMs.first;
+    if (this.#queue.length > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #onRefused(ledger: LedgerPort, error: unknown): void {
+    if (ledger !== this.#ledger) return;
+    this.#ledger = null;
+    void ledger.close().catch(() => undefined);
+    this.#retryLater(error);
+  }
+}

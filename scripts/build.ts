@@ -1,0 +1,66 @@
+/**
+ * Bundles each program into one file under dist/, with classic-level's native library beside them, so that a host needs
+ * Node and these files and nothing else.
+ */
+import { copyFile, mkdir, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build, type Plugin } from "esbuild";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, "dist");
+const nativeName = "classic_level.node";
+
+const programs = {
+  agentctl: "packages/agentctl/src/main.ts",
+  watchd: "packages/watchd/src/main.ts",
+  ledgerd: "packages/ledger/src/main.ts",
+};
+
+/** classic-level looks for its library in its own package, which a bundle does not have. */
+const nativeBesideBundle: Plugin = {
+  name: "native-beside-bundle",
+  setup(setup) {
+    setup.onResolve({ filter: /^\.\/binding(\.js)?$/ }, ({ importer }) =>
+      importer.includes("classic-level") ? { path: nativeName, namespace: "native" } : undefined,
+    );
+    setup.onLoad({ filter: /.*/, namespace: "native" }, () => ({
+      contents: `module.exports = require("./${nativeName}");`,
+      loader: "js",
+    }));
+    setup.onResolve({ filter: /\.node$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
+
+function nativeLibrary(): string {
+  const fromLedger = createRequire(join(root, "packages/ledger/package.json"));
+  const fromLevel = createRequire(fromLedger.resolve("level"));
+  const classicLevel = dirname(fromLevel.resolve("classic-level/package.json"));
+  const nodeGypBuild = createRequire(join(classicLevel, "package.json"))("node-gyp-build");
+  return nodeGypBuild.path(classicLevel);
+}
+
+await rm(dist, { recursive: true, force: true });
+await mkdir(dist, { recursive: true });
+for (const [name, entry] of Object.entries(programs)) {
+  await build({
+    entryPoints: [join(root, entry)],
+    outfile: join(dist, `${name}.mjs`),
+    bundle: true,
+    platform: "node",
+    target: "node24",
+    format: "esm",
+    loader: { ".hbs": "text" },
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: "eof",
+    logLevel: "warning",
+    // CommonJS dependencies call require, which an ES module does not have.
+    banner: {
+      js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);',
+    },
+    plugins: [nativeBesideBundle],
+  });
+}
+await copyFile(nativeLibrary(), join(dist, nativeName));
