@@ -45,7 +45,7 @@ function report(tap: string, allowed: readonly string[], tapExit: number): numbe
     } else if (result.ok) count.passed += 1;
     else count.failed += 1;
   }
-  const strict = process.env["DARUMA_STRICT_SKIPS"] === "1" && surprises.length > 0;
+  const strict = process.env.DARUMA_STRICT_SKIPS === "1" && surprises.length > 0;
   if (strict) process.stdout.write(`not allowed to skip here: ${surprises.join(", ")}\n`);
   process.stdout.write(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`);
   if (count.passed === 0) return 1;

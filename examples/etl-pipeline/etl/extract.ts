@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { TextDecoder } from "node:util";
 
 /** The data set is missing, cannot be read, or is not a whole JSON array. */
 export class DatasetError extends Error {

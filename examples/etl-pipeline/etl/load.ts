@@ -1,4 +1,4 @@
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Outcome } from "./contract.ts";
 
 /** How far the load has come. It is stored in the same transaction as the rows it speaks of. */
@@ -26,10 +26,11 @@ export class StoreError extends Error {
 
 const layout = 1;
 
+// Waiting for a lock holds up /health too, so that is kept short; the pipeline tries again anyway.
 // FULL, because /health, progress.json and through them other people's records tell how much is loaded: what has been
 // told must survive a power cut. (A killed process loses nothing under NORMAL either, and rows and checkpoint would
 // stay together, but the last batches could be gone.)
-const pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 1000;";
+const pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 100;";
 
 // The position is the primary key and rows are inserted plainly: a batch that came twice would fail, not pass unseen.
 // One place is one city; which of two records wins does not depend on batches, since positions only grow.
@@ -50,6 +51,7 @@ const tables = `
 /** The database of one load. Every method throws {@link StoreError} when SQLite refuses. */
 export class Store {
   #db: DatabaseSync;
+  #statements = new Map<string, StatementSync>();
 
   /** Opens the database and makes its tables when it is new. */
   constructor(file: string) {
@@ -104,13 +106,18 @@ export class Store {
     });
   }
 
+  /** A setting of the connection, as SQLite has it. */
+  pragma(name: "journal_mode" | "synchronous" | "user_version"): unknown {
+    return guarded(() => this.#db.prepare(`PRAGMA ${name}`).get()?.[name]);
+  }
+
   close(): void {
     this.#db.close();
   }
 
   #prepare(): void {
     this.#transaction(() => {
-      const version = this.#db.prepare("PRAGMA user_version").get()?.["user_version"];
+      const version = this.pragma("user_version");
       if (version === 0) this.#db.exec(tables);
       else if (version !== layout) throw new StoreError(`the database has layout ${version}, not ${layout}`);
     });
@@ -151,9 +158,7 @@ export class Store {
     if (changes !== 1) throw new StoreError(`the checkpoint is no longer at record ${from.position}`);
   }
 
-  #statements = new Map<string, ReturnType<DatabaseSync["prepare"]>>();
-
-  #statement(sql: string): ReturnType<DatabaseSync["prepare"]> {
+  #statement(sql: string): StatementSync {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
     const statement = this.#db.prepare(sql);

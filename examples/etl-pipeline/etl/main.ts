@@ -26,7 +26,8 @@ function createHealthServer(progress: Progress): Server {
 
 async function importTransform(path: string): Promise<Transform> {
   const module: { readonly transform?: unknown } = await import(pathToFileURL(resolve(path)).href);
-  if (typeof module.transform !== "function") throw new SettingsError(`${path} exports no function "transform"`);
+  if (typeof module.transform !== "function")
+    throw new SettingsError(`${path} exports no function "transform"`);
   return module.transform as Transform;
 }
 
@@ -37,7 +38,8 @@ async function serve(settings: Settings, signal: AbortSignal): Promise<void> {
   await once(server, "listening").catch((error: Error) => {
     throw new SettingsError(`PORT cannot be used: ${error.message}`, { cause: error });
   });
-  log(`listening on 127.0.0.1:${settings.port}`);
+  const address = server.address();
+  log(`listening on 127.0.0.1:${typeof address === "object" ? address?.port : address}`);
   // Only now: the rest of the program, SQLite above all, takes as long to load as everything before.
   const [{ runJob }, transform] = await Promise.all([
     import("./pipeline.ts"),

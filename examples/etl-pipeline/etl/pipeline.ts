@@ -66,6 +66,8 @@ async function loadAll(job: Job): Promise<void> {
       }
     }
     if (checkpoint.position < checkpoint.total) {
+      if (!signal.aborted)
+        throw new DatasetError(`the data set ended early, at record ${checkpoint.position}`);
       job.log(`stopped at record ${checkpoint.position}`);
       return;
     }
@@ -100,9 +102,9 @@ function loadBatch(job: Job, store: Store, from: Checkpoint, batch: Batch): Chec
   const transformed = batch.records.map((record) => ({ record, outcome: job.transform(record, toolkit) }));
   const checkpoint = store.commit(from, transformed, batch.end);
   show(job.progress, checkpoint);
+  writeProgressFile(job.settings.checkpointDirectory, checkpoint);
   job.progress.phase = "loading";
   job.progress.failure = null;
-  writeProgressFile(job.settings.checkpointDirectory, checkpoint);
   return checkpoint;
 }
 
@@ -116,7 +118,10 @@ function show(progress: Progress, checkpoint: Checkpoint): void {
 function writeProgressFile(directory: string, checkpoint: Checkpoint): void {
   const file = join(directory, "progress.json");
   try {
-    writeFileSync(`${file}.new`, `${JSON.stringify({ time: new Date().toISOString(), ...checkpoint }, null, 2)}\n`);
+    writeFileSync(
+      `${file}.new`,
+      `${JSON.stringify({ time: new Date().toISOString(), ...checkpoint }, null, 2)}\n`,
+    );
     renameSync(`${file}.new`, file);
   } catch (error) {
     throw new StoreError(`${file} cannot be written: ${(error as Error).message}`, { cause: error });

@@ -3,6 +3,7 @@ export interface Settings {
   readonly dataset: string;
   /** Path of the module that exports `transform`. */
   readonly transform: string;
+  /** On 127.0.0.1. With 0 the system chooses; the log says which. */
   readonly port: number;
   readonly stateDirectory: string;
   readonly checkpointDirectory: string;
@@ -29,14 +30,16 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     const value = environment[name] ?? fallback;
     const number = /^\d{1,9}$/.test(value ?? "") ? Number(value) : Number.NaN;
     if (!(number >= min && number <= max)) {
-      problems.push(`${name} is ${value === undefined ? "not set" : JSON.stringify(value)}, not ${min} to ${max}`);
+      problems.push(
+        `${name} is ${value === undefined ? "not set" : JSON.stringify(value)}, not ${min} to ${max}`,
+      );
     }
     return number;
   };
   const settings: Settings = {
     dataset: text("DATASET"),
     transform: text("TRANSFORM"),
-    port: whole("PORT", 1, 65_535),
+    port: whole("PORT", 0, 65_535),
     stateDirectory: text("DARUMA_STATE_DIR"),
     checkpointDirectory: text("DARUMA_CHECKPOINT_DIR"),
     batchRows: whole("BATCH_ROWS", 1, 50_000, "1000"),

@@ -61,8 +61,8 @@ function objectionTo(name: string, toolkit: Toolkit): string | null {
 /** "Halle (Saale)" is Halle, qualified; "Zone (Zona) E" is a name. */
 function splitName(fullName: string): { name: string; qualifier: string | null } {
   const match = /^(?<name>.*[^\s([])\s*[([](?<qualifier>[^()[\]]+)[)\]]$/u.exec(fullName);
-  const name = match?.groups?.["name"];
-  const qualifier = match?.groups?.["qualifier"]?.trim();
+  const name = match?.groups?.name;
+  const qualifier = match?.groups?.qualifier?.trim();
   return name && qualifier ? { name, qualifier } : { name: fullName, qualifier: null };
 }
 

@@ -1,1 +1,9 @@
 export { watchdErrors } from "./catalogue.ts";
+export { type Build, type BuildRequest, buildGeneration } from "./generations/build.ts";
+export {
+  createDirectoryGenerations,
+  type Deployed,
+  type DirectoryGenerations,
+} from "./generations/directory.ts";
+export { createProgramResolver, type ResolveProgram } from "./generations/programs.ts";
+export type { GenerationInfo, KnownGood } from "./ports.ts";

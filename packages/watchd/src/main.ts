@@ -4,9 +4,9 @@ import { exitCode, isDarumaError, messageOf, serveUnix, type UnixServer } from "
 import { connectLedger } from "@daruma/ledger";
 import { watchdErrors } from "./catalogue.ts";
 import { createClock } from "./clock.ts";
-import { createDirectoryGenerations } from "./generations/index.ts";
+import { createDirectoryGenerations } from "./generations/directory.ts";
 import { createProber } from "./probe.ts";
-import { createProcessManager } from "./processes/index.ts";
+import { createProcessManager } from "./processes/manager.ts";
 import { apiRoutes } from "./supervisor/api.ts";
 import type { LedgerPort } from "./supervisor/outbox.ts";
 import { startSupervisor } from "./supervisor/supervisor.ts";
@@ -25,7 +25,7 @@ const intentWithinMs = 2_000;
 async function main(): Promise<void> {
   const options = parseArguments(process.argv.slice(2));
   const clock = createClock();
-  const generations = createDirectoryGenerations({ root: options.generations });
+  const generations = await createDirectoryGenerations({ root: options.generations });
   const services = createProcessManager({ stateDir: options.state, runtimeDir: options.runtime });
   const connect = () => connectLedger({ socket: options.ledger });
   const supervisor = await startSupervisor({

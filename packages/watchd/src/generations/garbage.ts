@@ -1,6 +1,6 @@
 import { referencesOf } from "./closure.ts";
 import { readPromotions } from "./known-good.ts";
-import type { Layout } from "./layout.ts";
+import { isGenerationName, type Layout } from "./layout.ts";
 import { currentProfileLink, profileLinks, removeProfileLink, removeTemporaryLinks } from "./profile.ts";
 import { removeFromStore, storeNames } from "./store.ts";
 
@@ -32,6 +32,12 @@ export async function removeGarbage(layout: Layout, now: number, minAgeMs: numbe
   await removeTemporaryLinks(layout, now - minAgeMs);
   for (const link of links) if (!roots.has(link.name)) await removeProfileLink(layout, link.number);
   const garbage = candidates.filter(({ name, ageMs }) => !needed.has(name) && ageMs >= minAgeMs);
-  for (const { name } of garbage) await removeFromStore(layout, name);
-  return garbage.map(({ name }) => name);
+  const names = garbage.map(({ name }) => name);
+  // Generations before what they need: so a crash leaves none of them in part.
+  const generationsFirst = [
+    ...names.filter(isGenerationName),
+    ...names.filter((name) => !isGenerationName(name)),
+  ];
+  for (const name of generationsFirst) await removeFromStore(layout, name);
+  return generationsFirst;
 }

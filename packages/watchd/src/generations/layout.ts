@@ -41,6 +41,11 @@ export function isStoreName(name: string): boolean {
   return storeName.test(name);
 }
 
+/** Whether a store name is that of a generation, rather than of a source. */
+export function isGenerationName(name: string): boolean {
+  return isStoreName(name) && name.startsWith("-daruma-", 32);
+}
+
 export function isTemporaryName(name: string): boolean {
   return temporaryName.test(name);
 }

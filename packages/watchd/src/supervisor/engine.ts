@@ -1,5 +1,5 @@
 import { isDarumaError } from "@daruma/base";
-import type { Journal } from "../journal/index.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { Command, Event, LedgerRecord } from "../policy/events.ts";
 import { nextWake, step } from "../policy/policy.ts";
 import type { State } from "../policy/state.ts";

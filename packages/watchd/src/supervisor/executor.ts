@@ -15,7 +15,6 @@ export interface ExecutorOptions {
   readonly dispatch: (event: Event) => void;
   /** Tells the core which generation is current now. */
   readonly refresh: () => Promise<void>;
-  readonly monotonicNow: () => number;
 }
 
 /** Carries out what the core asks for. However a command ends, exactly one event says so. */

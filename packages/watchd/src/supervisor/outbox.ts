@@ -1,3 +1,4 @@
+import { isDarumaError } from "@daruma/base";
 import type { LedgerRecord } from "../policy/events.ts";
 import type { Waiting } from "./durable.ts";
 
@@ -25,6 +26,8 @@ export interface OutboxOptions {
 
 /** An entry recorded this much after it happened says so. */
 const lateAfterMs = 1_000;
+/** Refusals that the same entry would meet again. */
+const faultsOfEntry = new Set(["LEDGER_E_TOO_LARGE", "LEDGER_E_BAD_REQUEST", "JSON_E_NOT_CANONICAL"]);
 const retryMs = { first: 50, most: 2_000 };
 
 /**
@@ -139,7 +142,7 @@ export class Outbox {
       this.#sending += 1;
       ledger.append(this.#entryOf(entry)).then(
         () => this.#onAcknowledged(ledger, entry),
-        (error) => this.#onRefused(ledger, error),
+        (error) => this.#onRefused(ledger, entry, error),
       );
     }
   }
@@ -165,10 +168,19 @@ export class Outbox {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  #onRefused(ledger: LedgerPort, error: unknown): void {
+  #onRefused(ledger: LedgerPort, entry: Waiting, error: unknown): void {
     if (ledger !== this.#ledger) return;
+    if (isDarumaError(error) && faultsOfEntry.has(error.code)) this.#withhold(entry, error.code);
     this.#ledger = null;
     void ledger.close().catch(() => undefined);
     this.#retryLater(error);
+  }
+
+  /** One entry that can never be taken must not keep all that follow from being recorded: it goes without its details. */
+  #withhold(entry: Waiting, code: string): void {
+    const index = this.#queue.indexOf(entry);
+    if (index === -1) return;
+    this.#options.log(`${code}: the details of entry ${entry.n} (${entry.record.action}) are left out`);
+    this.#queue[index] = { n: entry.n, record: { ...entry.record, details: { withheld: code } } };
   }
 }

@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { messageOf } from "@daruma/base";
-import { type Journal, openJournal } from "../journal/index.ts";
+import { type Journal, openJournal } from "../journal/journal.ts";
 import type { Event } from "../policy/events.ts";
 import { isDrained } from "../policy/operator.ts";
 import { initialState, type State } from "../policy/state.ts";
@@ -71,9 +71,11 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
   const execute = createExecutor({
     world,
     current: () => current,
-    dispatch: (event) => engine.dispatch(event),
+    dispatch: (event) => {
+      if (event.type === "started") survey.add(event.run);
+      engine.dispatch(event);
+    },
     refresh,
-    monotonicNow: () => clock.now().mono,
   });
   const engine = new Engine({
     state: durable.state,
@@ -139,13 +141,18 @@ function firstState(clock: Clock): Durable {
 }
 
 interface Survey {
+  /** What was alive when last looked at, and what has been started since. */
   readonly runs: ReadonlyMap<string, Run>;
+  add(run: Run): void;
   take(): Promise<void>;
 }
 
 function createSurvey(services: ServiceManager, clock: Clock, dispatch: (event: Event) => void): Survey {
-  let runs: ReadonlyMap<string, Run> = new Map();
+  let runs = new Map<string, Run>();
   return {
+    add: (run) => {
+      runs.set(run.runId, run);
+    },
     get runs() {
       return runs;
     },

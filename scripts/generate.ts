@@ -1,0 +1,75 @@
+/**
+ * Writes the generated documents: docs/reference/errors.md from the error catalogues of all packages, docs/reference/cli.md
+ * from the command table. With --check nothing is written; stale files are named, and the exit code is 1.
+ */
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { baseErrors, type Catalogue, systemCode, writeFileAtomic } from "@daruma/base";
+import { configErrors } from "@daruma/config";
+import { ledgerErrors } from "@daruma/ledger";
+import { watchdErrors } from "@daruma/watchd";
+import { agentctlErrors, cliReference, commandTable, compileErrors } from "agentctl";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const catalogues: readonly { readonly title: string; readonly catalogue: Catalogue }[] = [
+  { title: "agentctl", catalogue: agentctlErrors.catalogue },
+  { title: "agentctl compile", catalogue: compileErrors.catalogue },
+  { title: "Fleet file", catalogue: configErrors.catalogue },
+  { title: "Ledger", catalogue: ledgerErrors.catalogue },
+  { title: "watchd, agents and generations", catalogue: watchdErrors.catalogue },
+  { title: "Sockets and documents", catalogue: baseErrors.catalogue },
+];
+
+const documents: Readonly<Record<string, string>> = {
+  "docs/reference/errors.md": errorsReference(),
+  "docs/reference/cli.md": cliReference(commandTable),
+};
+
+if (process.argv.includes("--check")) await check();
+else await write();
+
+async function write(): Promise<void> {
+  for (const [path, text] of Object.entries(documents)) {
+    if ((await current(path)) === text) continue;
+    await writeFileAtomic(join(root, path), text);
+    process.stdout.write(`wrote ${path}\n`);
+  }
+}
+
+async function check(): Promise<void> {
+  const stale: string[] = [];
+  for (const [path, text] of Object.entries(documents)) if ((await current(path)) !== text) stale.push(path);
+  if (stale.length === 0) return;
+  process.stderr.write(`stale, run \`make generate\`:\n${stale.map((path) => `  ${path}\n`).join("")}`);
+  process.exitCode = 1;
+}
+
+async function current(path: string): Promise<string | null> {
+  try {
+    return await readFile(join(root, path), "utf8");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function errorsReference(): string {
+  const sections = catalogues.map(({ title, catalogue }) =>
+    [`## ${title}`, ...Object.entries(catalogue).sort(byCode).map(errorSection)].join("\n\n"),
+  );
+  return `${[
+    "# Error codes",
+    "Generated from the error catalogues by `make generate`. A code never changes its meaning. Everything that is not a bug of Daruma ends with one of these, printed with a message that says what happened this time; exit codes are explained in [cli.md](cli.md).",
+    ...sections,
+  ].join("\n\n")}\n`;
+}
+
+function errorSection([code, entry]: [string, Catalogue[string]]): string {
+  return `### ${code}\n\n${entry?.summary}\n\n- What to do: ${entry?.remedy}\n- Exit code: ${entry?.exit}`;
+}
+
+function byCode([a]: [string, unknown], [b]: [string, unknown]): number {
+  return a < b ? -1 : 1;
+}
