@@ -235,7 +235,7 @@ t.test("a health URL is http or https, whole, and without a password", async (t)
     "http://h:99999/",
   ];
   for (const url of [...wrong, " http://h/", "http://h/\n", "http://h/a b", 8080]) {
-    t.same(http(url), ["health.http"], String(url));
+    t.same(http(url), ["health.http"], JSON.stringify(url));
   }
 });
 

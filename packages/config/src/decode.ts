@@ -42,14 +42,9 @@ export function parseFleet(input: unknown, where?: string): Fleet {
   const decoded = decodeFleet(input);
   if (decoded.ok) return decoded.fleet;
   const count = decoded.problems.length;
-  throw configErrors.make(
-    "CONFIG_E_INVALID",
-    `The fleet has ${count === 1 ? "a problem" : `${count} problems`}.`,
-    {
-      problems: decoded.problems,
-      ...(where === undefined ? {} : { where }),
-    },
-  );
+  const message = `the fleet has ${count === 1 ? "a problem" : `${count} problems`}`;
+  const details = where === undefined ? {} : { where };
+  throw configErrors.make("CONFIG_E_INVALID", message, { ...details, problems: decoded.problems });
 }
 
 /** Merges what three passes found; of several findings at one place, the first pass knows best. */

@@ -33,8 +33,9 @@ export {
   type Size,
 } from "./measures.ts";
 export { maxAgentNameLength, reservedVariables } from "./names.ts";
-export { describeOptions, type OptionRow } from "./options.ts";
+export { anyName, describeOptions, type OptionRow } from "./options.ts";
 export { parseManifest } from "./parse-manifest.ts";
+export { formatPath } from "./paths.ts";
 export { nixpkg, type PackageReference, type SourceReference, source, type Word } from "./references.ts";
 export { AgentSchema, FleetSchema, HostSchema } from "./schema.ts";
 export { restartConditions, type System, systems } from "./words.ts";

@@ -54,7 +54,7 @@ t.test("another schema version is refused by name", async (t) => {
 
 t.test("text that is no manifest is refused", async (t) => {
   for (const text of ["", "null", "[]", "1", "{}", JSON.stringify(manifest).slice(0, -1), "\u0000"]) {
-    t.equal(codeOf(text), "CONFIG_E_MANIFEST", text);
+    t.equal(codeOf(text), "CONFIG_E_MANIFEST", JSON.stringify(text));
   }
 });
 

@@ -99,12 +99,12 @@ export function parseManifest(text: string, where?: string): HostManifest {
   try {
     document = JSON.parse(text);
   } catch (error) {
-    const message = `The manifest is not JSON: ${messageOf(error)}.`;
+    const message = `the manifest is not JSON: ${messageOf(error)}`;
     throw configErrors.make("CONFIG_E_MANIFEST", message, { ...details, cause: error });
   }
   const version = versionOf(document);
   if (version !== undefined && version !== 1) {
-    const message = `The manifest has schemaVersion ${version}, and this release reads only 1.`;
+    const message = `the manifest has schemaVersion ${version}, and this release reads only 1`;
     throw configErrors.make("CONFIG_E_MANIFEST_VERSION", message, details);
   }
   try {
@@ -112,7 +112,7 @@ export function parseManifest(text: string, where?: string): HostManifest {
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error;
     const problem = { path: error.path, message: error.message };
-    const message = `The manifest is not valid: ${problem.path} ${problem.message}.`;
+    const message = `the manifest is not valid: ${`${problem.path} ${problem.message}`.trim()}`;
     throw configErrors.make("CONFIG_E_MANIFEST", message, { ...details, problems: [problem] });
   }
 }

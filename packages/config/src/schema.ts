@@ -123,7 +123,7 @@ export const AgentSchema = Schema.Struct({
     }),
     {
       description:
-        "The program and its arguments. The program is nixpkg(), source() or an absolute path on the host.",
+        "The program and its arguments. The program is a file of a package, of the agent's own code, or of the host.",
       example: [
         { ref: "nixpkg", attribute: "nodejs_24", path: "bin/node" },
         { ref: "source", directory: "./enricher", file: "main.js" },

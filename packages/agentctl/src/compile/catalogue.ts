@@ -8,12 +8,14 @@ export const compileErrors = defineErrors({
   },
   COMPILE_E_CONFIG_SYNTAX: {
     summary: "The fleet file, or a file that it imports, does not parse.",
-    remedy: "Correct the place named. Types are stripped, not compiled: enums, namespaces and parameter properties do not work.",
+    remedy:
+      "Correct the place named. Types are stripped, not compiled: enums, namespaces and parameter properties do not work.",
     exit: exitCode.error,
   },
   COMPILE_E_CONFIG_IMPORT: {
     summary: "The fleet file, or a file that it imports, imports something that does not exist.",
-    remedy: "Correct the import; relative imports need their file ending, packages have to be installed beside the fleet.",
+    remedy:
+      "Correct the import; relative imports need their file ending, packages have to be installed beside the fleet.",
     exit: exitCode.error,
   },
   COMPILE_E_CONFIG_THREW: {
@@ -33,7 +35,8 @@ export const compileErrors = defineErrors({
   },
   COMPILE_E_CONFIG_EXITED: {
     summary: "The evaluation of the fleet file ended before there was a fleet.",
-    remedy: "Look for process.exit(), for an `await` of something that never happens, and for running out of memory.",
+    remedy:
+      "Look for process.exit(), for an `await` of something that never happens, and for running out of memory.",
     exit: exitCode.error,
   },
   COMPILE_E_SOURCE: {

@@ -4,10 +4,7 @@ import { pathToFileURL } from "node:url";
 import * as config from "@daruma/config";
 import { explainFailure, headPlace } from "./failure.ts";
 import { type ModuleTrace, traceModules } from "./module-trace.ts";
-import { type Failure, type Place, type Report, reportDescriptor } from "./report.ts";
-
-/** The hidden first argument on which a program of ours turns into the evaluator of a fleet file. */
-export const evaluatorArgument = "__evaluate";
+import { evaluatorArgument, type Failure, type Place, type Report, reportDescriptor } from "./report.ts";
 
 /**
  * The whole program of the process that evaluates a fleet file: loads it, decodes what it exports, writes one report to
@@ -41,7 +38,11 @@ async function judge(exported: unknown, file: string): Promise<Finding> {
   const fleet: unknown = await exported.default;
   if (typeof fleet === "function") return wrongExport(file, "exports a function; export the fleet itself");
   if (typeof fleet !== "object" || fleet === null || Array.isArray(fleet)) {
-    const what = Array.isArray(fleet) ? "a list" : fleet === null ? "null" : `a value of type ${typeof fleet}`;
+    const what = Array.isArray(fleet)
+      ? "a list"
+      : fleet === null
+        ? "null"
+        : `a value of type ${typeof fleet}`;
     return wrongExport(file, `exports ${what} instead of a fleet`);
   }
   const decoded = config.decodeFleet(fleet);
@@ -50,12 +51,13 @@ async function judge(exported: unknown, file: string): Promise<Finding> {
 }
 
 function wrongExport(file: string, what: string): Finding {
-  const message = `The fleet file ${what}.`;
+  const message = `the fleet file ${what}`;
   return { kind: "failure", code: "COMPILE_E_CONFIG_EXPORT", message, place: { file } };
 }
 
 function neverSettled(file: string): Failure {
-  const message = "The fleet file waits for something that never happens (a top-level await that does not settle).";
+  const message =
+    "the fleet file waits for something that never happens (a top-level await that does not settle)";
   return { code: "COMPILE_E_CONFIG_EXITED", message, place: { file } };
 }
 
@@ -78,9 +80,9 @@ function finish(trace: ModuleTrace, finding: Finding): never {
 
 /** Only a process that dies of a syntax error is told its place by Node, so one is made to. */
 function locateSyntaxError(file: string): Place {
-  const type = file.endsWith("ts") ? "module-typescript" : "module";
   const input = read(file);
-  if (input === undefined) return { file };
+  if (input === undefined || !/\.m?[jt]s$/.test(file)) return { file };
+  const type = file.endsWith("ts") ? "module-typescript" : "module";
   const check = spawnSync(process.execPath, [`--input-type=${type}`, "--check"], { input, encoding: "utf8" });
   const place = headPlace(check.stderr);
   return place === undefined ? { file } : { ...place, file };

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { messageOf } from "@daruma/base";
 import type { FailedImport } from "./module-trace.ts";
 import type { Failure, Place } from "./report.ts";
@@ -20,10 +21,10 @@ export function explainFailure(error: unknown, context: FailureContext): Failure
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const frame = userFrame(stack, context.files);
   if (error instanceof SyntaxError && frame === undefined) return explainSyntax(error, stack, context);
-  const what = error instanceof Error ? `${error.name}: ${error.message}` : `a ${typeof error}: ${describe(error)}`;
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : inspect(error, { depth: 1 });
   return {
     code: "COMPILE_E_CONFIG_THREW",
-    message: `The fleet file threw ${shorten(what)}`,
+    message: `the fleet file threw ${shorten(what)}`,
     ...(frame === undefined ? {} : { place: frame }),
   };
 }
@@ -36,7 +37,11 @@ function explainSyntax(error: SyntaxError, stack: string, context: FailureContex
     const message = `"${missing[1]}" has no export named ${missing[2]}`;
     return { code: "COMPILE_E_CONFIG_IMPORT", message, ...at };
   }
-  return { code: "COMPILE_E_CONFIG_SYNTAX", message: `The file does not parse: ${shorten(error.message)}`, ...at };
+  return {
+    code: "COMPILE_E_CONFIG_SYNTAX",
+    message: `the file does not parse: ${shorten(error.message)}`,
+    ...at,
+  };
 }
 
 function explainImport(failed: FailedImport, reason: string, context: FailureContext): Failure {
@@ -86,10 +91,6 @@ function decode(path: string): string {
   } catch {
     return path;
   }
-}
-
-function describe(value: unknown): string {
-  return typeof value === "object" ? (JSON.stringify(value) ?? "") : String(value);
 }
 
 function shorten(text: string): string {

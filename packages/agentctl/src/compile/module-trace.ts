@@ -45,11 +45,17 @@ export function traceModules(entryUrl: string, config: Readonly<Record<string, u
     load(url, context, next) {
       if (url === configUrl) return { format: "module", shortCircuit: true, source: configModule(config) };
       const path = pathOf(url);
-      if (path !== undefined && !isPackage(path)) files.add(path);
+      const isEntry = url === entryUrl;
+      const isOwn = path !== undefined && (isEntry || !path.includes("/node_modules/"));
+      if (isOwn) files.add(path);
       last = path ?? last;
-      const format = url === entryUrl || !isPackage(path ?? "") ? moduleFormat(url, url === entryUrl) : undefined;
+      const format = isOwn ? moduleFormat(path, isEntry) : undefined;
       const site = importers.get(url) ?? { specifier: url, importer: undefined };
-      return attempt(() => next(url, format === undefined ? context : { ...context, format }), failures, site);
+      return attempt(
+        () => next(url, format === undefined ? context : { ...context, format }),
+        failures,
+        site,
+      );
     },
   });
   return { files, lastFile: () => last, importOf: (error) => failures.get(error) };
@@ -65,8 +71,8 @@ function attempt<T>(action: () => T, failures: Map<unknown, FailedImport>, site:
   }
 }
 
-function moduleFormat(url: string, isEntry: boolean): string | undefined {
-  switch (extname(new URL(url).pathname)) {
+function moduleFormat(path: string, isEntry: boolean): string | undefined {
+  switch (extname(path)) {
     case ".ts":
     case ".mts":
       return "module-typescript";
@@ -85,8 +91,4 @@ function configModule(config: Readonly<Record<string, unknown>>): string {
 
 function pathOf(url: string | undefined): string | undefined {
   return url?.startsWith("file:") ? fileURLToPath(url) : undefined;
-}
-
-function isPackage(path: string): boolean {
-  return path.includes("/node_modules/");
 }

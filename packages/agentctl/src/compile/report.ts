@@ -40,3 +40,6 @@ export interface Place {
 
 /** The descriptor on which the report is written: neither stdout nor stderr, which belong to the user's code. */
 export const reportDescriptor = 3;
+
+/** The hidden first argument on which a program of ours turns into the evaluator of a fleet file. */
+export const evaluatorArgument = "__evaluate";

@@ -118,6 +118,7 @@ async function rollback(
       }
     }
     await options.refresh();
+    options.dispatch({ type: "rollback-done", id });
   } catch (error) {
     options.dispatch({ type: "rollback-failed", id, problems: [messageOf(error)] });
   }

@@ -1,0 +1,241 @@
+# The options of services.daruma. Names, defaults and descriptions are those of the fleet file
+# (packages/config/src/schema.ts); a test holds the two together. Durations ("15s") and sizes ("512MiB")
+# are strings here as they are there, so that a value means the same in both.
+{ lib, ... }:
+let
+  inherit (lib) mkOption types;
+
+  # POSIX extended regular expressions, matched against the whole text.
+  duration = types.strMatching "(0|[1-9][0-9]*)(ms|s|m|h|d)";
+  size = types.strMatching "(0|[1-9][0-9]*)(B|KiB|MiB|GiB|TiB)";
+  absolutePath = types.strMatching "/.*";
+  pathNotInStore = types.addCheck absolutePath (path: !lib.hasPrefix builtins.storeDir path);
+in
+{
+  options.services.daruma = {
+    enable = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether Daruma runs the agents of this host.";
+    };
+
+    host = mkOption {
+      type = types.strMatching "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
+      description = "Name of the host in the fleet.";
+      example = "etl-01";
+    };
+
+    system = mkOption {
+      type = types.enum [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      description = "Nix system of the host.";
+      example = "x86_64-linux";
+    };
+
+    agents = mkOption {
+      description = "The agents that run on the host, by name.";
+      default = { };
+      type = types.attrsOf (
+        types.submodule {
+          options = {
+            command = mkOption {
+              type = types.nonEmptyListOf types.str;
+              description = "The program and its arguments. The program is a file of a package, of the agent's own code, or of the host.";
+              example = lib.literalExpression ''[ "''${pkgs.nodejs_24}/bin/node" "''${./enricher}/main.js" ]'';
+            };
+
+            environment = mkOption {
+              type = types.attrsOf types.str;
+              default = { };
+              description = "Environment variables. Not for secrets: the values are in generated files and in the store; see `credentials`.";
+              example = {
+                LOG_LEVEL = "info";
+              };
+            };
+
+            workingDirectory = mkOption {
+              type = types.nullOr absolutePath;
+              default = null;
+              description = "Directory in which the program starts. Without it: the agent's own state directory.";
+              example = "/srv/enricher";
+            };
+
+            credentials = mkOption {
+              type = types.attrsOf pathNotInStore;
+              default = { };
+              description = "Secrets: name in $CREDENTIALS_DIRECTORY -> file on the host. Only the path is ever written down.";
+              example = {
+                API_KEY = "/run/secrets/enricher-api-key";
+              };
+            };
+
+            startup = mkOption {
+              type = duration;
+              default = "30s";
+              description = "With a health check: time in which failing probes do not count. Without: how long a run lasts until it counts as healthy.";
+              example = "60s";
+            };
+
+            health = mkOption {
+              description = "How the agent's health is probed. Without it: an agent that runs is healthy.";
+              default = null;
+              type = types.nullOr (
+                types.submodule {
+                  options = {
+                    http = mkOption {
+                      type = types.strMatching "[Hh][Tt][Tt][Pp][Ss]?://[^[:space:]]+";
+                      description = "URL that answers while the agent is healthy.";
+                      example = "http://127.0.0.1:8080/health";
+                    };
+
+                    every = mkOption {
+                      type = duration;
+                      default = "3s";
+                      description = "Time between the starts of two probes.";
+                    };
+
+                    failures = mkOption {
+                      type = types.ints.between 1 1000;
+                      default = 3;
+                      description = "Consecutive failing probes that make a healthy agent unhealthy.";
+                    };
+
+                    expect = {
+                      status = mkOption {
+                        type = types.ints.between 100 599;
+                        default = 200;
+                        description = "HTTP status of a healthy answer.";
+                      };
+
+                      within = mkOption {
+                        type = duration;
+                        default = "1s";
+                        description = "Time in which the whole answer has to be there.";
+                      };
+                    };
+                  };
+                }
+              );
+            };
+
+            restart = {
+              when = mkOption {
+                type = types.enum [
+                  "always"
+                  "on-failure"
+                  "never"
+                ];
+                default = "on-failure";
+                description = "Which ends of the agent lead to a restart.";
+              };
+
+              backoff = {
+                initial = mkOption {
+                  type = duration;
+                  default = "100ms";
+                  description = "Delay before the first restart.";
+                };
+
+                factor = mkOption {
+                  type = types.numbers.between 1 100;
+                  default = 2;
+                  description = "By how much the delay grows from one restart to the next.";
+                };
+
+                max = mkOption {
+                  type = duration;
+                  default = "30s";
+                  description = "The delay never grows beyond this.";
+                };
+
+                jitter = mkOption {
+                  type = types.numbers.between 0 1;
+                  default = 0.2;
+                  description = "Share of the delay, 0 to 1, by which it varies at random either way.";
+                };
+              };
+
+              attempts = mkOption {
+                type = types.ints.between 1 1000;
+                default = 3;
+                description = "Failures within the window `within` after which restarting is not enough.";
+              };
+
+              within = mkOption {
+                type = duration;
+                default = "10m";
+                description = "The window in which `attempts` failures are counted.";
+              };
+            };
+
+            limits = {
+              memory = mkOption {
+                type = types.nullOr size;
+                default = null;
+                description = "Memory of all processes of the agent together. Without it: no limit.";
+                example = "512MiB";
+              };
+            };
+
+            stop = {
+              signal = mkOption {
+                type = types.enum [
+                  "SIGTERM"
+                  "SIGINT"
+                  "SIGQUIT"
+                  "SIGHUP"
+                  "SIGUSR1"
+                  "SIGUSR2"
+                ];
+                default = "SIGTERM";
+                description = "Signal that asks the agent to stop.";
+              };
+
+              grace = mkOption {
+                type = duration;
+                default = "30s";
+                description = "Time from that signal to SIGKILL.";
+              };
+            };
+
+            escalate = mkOption {
+              type = types.nonEmptyListOf (
+                types.enum [
+                  "rollback"
+                  "alert"
+                ]
+              );
+              default = [
+                "rollback"
+                "alert"
+              ];
+              description = "What happens, in this order, when restarting is not enough.";
+            };
+
+            required = mkOption {
+              type = types.bool;
+              default = true;
+              description = "Whether a generation counts as known-good only once this agent stayed healthy.";
+            };
+          };
+        }
+      );
+    };
+
+    watchdog = {
+      probation = mkOption {
+        type = duration;
+        default = "10m";
+        description = "How long every required agent stays healthy until a generation is known-good.";
+      };
+
+      rollbackBudget = mkOption {
+        type = types.ints.between 0 10;
+        default = 1;
+        description = "How many automatic rollbacks may leave one and the same generation. 0 turns them off.";
+      };
+    };
+  };
+}

@@ -1,0 +1,284 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the interpolations of Nix
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type AgentSpec,
+  decodeFleet,
+  type Fleet,
+  type HostSpec,
+  hostSpecs,
+  nixpkg,
+  parseDuration,
+  parseSize,
+  source,
+  type Word,
+} from "@daruma/config";
+import fc from "fast-check";
+import t, { type Test } from "tap";
+import { compileFleet } from "./compile.ts";
+import { evaluateNix, nixpkgsLib, withoutLib, withoutNix } from "./nix-support.ts";
+import { storeName } from "./store-name.ts";
+import { loadTemplates } from "./templates.ts";
+
+/* Generated files, read by a real Nix and held against the spec that they were printed from. */
+
+const templates = await loadTemplates();
+const modules = new URL("../../../../modules/", import.meta.url);
+
+function fleetOf(hosts: object): Fleet {
+  const decoded = decodeFleet({ hosts });
+  if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+  return decoded.fleet;
+}
+
+function compile(
+  fleet: Fleet,
+  root = "/srv/fleet",
+  out = join(root, "generated"),
+): ReadonlyMap<string, string> {
+  return compileFleet(fleet, { configFile: join(root, "fleet.config.ts"), out, templates });
+}
+
+const node = nixpkg("nodejs_24", "bin/node");
+/** Stand-ins for packages: what `pkgs` is to a generated file. */
+const stubPackages =
+  '{ nodejs_24 = "/stub/nodejs_24"; python3Packages.pip = "/stub/pip"; "3proxy" = "/stub/3proxy"; }';
+const stubPaths: Readonly<Record<string, string>> = {
+  nodejs_24: "/stub/nodejs_24",
+  "python3Packages.pip": "/stub/pip",
+  "3proxy": "/stub/3proxy",
+};
+
+const text = fc
+  .oneof(fc.string({ unit: "binary" }), fc.string({ unit: fc.constantFrom(..."${}\\\"'\n\r\t #;") }))
+  .map((value) => value.replaceAll("\u0000", ""))
+  .filter((value) => value.isWellFormed());
+const directories = ["./agent", './odd "dir" ${x} \'é', "../beside"];
+const word: fc.Arbitrary<Word> = fc.oneof(
+  text,
+  fc.constantFrom(...Object.keys(stubPaths)).map((attribute) => nixpkg(attribute, "bin/${x}")),
+  fc.constantFrom(...directories).map((directory) => source(directory, 'ma"in.js')),
+);
+const milliseconds = fc.integer({ min: 1, max: 3_600_000 }).map((value) => `${value}ms`);
+const agent = fc.record(
+  {
+    command: fc.array(word).map((rest) => [node, ...rest]),
+    environment: fc.dictionary(fc.stringMatching(/^[A-Z][A-Z0-9_]{0,9}$/), word),
+    credentials: fc.dictionary(
+      fc.stringMatching(/^[A-Z][A-Z0-9_.-]{0,9}$/),
+      fc.constant("/run/secrets/${x} \\ y"),
+    ),
+    startup: milliseconds,
+    stop: fc.record({ signal: fc.constantFrom("SIGTERM", "SIGINT"), grace: milliseconds }),
+    limits: fc.option(fc.record({ memory: fc.integer({ min: 1, max: 4096 }).map((n) => `${n}MiB`) }), {
+      nil: {},
+    }),
+    restart: fc.record({
+      when: fc.constantFrom("always", "on-failure", "never"),
+      attempts: fc.integer({ min: 1, max: 5 }),
+      backoff: fc.record({ factor: fc.integer({ min: 1, max: 8 }), jitter: fc.constantFrom(0, 0.25, 1) }),
+    }),
+    escalate: fc.constantFrom(["rollback"], ["alert"], ["alert", "rollback"]),
+    required: fc.boolean(),
+  },
+  { requiredKeys: ["command"] },
+);
+const host = fc.record({
+  system: fc.constantFrom("x86_64-linux", "aarch64-linux"),
+  agents: fc.dictionary(fc.stringMatching(/^[a-z][a-z0-9-]{0,8}[a-z0-9]$/), agent, { maxKeys: 4 }),
+});
+
+/** Writes generated hosts of random fleets to disk, with the sources that they name. */
+function writeRandomHosts(t: Test): {
+  readonly specs: readonly HostSpec[];
+  readonly files: readonly string[];
+} {
+  const root = join(t.testdir({}), "fleet");
+  for (const directory of directories) {
+    mkdirSync(join(root, directory), { recursive: true });
+    writeFileSync(join(root, directory, 'ma"in.js'), "");
+  }
+  const samples = fc.sample(host, { numRuns: 40, seed: 2026 });
+  const fleet = fleetOf(Object.fromEntries(samples.map((sample, index) => [`host-${index}`, sample])));
+  const generated = join(root, "generated");
+  const files = [...compile(fleet, root)].map(([path, content]) => {
+    const file = join(generated, path);
+    mkdirSync(join(file, ".."), { recursive: true });
+    writeFileSync(file, content);
+    return file;
+  });
+  return { specs: hostSpecs(fleet), files };
+}
+
+const nixPath = (path: string) => `(/. + ${JSON.stringify(path)})`;
+
+t.test("Nix reads every value of a generated host back", { skip: withoutNix }, async (t) => {
+  const { specs, files } = writeRandomHosts(t);
+  const hosts = evaluateNix(
+    `map (file: (import file { lib = { }; pkgs = ${stubPackages}; }).services.daruma) [ ${files.map(nixPath).join(" ")} ]`,
+  ) as NixHost[];
+  t.equal(hosts.length, specs.length);
+  for (const [index, spec] of specs.entries())
+    t.same(hosts[index] && hostOf(hosts[index]), withPaths(spec), spec.host);
+});
+
+t.test(
+  "the option types accept every generated host and change no value",
+  { skip: withoutLib },
+  async (t) => {
+    const { specs, files } = writeRandomHosts(t);
+    const options = nixPath(new URL("options.nix", modules).pathname);
+    const hosts = evaluateNix(`
+    let lib = import ${nixPath(nixpkgsLib ?? "")};
+    evaluate = file: (lib.evalModules {
+      modules = [ ${options} file ];
+      specialArgs.pkgs = ${stubPackages};
+    }).config.services.daruma;
+    in map evaluate [ ${files.map(nixPath).join(" ")} ]
+  `) as NixHost[];
+    for (const [index, spec] of specs.entries())
+      t.same(hosts[index] && hostOf(hosts[index]), withPaths(spec), spec.host);
+  },
+);
+
+t.test("the option types refuse what the fleet file refuses", { skip: withoutLib }, async (t) => {
+  const wrong = [
+    'startup = "-5s"',
+    'startup = "1.5m"',
+    "startup = 30",
+    'limits.memory = "512MB"',
+    "command = [ ]",
+    'health.every = "3s"',
+    'health.http = "ftp://x"',
+    'stop.signal = "SIGKILL"',
+    "restart.attempts = 0",
+    "restart.backoff.jitter = 1.5",
+    'credentials.KEY = "relative"',
+    'credentials.KEY = "${builtins.storeDir}/x"',
+    "escalate = [ ]",
+    "helth = null",
+  ];
+  const options = nixPath(new URL("options.nix", modules).pathname);
+  const accepted = evaluateNix(`
+    let lib = import ${nixPath(nixpkgsLib ?? "")};
+    accepts = agent: (builtins.tryEval (builtins.deepSeq (lib.evalModules {
+      modules = [ ${options} { services.daruma.agents.aa = agent; } { services.daruma.agents.aa.command = lib.mkDefault [ "/x" ]; } ];
+    }).config.services.daruma.agents true)).success;
+    in map accepts [ { } ${wrong.map((setting) => `{ ${setting}; }`).join(" ")} ]
+  `);
+  t.same(accepted, [true, ...wrong.map(() => false)]);
+});
+
+/** A host as Nix evaluates it: measures are texts, references are paths. */
+interface NixHost {
+  readonly enable: boolean;
+  readonly host: string;
+  readonly system: string;
+  readonly watchdog: { readonly probation: string; readonly rollbackBudget: number };
+  readonly agents: Readonly<Record<string, NixAgent>>;
+}
+
+interface NixAgent {
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly workingDirectory: string | null;
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly startup: string;
+  readonly health: {
+    readonly http: string;
+    readonly every: string;
+    readonly failures: number;
+    readonly expect: { readonly status: number; readonly within: string };
+  } | null;
+  readonly restart: {
+    readonly when: string;
+    readonly backoff: {
+      readonly initial: string;
+      readonly factor: number;
+      readonly max: string;
+      readonly jitter: number;
+    };
+    readonly attempts: number;
+    readonly within: string;
+  };
+  readonly limits: { readonly memory: string | null };
+  readonly stop: { readonly signal: string; readonly grace: string };
+  readonly escalate: readonly string[];
+  readonly required: boolean;
+}
+
+/** Undoes what the compiler did, by other means. */
+function hostOf(nix: NixHost): unknown {
+  return {
+    schemaVersion: 1,
+    host: nix.host,
+    system: nix.system,
+    watchdog: { probationMs: ms(nix.watchdog.probation), rollbackBudget: nix.watchdog.rollbackBudget },
+    agents: Object.fromEntries(Object.entries(nix.agents).map(([name, value]) => [name, agentOf(value)])),
+  };
+}
+
+function agentOf(nix: NixAgent): unknown {
+  const { health, restart } = nix;
+  const hashless = (path: string) => path.replace(/^.*\/store\/[0-9a-z]{32}-/, "/store/");
+  return {
+    command: nix.command.map(hashless),
+    environment: Object.fromEntries(
+      Object.entries(nix.environment).map(([name, value]) => [name, hashless(value)]),
+    ),
+    workingDirectory: nix.workingDirectory,
+    credentials: nix.credentials,
+    startupMs: ms(nix.startup),
+    health: health && {
+      url: health.http,
+      everyMs: ms(health.every),
+      withinMs: ms(health.expect.within),
+      status: health.expect.status,
+      failures: health.failures,
+    },
+    restart: {
+      when: restart.when,
+      backoff: {
+        initialMs: ms(restart.backoff.initial),
+        factor: restart.backoff.factor,
+        maxMs: ms(restart.backoff.max),
+        jitter: restart.backoff.jitter,
+      },
+      attempts: restart.attempts,
+      withinMs: ms(restart.within),
+    },
+    limits: { memoryBytes: nix.limits.memory === null ? null : amount(parseSize(nix.limits.memory)) },
+    stop: { signal: nix.stop.signal, graceMs: ms(nix.stop.grace) },
+    escalate: nix.escalate,
+    required: nix.required,
+  };
+}
+
+/** The spec with each reference replaced by the path that the stand-ins give it. */
+function withPaths(spec: HostSpec): unknown {
+  const path = (each: Word) => {
+    if (typeof each === "string") return each;
+    if (each.ref === "nixpkg") return `${stubPaths[each.attribute]}/${each.path}`;
+    return `/store/${storeName(each.directory)}/${each.file}`;
+  };
+  const resolved = (value: AgentSpec) => ({
+    ...value,
+    command: value.command.map(path),
+    environment: Object.fromEntries(
+      Object.entries(value.environment).map(([name, each]) => [name, path(each)]),
+    ),
+  });
+  return {
+    ...spec,
+    agents: Object.fromEntries(Object.entries(spec.agents).map(([name, value]) => [name, resolved(value)])),
+  };
+}
+
+function ms(duration: string): number {
+  return amount(parseDuration(duration));
+}
+
+function amount(parsed: ReturnType<typeof parseDuration>): number {
+  if (!parsed.ok) throw new Error(parsed.problem);
+  return parsed.value;
+}

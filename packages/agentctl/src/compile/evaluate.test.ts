@@ -1,0 +1,303 @@
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { isDarumaError } from "@daruma/base";
+import { build } from "esbuild";
+import t, { type Test } from "tap";
+import { type Evaluation, evaluateFleet, loadFleet } from "./evaluate.ts";
+import { asPlainUser } from "./plain-user.ts";
+
+const evaluator = fileURLToPath(new URL("./evaluator.ts", import.meta.url));
+
+/** A stand-in for agentctl: it dispatches on the hidden argument as the real one does. */
+const entry = `
+import { runEvaluator } from ${JSON.stringify(evaluator)};
+if (process.argv[2] === "__evaluate") await runEvaluator(process.argv.slice(3));
+`;
+
+// The programs that are shipped are bundles; and a bundle starts several times faster.
+const home = t.testdir({ "source.mjs": entry });
+const bundle = { execPath: process.execPath, args: [join(home, "bundle.mjs")] };
+const fromSource = { execPath: process.execPath, args: [join(home, "source.mjs")] };
+await build({
+  entryPoints: [join(home, "source.mjs")],
+  outfile: join(home, "bundle.mjs"),
+  bundle: true,
+  platform: "node",
+  format: "esm",
+});
+
+const fleet = `
+import { defineFleet, nixpkg, source } from "@daruma/config";
+export default defineFleet({
+  hosts: {
+    laptop: {
+      system: "x86_64-linux",
+      agents: { hello: { command: [nixpkg("nodejs_24", "bin/node"), source("./hello", "main.js")] } },
+    },
+  },
+});
+`;
+
+type Files = Readonly<Record<string, string>>;
+
+async function evaluate(t: Test, files: Files, timeoutMs = 60_000): Promise<Evaluation & { root: string }> {
+  const root = t.testdir({});
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
+  const configFile = join(root, "fleet.config.ts");
+  return { ...(await evaluateFleet({ configFile, program: bundle, timeoutMs })), root };
+}
+
+async function failure(t: Test, files: Files, timeoutMs?: number): Promise<[code: string, where: string]> {
+  const evaluation = await evaluate(t, files, timeoutMs);
+  if (evaluation.ok) throw new Error("the fleet was accepted");
+  const where = (evaluation.error.where ?? "").replace(/^.*evaluate[^/]*\//, "");
+  return [evaluation.error.code, where.split("/").at(-1) ?? ""];
+}
+
+t.test("a fleet is evaluated, decoded, and its files are named", async (t) => {
+  const evaluation = await evaluate(t, {
+    "fleet.config.ts": `import "./lib/helper.ts";\n${fleet}`,
+    "lib/helper.ts": `import text from "./data.json" with { type: "json" };\nexport const x: number = text.n;`,
+    "lib/data.json": `{ "n": 1 }`,
+  });
+  if (!evaluation.ok) throw evaluation.error;
+  t.equal(evaluation.fleet.hosts.laptop?.agents.hello?.startupMs, 30_000);
+  t.same(evaluation.dependencies, [
+    join(evaluation.root, "fleet.config.ts"),
+    join(evaluation.root, "lib/data.json"),
+    join(evaluation.root, "lib/helper.ts"),
+  ]);
+});
+
+t.test("the evaluator works from its source as it does in a bundle", async (t) => {
+  const root = t.testdir({ "fleet.config.ts": fleet });
+  const evaluation = await evaluateFleet({ configFile: join(root, "fleet.config.ts"), program: fromSource });
+  t.equal(evaluation.ok, true);
+});
+
+t.test(
+  "TypeScript is an ES module whatever package.json says, and packages are no dependencies",
+  async (t) => {
+    const evaluation = await evaluate(t, {
+      "package.json": `{ "type": "commonjs" }`,
+      "fleet.config.ts": `import "./old.cjs";\nimport "pkg";\n${fleet}`,
+      "old.cjs": `module.exports = 1;`,
+      "node_modules/pkg/package.json": `{ "name": "pkg", "main": "index.js" }`,
+      "node_modules/pkg/index.js": `module.exports = 2;`,
+    });
+    if (!evaluation.ok) throw evaluation.error;
+    t.equal(evaluation.dependencies.length, 2);
+  },
+);
+
+t.test("our own copy of @daruma/config wins over one that is installed", async (t) => {
+  const evaluation = await evaluate(t, {
+    "fleet.config.ts": fleet,
+    "node_modules/@daruma/config/package.json": `{ "name": "@daruma/config", "main": "index.js" }`,
+    "node_modules/@daruma/config/index.js": `throw new Error("the wrong copy");`,
+  });
+  t.equal(evaluation.ok, true);
+});
+
+t.test("a file that changed is evaluated anew in the same program", async (t) => {
+  const first = await evaluate(t, { "fleet.config.ts": fleet });
+  await writeFile(join(first.root, "fleet.config.ts"), fleet.replaceAll("laptop", "desktop"));
+  const second = await loadFleet({ configFile: join(first.root, "fleet.config.ts"), program: bundle });
+  t.same(Object.keys(second.hosts), ["desktop"]);
+});
+
+t.test("an odd path works", async (t) => {
+  const name = "a b%20'\"#?é";
+  const root = join(t.testdir({}), name);
+  await mkdir(root);
+  await writeFile(join(root, "fleet.config.ts"), `throw new Error("x");`);
+  const evaluation = await evaluateFleet({ configFile: join(root, "fleet.config.ts"), program: bundle });
+  t.match(evaluation, { ok: false, dependencies: [join(root, "fleet.config.ts")] });
+  t.ok(!evaluation.ok && evaluation.error.where?.endsWith(`${name}/fleet.config.ts:1:7`));
+});
+
+t.test(
+  "what the file prints never reaches the report, and what it leaves running does not matter",
+  async (t) => {
+    const noise = `console.log("{}"); process.stdout.write("noise"); setInterval(() => {}, 1000);\n`;
+    const evaluation = await evaluate(t, { "fleet.config.ts": noise + fleet });
+    t.equal(evaluation.ok, true);
+  },
+);
+
+t.test("a fleet with problems reports all of them with their paths", async (t) => {
+  const evaluation = await evaluate(t, {
+    "fleet.config.ts": fleet.replace("command:", 'startup: "-5s", helth: {}, command:'),
+  });
+  t.match(evaluation, { ok: false, error: { code: "CONFIG_E_INVALID" } });
+  const paths = evaluation.ok ? [] : evaluation.error.problems.map(({ path }) => path);
+  t.same(paths, ["hosts.laptop.agents.hello.helth", "hosts.laptop.agents.hello.startup"]);
+});
+
+t.test("what throws names its place, in the file and in files that it imports", async (t) => {
+  const throwing = `interface A { x: number }\nfunction f(a: A): never {\n  throw new TypeError("boom " + a.x);\n}\n`;
+  t.same(await failure(t, { "fleet.config.ts": `${throwing}export default f({ x: 1 });` }), [
+    "COMPILE_E_CONFIG_THREW",
+    "fleet.config.ts:3:9",
+  ]);
+  t.same(
+    await failure(t, { "fleet.config.ts": `import "./helper.ts";`, "helper.ts": `${throwing}f({ x: 1 });` }),
+    ["COMPILE_E_CONFIG_THREW", "helper.ts:3:9"],
+  );
+  const late = `setTimeout(() => { throw new Error("late"); }, 1);\nawait new Promise(() => {});`;
+  t.same(await failure(t, { "fleet.config.ts": late }), ["COMPILE_E_CONFIG_THREW", "fleet.config.ts:1:26"]);
+  t.same(await failure(t, { "fleet.config.ts": `JSON.parse("{");` }), [
+    "COMPILE_E_CONFIG_THREW",
+    "fleet.config.ts:1:6",
+  ]);
+});
+
+t.test("anything can be thrown", async (t) => {
+  for (const value of [
+    "'text'",
+    "null",
+    "undefined",
+    "{ code: 1 }",
+    "Symbol('x')",
+    "Object.create(null)",
+    "1n",
+  ]) {
+    const [code] = await failure(t, { "fleet.config.ts": `let o: unknown;\nthrow ${value};` });
+    t.equal(code, "COMPILE_E_CONFIG_THREW", value);
+  }
+});
+
+t.test("what does not parse names its place, whoever finds it", async (t) => {
+  const cases: readonly (readonly [text: string, place: string])[] = [
+    ["const a = 1;\nconst b: number = ;\n", "2:19"],
+    ["const a = 1;\nenum B { C }\n", "2:1"],
+    ["const a = 1;\nconst a = 2;\n", "2:7"],
+    ["export default {", "1"],
+  ];
+  for (const [text, place] of cases) {
+    const [code, where] = await failure(t, { "fleet.config.ts": text });
+    t.equal(code, "COMPILE_E_CONFIG_SYNTAX", text);
+    t.equal(where, `fleet.config.ts:${place}`);
+  }
+  t.same(
+    await failure(t, { "fleet.config.ts": `import "./broken.js";`, "broken.js": "let a;\nlet b = );" }),
+    ["COMPILE_E_CONFIG_SYNTAX", "broken.js:2:9"],
+  );
+});
+
+t.test("an import that does not exist names the import", async (t) => {
+  const missing = [`"./no-such-file.ts"`, `"no-such-package"`, `"@daruma/config/inside"`, `"./x.json"`];
+  for (const specifier of missing) {
+    const text = `const a = 1;\nimport x from ${specifier};\nexport default x;\n`;
+    t.same(
+      await failure(t, { "fleet.config.ts": text, "x.json": "{}" }),
+      ["COMPILE_E_CONFIG_IMPORT", "fleet.config.ts:2:15"],
+      specifier,
+    );
+  }
+  t.same(await failure(t, { "fleet.config.ts": `import { defineFlet } from "@daruma/config";` }), [
+    "COMPILE_E_CONFIG_IMPORT",
+    "fleet.config.ts:1:10",
+  ]);
+});
+
+t.test("a failed import that the file itself caught is no failure", async (t) => {
+  const caught = `try { await import("no-such-package"); } catch {}\n`;
+  t.equal((await evaluate(t, { "fleet.config.ts": caught + fleet })).ok, true);
+});
+
+t.test("the default export has to be a fleet", async (t) => {
+  const wrong = [
+    "",
+    "export const fleet = {};",
+    "export default () => ({});",
+    "export default [];",
+    "export default null;",
+  ];
+  for (const text of wrong) {
+    const [code] = await failure(t, { "fleet.config.ts": text });
+    t.equal(code, "COMPILE_E_CONFIG_EXPORT", text);
+  }
+  t.same((await failure(t, { "fleet.config.ts": "export default {};" }))[0], "CONFIG_E_INVALID");
+});
+
+t.test("a promise of a fleet is waited for", async (t) => {
+  const text = fleet.replace("defineFleet({", "Promise.resolve({");
+  t.equal((await evaluate(t, { "fleet.config.ts": text })).ok, true);
+});
+
+t.test("an endless loop is stopped", async (t) => {
+  const [code] = await failure(t, { "fleet.config.ts": "for (;;);" }, 2_000);
+  t.equal(code, "COMPILE_E_CONFIG_TIMEOUT");
+});
+
+t.test("a process that the file leaves behind does not hold up the end", async (t) => {
+  const leave = `import { spawn } from "node:child_process";
+    import { writeFileSync } from "node:fs";
+    const child = spawn("sleep", ["600"], { stdio: ["ignore", 1, 2, 3] });
+    writeFileSync(new URL("./pid", import.meta.url), String(child.pid));
+    process.exit(0);`;
+  const evaluation = await evaluate(t, { "fleet.config.ts": leave });
+  process.kill(Number(await readFile(join(evaluation.root, "pid"), "utf8")));
+  t.match(evaluation, { ok: false, error: { code: "COMPILE_E_CONFIG_EXITED" } });
+});
+
+t.test("an end without a fleet is told apart", async (t) => {
+  const endings = [
+    "process.exit(0);",
+    "process.kill(process.pid, 'SIGKILL'); for (;;);",
+    "export default await new Promise(() => {});",
+    "process.on('exit', () => {}); process.exitCode = 3; await new Promise(() => {});",
+  ];
+  for (const text of endings)
+    t.equal((await failure(t, { "fleet.config.ts": text }))[0], "COMPILE_E_CONFIG_EXITED", text);
+});
+
+t.test(
+  "a file that is not there, is a directory or is no module is refused before anything runs",
+  async (t) => {
+    const root = t.testdir({ "fleet.yaml": "", "fleet.config.ts": {} });
+    for (const name of ["none.ts", "fleet.config.ts", "fleet.yaml"]) {
+      const evaluation = await evaluateFleet({ configFile: join(root, name) });
+      t.match(evaluation, {
+        ok: false,
+        error: { code: "COMPILE_E_CONFIG_MISSING" },
+        dependencies: [join(root, name)],
+      });
+    }
+  },
+);
+
+t.test("an unreadable file is refused", async (t) => {
+  const configFile = join(t.testdir({ "fleet.config.ts": "" }), "fleet.config.ts");
+  await chmod(configFile, 0o000);
+  const evaluation = await asPlainUser(() => evaluateFleet({ configFile }));
+  t.match(evaluation, { ok: false, error: { code: "COMPILE_E_CONFIG_MISSING" } });
+});
+
+t.test("an evaluation can be given up", async (t) => {
+  const root = t.testdir({ "fleet.config.ts": "for (;;);" });
+  const reason = new Error("enough");
+  const giveUp = new AbortController();
+  const configFile = join(root, "fleet.config.ts");
+  const evaluation = evaluateFleet({ configFile, program: bundle, signal: giveUp.signal });
+  setTimeout(() => giveUp.abort(reason), 200);
+  await t.rejects(evaluation, reason);
+  await t.rejects(
+    evaluateFleet({ configFile: join(root, "fleet.config.ts"), signal: giveUp.signal }),
+    reason,
+  );
+});
+
+t.test("loadFleet throws what is wrong", async (t) => {
+  try {
+    await loadFleet({ configFile: join(t.testdir({}), "none.ts") });
+    t.fail("did not throw");
+  } catch (error) {
+    t.ok(isDarumaError(error) && error.code === "COMPILE_E_CONFIG_MISSING");
+  }
+});

@@ -1,0 +1,143 @@
+import { readdir, readFile, rm, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type DarumaError, messageOf, systemCode, writeFileAtomic } from "@daruma/base";
+import { compileErrors } from "./catalogue.ts";
+import { generatedMark, hostFile } from "./compile.ts";
+
+/** How a generated file differs from what the fleet file says. */
+export interface Difference {
+  /** Below the directory of generated files. */
+  readonly path: string;
+  /** `orphaned`: of a host that the fleet does not have any more. */
+  readonly state: "missing" | "stale" | "orphaned";
+}
+
+export interface WriteResult {
+  readonly written: readonly string[];
+  readonly removed: readonly string[];
+  readonly unchanged: number;
+}
+
+type Files = ReadonlyMap<string, string>;
+
+/** How many files are read or written at the same time. */
+const width = 16;
+
+/**
+ * Compares the directory `out` with what should be in it. Changes nothing.
+ *
+ * @throws COMPILE_E_FOREIGN when a file is in the way that agentctl did not write, COMPILE_E_OUT when `out` is unusable.
+ */
+export async function checkGenerated(out: string, files: Files): Promise<readonly Difference[]> {
+  return guarded(out, async () => {
+    const found: Difference[] = [];
+    const foreign: string[] = [];
+    await eachOf([...files], async ([path, text]) => {
+      const existing = await readIfThere(join(out, path));
+      if (existing === text) return;
+      if (existing === undefined) found.push({ path, state: "missing" });
+      else if (isOurs(existing)) found.push({ path, state: "stale" });
+      else foreign.push(path);
+    });
+    if (foreign.length > 0) throw foreignError(out, foreign.sort());
+    const orphans = await orphansIn(out, files);
+    found.push(...orphans.map((path) => ({ path, state: "orphaned" }) as const));
+    return found.sort((a, b) => (a.path < b.path ? -1 : 1));
+  });
+}
+
+/**
+ * Makes the directory `out` hold exactly the generated files: writes those that differ, each as a whole, and removes those
+ * of hosts that are gone. Files that agentctl did not write are left alone.
+ *
+ * @throws COMPILE_E_FOREIGN, COMPILE_E_OUT
+ */
+export async function writeGenerated(out: string, files: Files): Promise<WriteResult> {
+  const differences = await checkGenerated(out, files);
+  const written = differences.filter(({ state }) => state !== "orphaned").map(({ path }) => path);
+  const removed = differences.filter(({ state }) => state === "orphaned").map(({ path }) => path);
+  return guarded(out, async () => {
+    await eachOf(written, (path) => writeFileAtomic(join(out, path), files.get(path) ?? ""));
+    await eachOf(removed, (path) => removeFile(join(out, path)));
+    return { written, removed, unchanged: files.size - written.length };
+  });
+}
+
+/** The error with which `agentctl compile --check` ends when there are differences. */
+export function staleError(out: string, differences: readonly Difference[]): DarumaError {
+  const count =
+    differences.length === 1 ? "a generated file does" : `${differences.length} generated files do`;
+  return compileErrors.make("COMPILE_E_STALE", `${count} not match the fleet file`, {
+    where: out,
+    problems: differences.map(({ path, state }) => ({ path, message: stateText[state] })),
+  });
+}
+
+const stateText = {
+  missing: "is missing",
+  stale: "is stale",
+  orphaned: "is of a host that the fleet does not have",
+} as const;
+
+async function orphansIn(out: string, files: Files): Promise<string[]> {
+  const entries = await readdir(out, { withFileTypes: true }).catch(absent);
+  const candidates = (entries ?? [])
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => hostFile(entry.name))
+    .filter((path) => !files.has(path));
+  const orphans: string[] = [];
+  await eachOf(candidates, async (path) => {
+    const text = await readIfThere(join(out, path));
+    if (text !== undefined && isOurs(text)) orphans.push(path);
+  });
+  return orphans;
+}
+
+async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+  // What else a person put beside it stays.
+  await rmdir(dirname(path)).catch((error: unknown) => {
+    if (systemCode(error) !== "ENOTEMPTY" && systemCode(error) !== "ENOENT") throw error;
+  });
+}
+
+function isOurs(text: string): boolean {
+  return text.startsWith(generatedMark);
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  return readFile(path, "utf8").catch(absent);
+}
+
+function absent(error: unknown): undefined {
+  if (systemCode(error) === "ENOENT") return undefined;
+  throw error;
+}
+
+function foreignError(out: string, paths: readonly string[]): DarumaError {
+  const what = paths.length === 1 ? "a file is" : `${paths.length} files are`;
+  return compileErrors.make("COMPILE_E_FOREIGN", `${what} in the way that agentctl did not write`, {
+    where: out,
+    problems: paths.map((path) => ({ path, message: "would be overwritten" })),
+  });
+}
+
+/** Turns errors of the file system into one that a user can act on. */
+async function guarded<T>(out: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof Error && "syscall" in error && systemCode(error) !== undefined) {
+      throw compileErrors.make("COMPILE_E_OUT", messageOf(error), { where: out, cause: error });
+    }
+    throw error;
+  }
+}
+
+async function eachOf<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  const work = async () => {
+    for (const item of queue) await action(item);
+  };
+  await Promise.all(Array.from({ length: width }, work));
+}

@@ -1,0 +1,118 @@
+import { isAbsolute, join, normalize, relative, resolve } from "node:path";
+import {
+  type AgentSpec,
+  formatDuration,
+  formatSize,
+  type HealthPolicy,
+  type HostSpec,
+  type RestartPolicy,
+  type Word,
+} from "@daruma/config";
+import {
+  type NixDirectory,
+  type NixExpression,
+  nixBoolean,
+  nixList,
+  nixNull,
+  nixNumber,
+  nixPackageFile,
+  nixSet,
+  nixSourceFile,
+  nixString,
+} from "./nix-expression.ts";
+import { storeName } from "./store-name.ts";
+
+/** Where the files are that sources are relative to, and the file that will refer to them. Both absolute. */
+export interface Places {
+  /** The directory of the fleet file. */
+  readonly configDirectory: string;
+  /** The directory of the generated file. */
+  readonly fileDirectory: string;
+}
+
+/**
+ * The value of `services.daruma` for a host, with the names and the units of the fleet file. Everything is spelled out,
+ * defaults too: the file says what runs, whatever module reads it.
+ */
+export function hostExpression(spec: HostSpec, places: Places): NixExpression {
+  return nixSet({
+    enable: nixBoolean(true),
+    host: nixString(spec.host),
+    system: nixString(spec.system),
+    watchdog: nixSet({
+      probation: nixString(formatDuration(spec.watchdog.probationMs)),
+      rollbackBudget: nixNumber(spec.watchdog.rollbackBudget),
+    }),
+    agents: nixSet(mapSorted(spec.agents, (agent) => agentExpression(agent, places))),
+  });
+}
+
+function agentExpression(agent: AgentSpec, places: Places): NixExpression {
+  return nixSet({
+    command: nixList(agent.command.map((word) => wordExpression(word, places))),
+    environment: nixSet(mapSorted(agent.environment, (word) => wordExpression(word, places))),
+    workingDirectory: agent.workingDirectory === null ? nixNull : nixString(agent.workingDirectory),
+    credentials: nixSet(mapSorted(agent.credentials, nixString)),
+    startup: nixString(formatDuration(agent.startupMs)),
+    health: agent.health === null ? nixNull : healthExpression(agent.health),
+    restart: restartExpression(agent.restart),
+    limits: nixSet({
+      memory: agent.limits.memoryBytes === null ? nixNull : nixString(formatSize(agent.limits.memoryBytes)),
+    }),
+    stop: nixSet({
+      signal: nixString(agent.stop.signal),
+      grace: nixString(formatDuration(agent.stop.graceMs)),
+    }),
+    escalate: nixList(agent.escalate.map(nixString)),
+    required: nixBoolean(agent.required),
+  });
+}
+
+function healthExpression(health: HealthPolicy): NixExpression {
+  return nixSet({
+    http: nixString(health.url),
+    every: nixString(formatDuration(health.everyMs)),
+    failures: nixNumber(health.failures),
+    expect: nixSet({
+      status: nixNumber(health.status),
+      within: nixString(formatDuration(health.withinMs)),
+    }),
+  });
+}
+
+function restartExpression({ when, backoff, attempts, withinMs }: RestartPolicy): NixExpression {
+  return nixSet({
+    when: nixString(when),
+    backoff: nixSet({
+      initial: nixString(formatDuration(backoff.initialMs)),
+      factor: nixNumber(backoff.factor),
+      max: nixString(formatDuration(backoff.maxMs)),
+      jitter: nixNumber(backoff.jitter),
+    }),
+    attempts: nixNumber(attempts),
+    within: nixString(formatDuration(withinMs)),
+  });
+}
+
+function wordExpression(word: Word, places: Places): NixExpression {
+  if (typeof word === "string") return nixString(word);
+  if (word.ref === "nixpkg") return nixPackageFile(word.attribute, word.path);
+  return nixSourceFile(nixDirectory(word.directory, places), storeName(word.directory), word.file);
+}
+
+function nixDirectory(directory: string, places: Places): NixDirectory {
+  if (isAbsolute(directory)) return { absolute: join("/", normalize(directory)) };
+  const path = relative(places.fileDirectory, resolve(places.configDirectory, directory));
+  const parts = path.split("/").filter((part) => part !== "");
+  const up = parts.filter((part) => part === "..").length;
+  return { up, below: parts.slice(up).join("/") };
+}
+
+/** In code unit order, so that the output does not depend on the order in the fleet file. */
+function mapSorted<T>(
+  record: Readonly<Record<string, T>>,
+  map: (value: T) => NixExpression,
+): Record<string, NixExpression> {
+  const entries = Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, value]) => [key, map(value)]));
+}

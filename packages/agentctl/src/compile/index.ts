@@ -1,0 +1,13 @@
+export { compileErrors } from "./catalogue.ts";
+export { type CompileOptions, compileFleet, generatedMark, hostFile } from "./compile.ts";
+export { type EvaluateOptions, type Evaluation, evaluateFleet, loadFleet, type Program } from "./evaluate.ts";
+export {
+  checkGenerated,
+  type Difference,
+  staleError,
+  type WriteResult,
+  writeGenerated,
+} from "./generated.ts";
+export { evaluatorArgument } from "./report.ts";
+export { checkSources, type SourceUse, sourcesOf } from "./sources.ts";
+export { loadTemplates, type Templates } from "./templates.ts";
