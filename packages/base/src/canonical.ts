@@ -16,7 +16,13 @@ export type JsonValue =
  * @throws JSON_E_NOT_CANONICAL, naming the path of the value.
  */
 export function canonicalize(value: JsonValue): string {
-  return print(value, "");
+  try {
+    return print(value);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const path = error.keys.reverse().join("").replace(/^\./, "");
+    throw baseErrors.make("JSON_E_NOT_CANONICAL", `${path === "" ? "the value" : path}: ${error.why}`);
+  }
 }
 
 /** SHA-256 of the canonical form, in lower-case hex: the identity of any document of ours. */
@@ -24,53 +30,74 @@ export function digestOf(value: JsonValue): string {
   return createHash("sha256").update(canonicalize(value)).digest("hex");
 }
 
-function print(value: unknown, path: string): string {
+/** The path is put together while the fault travels up, so that printing pays nothing for it. */
+class Fault extends Error {
+  readonly keys: string[] = [];
+  readonly why: string;
+
+  constructor(why: string) {
+    super(why);
+    this.why = why;
+  }
+}
+
+function print(value: unknown): string {
   switch (typeof value) {
     case "string":
-      return printString(value, path);
+      return printString(value);
     case "number":
-      return printNumber(value, path);
+      return printNumber(value);
     case "boolean":
       return value ? "true" : "false";
     case "object":
       if (value === null) return "null";
-      if (Array.isArray(value)) return printArray(value, path);
-      return printObject(value as Record<string, unknown>, path);
+      if (Array.isArray(value)) return printArray(value);
+      return printObject(value as Record<string, unknown>);
     default:
-      throw refuse(path, `a ${typeof value} is not JSON`);
+      throw new Fault(`a ${typeof value} is not JSON`);
   }
 }
 
-function printString(value: string, path: string): string {
+function printString(value: string): string {
   // JSON.stringify would turn a lone surrogate into an escape without a word.
-  if (!value.isWellFormed()) throw refuse(path, "the string has a lone surrogate");
+  if (!value.isWellFormed()) throw new Fault("the string has a lone surrogate");
   return JSON.stringify(value);
 }
 
-function printNumber(value: number, path: string): string {
-  if (!Number.isFinite(value)) throw refuse(path, `${value} is not JSON`);
+function printNumber(value: number): string {
+  if (!Number.isFinite(value)) throw new Fault(`${value} is not JSON`);
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    throw refuse(path, `the integer ${value} cannot be represented exactly`);
+    throw new Fault(`the integer ${value} cannot be represented exactly`);
   }
   return JSON.stringify(value);
 }
 
-function printArray(values: readonly unknown[], path: string): string {
-  // Array.from fills holes, which map would skip.
-  return `[${Array.from(values, (item, index) => print(item, `${path}[${index}]`)).join(",")}]`;
-}
-
-function printObject(record: Record<string, unknown>, path: string): string {
-  const prototype = Object.getPrototypeOf(record);
-  if (prototype !== Object.prototype && prototype !== null) throw refuse(path, "only plain objects are JSON");
-  const members: string[] = [];
-  for (const key of Object.keys(record).sort()) {
-    const at = path === "" ? key : `${path}.${key}`;
-    members.push(`${printString(key, at)}:${print(record[key], at)}`);
+function printArray(values: readonly unknown[]): string {
+  let text = "[";
+  // By index: iteration methods skip holes, which are no JSON.
+  for (let index = 0; index < values.length; index += 1) {
+    if (index > 0) text += ",";
+    text += printAt(values[index], `[${index}]`, "");
   }
-  return `{${members.join(",")}}`;
+  return `${text}]`;
 }
 
-function refuse(path: string, why: string): Error {
-  return baseErrors.make("JSON_E_NOT_CANONICAL", `${path === "" ? "the value" : path}: ${why}`);
+function printObject(record: Record<string, unknown>): string {
+  const prototype = Object.getPrototypeOf(record);
+  if (prototype !== Object.prototype && prototype !== null) throw new Fault("only plain objects are JSON");
+  let text = "{";
+  for (const key of Object.keys(record).sort()) {
+    if (text !== "{") text += ",";
+    text += `${printAt(key, ".", key)}:${printAt(record[key], ".", key)}`;
+  }
+  return `${text}}`;
+}
+
+function printAt(value: unknown, mark: string, key: string): string {
+  try {
+    return print(value);
+  } catch (error) {
+    if (error instanceof Fault) error.keys.push(`${mark}${key}`);
+    throw error;
+  }
 }

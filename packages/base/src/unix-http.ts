@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm } from "node:fs/promises";
+import { chmod, lstat, mkdir, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
@@ -65,7 +65,7 @@ export async function serveUnix(options: ServeOptions): Promise<UnixServer> {
         where: options.path,
       });
     }
-    await rm(options.path, { force: true });
+    await removeStaleSocket(options.path);
     await listen(server, options.path);
     await chmod(options.path, options.mode ?? 0o600);
   } catch (error) {
@@ -254,6 +254,12 @@ function someoneListens(path: string): Promise<boolean> {
     });
     probe.once("error", () => resolve(false));
   });
+}
+
+/** Whatever else is in the way is not ours to delete; listening then fails and says so. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => null);
+  if (found?.isSocket() === true) await rm(path, { force: true });
 }
 
 function listen(server: Server, path: string): Promise<void> {

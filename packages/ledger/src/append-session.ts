@@ -73,6 +73,7 @@ export class AppendSession {
     const { writer, host, committer } = this.#context;
     const request = parseAppend(bytes, writer, host);
     if (request.error !== null) {
+      if (request.key !== null) committer.hold(writer, request.key);
       this.#send(printError(request.id, request.error));
       return;
     }

@@ -58,8 +58,8 @@ export const ledgerErrors = defineErrors({
   },
   LEDGER_E_OUT_OF_ORDER: {
     summary:
-      "An earlier append of the same outbox failed, so this one would have taken its place. Nothing was written.",
-    remedy: "Append again in order, starting with the one that failed.",
+      "An earlier append of the same outbox was not written, so this one would have taken its place. Nothing was written.",
+    remedy: "Append again in order, starting with the one that was not written.",
     exit: exitCode.error,
   },
   LEDGER_E_STOPPING: {

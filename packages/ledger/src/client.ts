@@ -29,8 +29,8 @@ export type Appended =
 
 export interface LedgerConnection {
   /**
-   * Resolves once the entry is durable. Many may be under way at once; they are written in the order of the calls. How
-   * many is up to the caller: nothing here bounds them.
+   * Resolves once the entry is durable. Many may be under way at once; those that succeed are written, and resolve, in
+   * the order of the calls. How many is up to the caller: nothing here bounds them.
    *
    * @throws any LEDGER_E_* of ledgerd; LEDGER_E_DISCONNECTED if the outcome is unknown; JSON_E_NOT_CANONICAL
    */
@@ -85,6 +85,8 @@ class Connection implements LedgerConnection {
   #lastId = 0;
   #requests = "";
   #lost: DarumaError | null = null;
+  /** The first key of its epoch that was refused before it was sent. */
+  #held: OutboxKey | null = null;
 
   constructor(path: string, socket: Duplex, head: Buffer) {
     this.#path = path;
@@ -104,12 +106,30 @@ class Connection implements LedgerConnection {
     if (this.#lost !== null) throw this.#lost;
     if (this.#socket.writableEnded) throw disconnected(this.#path);
     const id = this.#lastId + 1;
-    const line = printRequest(id, request);
-    if (line.length * 3 > maxEntryBytes && Buffer.byteLength(line) > maxEntryBytes) throw tooLarge();
+    const line = this.#print(id, request);
     this.#lastId = id;
     if (this.#requests === "") process.nextTick(() => this.#flush());
     this.#requests += `${line}\n`;
     return await new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+
+  /** What is refused here never reaches ledgerd, which could not keep later keys from overtaking it: this does. */
+  #print(id: number, request: AppendRequest): string {
+    const { key } = request;
+    const held = this.#held;
+    if (key !== undefined && held?.epoch === key.epoch && key.n > held.n) {
+      const message = `append ${held.n} of epoch ${held.epoch} was not sent and must come before ${key.n}`;
+      throw ledgerErrors.make("LEDGER_E_OUT_OF_ORDER", message);
+    }
+    try {
+      const line = printRequest(id, request);
+      if (line.length * 3 > maxEntryBytes && Buffer.byteLength(line) > maxEntryBytes) throw tooLarge();
+      if (key !== undefined && (held?.epoch !== key.epoch || held.n === key.n)) this.#held = null;
+      return line;
+    } catch (error) {
+      this.#held = key ?? held;
+      throw error;
+    }
   }
 
   async close(withinMs = 5000): Promise<void> {

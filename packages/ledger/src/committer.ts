@@ -4,7 +4,9 @@ import {
   type GroupPlan,
   type GroupRequest,
   type HeldKeys,
-  holdKeys,
+  heldAfterFailure,
+  holdKey,
+  type OutboxKey,
   type Outcome,
   planGroup,
 } from "./group.ts";
@@ -55,6 +57,11 @@ export class Committer {
     this.#queue.push(submission);
     this.#queuedBytes += submission.bytes;
     this.#running ??= this.#run();
+  }
+
+  /** Keeps later keys from overtaking one whose request was refused before it could be submitted. */
+  hold(writer: string, key: OutboxKey): void {
+    this.#held = holdKey(this.#store.state.writers, this.#held, writer, key);
   }
 
   /** Whoever submits must stop reading when this is true, until `onRoom` calls. */
@@ -113,25 +120,31 @@ export class Committer {
   }
 
   async #write(group: readonly Submission[]): Promise<readonly Outcome[]> {
-    const plan = (): GroupPlan => planGroup(this.#store.state, this.#held, group, new Date().toISOString());
-    let planned: GroupPlan | null = null;
+    let plan: GroupPlan | null = null;
     try {
       if (!this.#store.writable) await this.#store.ready();
-      planned = plan();
-      if (planned.entries.length > 0) await this.#store.commit(planned);
+      plan = this.#plan(group);
+      if (plan.entries.length > 0) await this.#store.commit(plan);
     } catch (error) {
       if (!isDarumaError(error)) throw error;
-      planned ??= plan();
-      this.#held = holdKeys(this.#store.state, this.#held, planned);
+      plan ??= this.#plan(group);
+      this.#held = heldAfterFailure(this.#store.state, this.#held, plan);
       this.#trouble(error);
-      return planned.outcomes.map((outcome) =>
+      return plan.outcomes.map((outcome) =>
         outcome.kind === "refused" ? outcome : { kind: "refused", error },
       );
     }
     this.#trouble(null);
     for (const callback of this.#commitWaiters) callback();
     this.#commitWaiters.clear();
-    return planned.outcomes;
+    return plan.outcomes;
+  }
+
+  #plan(group: readonly Submission[]): GroupPlan {
+    const plan = planGroup(this.#store.state, this.#held, group, new Date().toISOString());
+    // At once: while the group is being written, `hold` may add to it.
+    this.#held = plan.held;
+    return plan;
   }
 
   #trouble(error: DarumaError | null): void {

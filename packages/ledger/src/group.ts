@@ -33,9 +33,13 @@ export interface GroupPlan {
   readonly next: ChainState;
   /** For each writer, the first key that this group writes. */
   readonly firstKeys: ReadonlyMap<string, OutboxKey>;
+  readonly held: HeldKeys;
 }
 
-/** For each writer, the first key whose append failed: later keys must not overtake it. */
+/**
+ * For each writer, the first key whose append was refused or failed. Later keys of its epoch are refused until it has
+ * been written: were they written first, it would pass for a duplicate when it comes again.
+ */
 export type HeldKeys = ReadonlyMap<string, OutboxKey>;
 
 /** Decides what a group of requests writes. Pure: nothing has happened until the caller has stored the plan. */
@@ -49,31 +53,44 @@ export function planGroup(
   const writers = new Map(state.writers);
   const firstKeys = new Map<string, OutboxKey>();
   const entries: SealedEntry[] = [];
+  let heldNow = held;
   const outcomes = requests.map((request): Outcome => {
-    const early = answerByKey(request, writers.get(request.writer), held.get(request.writer));
+    const { writer, key } = request;
+    const early = answerByKey(request, writers.get(writer), heldNow.get(writer));
     if (early !== null) return early;
     const sealed = sealEntry(request.prepared, head.hash, head.seq + 1, time);
-    if (isTooLarge(sealed.line)) return { kind: "refused", error: tooLarge() };
-    if (request.key !== null) {
-      writers.set(request.writer, request.key);
-      if (!firstKeys.has(request.writer)) firstKeys.set(request.writer, request.key);
+    if (isTooLarge(sealed.line)) {
+      if (key !== null) heldNow = holdKey(writers, heldNow, writer, key);
+      return { kind: "refused", error: tooLarge() };
+    }
+    if (key !== null) {
+      writers.set(writer, key);
+      if (!firstKeys.has(writer)) firstKeys.set(writer, key);
     }
     head = { seq: sealed.seq, hash: sealed.hash };
     entries.push(sealed);
     return { kind: "written", seq: sealed.seq, hash: sealed.hash, time };
   });
-  return { outcomes, entries, next: { head, writers }, firstKeys };
+  return { outcomes, entries, next: { head, writers }, firstKeys, held: heldNow };
 }
 
-/** Adds the keys of a plan that could not be stored. */
-export function holdKeys(state: ChainState, held: HeldKeys, plan: GroupPlan): HeldKeys {
-  const next = new Map(held);
-  for (const [writer, key] of plan.firstKeys) {
-    const before = held.get(writer);
-    if (before !== undefined && isHeld(before, key, state.writers.get(writer))) continue;
-    next.set(writer, key);
-  }
-  return next;
+/** What is held after a plan could not be stored; `state` is still what it was. */
+export function heldAfterFailure(state: ChainState, held: HeldKeys, plan: GroupPlan): HeldKeys {
+  let heldNow = held;
+  for (const [writer, key] of plan.firstKeys) heldNow = holdKey(state.writers, heldNow, writer, key);
+  return heldNow;
+}
+
+/** Holds `key`, unless an earlier one of its epoch is held already. */
+export function holdKey(
+  writers: ReadonlyMap<string, OutboxKey>,
+  held: HeldKeys,
+  writer: string,
+  key: OutboxKey,
+): HeldKeys {
+  const before = held.get(writer);
+  if (before !== undefined && isHeld(before, key, writers.get(writer))) return held;
+  return new Map(held).set(writer, key);
 }
 
 export function tooLarge(): DarumaError {
@@ -89,7 +106,7 @@ function answerByKey(
   if (key === null) return null;
   if (last !== undefined && key.epoch === last.epoch && key.n <= last.n) return { kind: "duplicate" };
   if (held === undefined || !isHeld(held, key, last)) return null;
-  const message = `append ${held.n} of epoch ${held.epoch} failed and must come before ${key.n}`;
+  const message = `append ${held.n} of epoch ${held.epoch} was not written and must come before ${key.n}`;
   return { kind: "refused", error: ledgerErrors.make("LEDGER_E_OUT_OF_ORDER", message) };
 }
 

@@ -12,6 +12,11 @@ export type { OutboxKey } from "./group.ts";
 export { type ReadOptions, readEntries, type StoredEntry } from "./reader.ts";
 export { operatorWriter } from "./request.ts";
 export { type Ledgerd, type LedgerdOptions, type LedgerStatus, startLedgerd } from "./server.ts";
-export { type BadEntry, type BadReason, ChainVerifier, type Verification } from "./verify.ts";
+export {
+  type BadEntry,
+  type BadReason,
+  ChainVerifier,
+  type Verification,
+} from "./verify.ts";
 export { verifyDirectory } from "./verify-directory.ts";
 export { verifyExport, verifyPath } from "./verify-export.ts";

@@ -1,4 +1,4 @@
-import { copyFile, link, mkdir, readdir, rm } from "node:fs/promises";
+import { copyFile, link, mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "@daruma/base";
 
@@ -21,7 +21,12 @@ export async function keepLogs(levelDirectory: string, keptDirectory: string): P
 
 /** Undoes a `keepLogs` after which nothing was opened. */
 export async function forgetLogs(keptDirectory: string, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
   for (const name of names) await rm(join(keptDirectory, name), { force: true });
+  // What an earlier start has kept stays.
+  await rmdir(keptDirectory).catch((error: unknown) => {
+    if (!["ENOENT", "ENOTEMPTY"].includes(systemCode(error) ?? "")) throw error;
+  });
 }
 
 /** The store is good: what was kept, now or at an earlier start that was cut short, is no evidence of anything. */

@@ -1,5 +1,4 @@
-import { constants } from "node:fs";
-import { access, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type DarumaError, messageOf, systemCode } from "@daruma/base";
 import type { Level } from "level";
@@ -29,10 +28,11 @@ export const storeKeys = {
 export async function openLevel(directory: string, create: boolean): Promise<LedgerDb> {
   // Loaded on demand: the client and the verifier of exports work without the native module.
   const { Level } = await import("level");
-  const db: LedgerDb = new Level(directory, { keyEncoding: "utf8", valueEncoding: "utf8" });
   try {
-    await access(directory, constants.W_OK | constants.X_OK);
-    await db.open({ createIfMissing: create });
+    // The constructor already begins to open, so what matters must be among its options.
+    const options = { keyEncoding: "utf8", valueEncoding: "utf8", createIfMissing: create } as const;
+    const db: LedgerDb = new Level(directory, options);
+    await db.open();
     return db;
   } catch (error) {
     throw openError(directory, error);
@@ -67,32 +67,39 @@ export async function hasLevel(directory: string): Promise<boolean> {
 export function openError(directory: string, error: unknown): DarumaError {
   // Level says only that the database is not open; what happened is the cause.
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  const why = messageOf(cause);
-  const details = { where: directory, cause };
+  const code = codeOf(cause);
+  const message = `${openMessages[code]} ${directory}: ${messageOf(cause)}`;
+  return ledgerErrors.make(code, message, { where: directory, cause });
+}
+
+const openMessages = {
+  LEDGER_E_LOCKED: "another process has the ledger open in",
+  LEDGER_E_DAMAGED: "LevelDB cannot read",
+  LEDGER_E_READ_ONLY: "the ledger cannot be written in",
+  LEDGER_E_UNUSABLE: "the ledger cannot be opened in",
+} as const;
+
+function codeOf(cause: unknown): keyof typeof openMessages {
   switch (systemCode(cause)) {
     case "LEVEL_LOCKED":
-      return ledgerErrors.make(
-        "LEDGER_E_LOCKED",
-        `another process has the ledger in ${directory} open`,
-        details,
-      );
+      return "LEDGER_E_LOCKED";
     case "LEVEL_CORRUPTION":
-      return ledgerErrors.make("LEDGER_E_DAMAGED", `LevelDB cannot read ${directory}: ${why}`, details);
+      return "LEDGER_E_DAMAGED";
     case "EACCES":
     case "EPERM":
     case "EROFS":
     case "ENOTDIR":
     case "EEXIST":
-      return ledgerErrors.make("LEDGER_E_READ_ONLY", `the ledger cannot be written: ${why}`, details);
-    default:
+      return "LEDGER_E_READ_ONLY";
+    case "LEVEL_IO_ERROR": {
       // LevelDB passes on the system's text, not its code (strerror(3)).
-      if (/(Permission denied|Read-only file system|Operation not permitted)$/.test(why)) {
-        return ledgerErrors.make("LEDGER_E_READ_ONLY", `the ledger cannot be written: ${why}`, details);
-      }
-      return ledgerErrors.make(
-        "LEDGER_E_UNUSABLE",
-        `the ledger in ${directory} cannot be opened: ${why}`,
-        details,
-      );
+      const why = messageOf(cause);
+      if (why.endsWith("No such file or directory")) return "LEDGER_E_DAMAGED";
+      return /(Permission denied|Read-only file system)$/.test(why)
+        ? "LEDGER_E_READ_ONLY"
+        : "LEDGER_E_UNUSABLE";
+    }
+    default:
+      return "LEDGER_E_UNUSABLE";
   }
 }

@@ -67,14 +67,14 @@ async function* entriesOf(
     if (bad !== null) throw bad;
     ready = [];
   }
+  if (lines.unfinishedBytes > 0) throw disconnected(path, "in the middle of a line");
 }
 
 async function* chunksOf(response: IncomingMessage, path: string): AsyncGenerator<Buffer, void, undefined> {
   try {
     for await (const chunk of response) yield chunk as Buffer;
   } catch (cause) {
-    const message = `the connection to ledgerd at ${path} ended before the last entry: ${messageOf(cause)}`;
-    throw ledgerErrors.make("LEDGER_E_DISCONNECTED", message, { where: path, cause });
+    throw disconnected(path, messageOf(cause), cause);
   }
 }
 
@@ -83,6 +83,11 @@ function routeOf({ after = 0, limit, follow = false }: ReadOptions): string {
   if (limit !== undefined) query.set("limit", String(limit));
   if (follow) query.set("follow", "1");
   return `/v1/entries?${query}`;
+}
+
+function disconnected(path: string, why: string, cause?: unknown): DarumaError {
+  const message = `the connection to ledgerd at ${path} ended before the last entry: ${why}`;
+  return ledgerErrors.make("LEDGER_E_DISCONNECTED", message, { where: path, cause });
 }
 
 function damaged(path: string, why: string): DarumaError {

@@ -27,23 +27,24 @@ export type ParsedAppend =
       readonly prepared: PreparedEntry;
       readonly key: OutboxKey | null;
     }
-  | { readonly id: RequestId; readonly error: DarumaError };
+  | { readonly id: RequestId; readonly error: DarumaError; readonly key: OutboxKey | null };
 
 /** Reads one line that asks for an append: `{id, action, subject, incident?, run?, details, key?}`. */
 export function parseAppend(bytes: Buffer, writer: string, host: string): ParsedAppend {
   const value = isUtf8(bytes) ? parseJson(bytes.toString("utf8")) : undefined;
-  if (!isPlainObject(value)) return { id: null, error: bad("the line is not a JSON object in UTF-8") };
+  if (!isPlainObject(value)) return refuse(null, null, "the line is not a JSON object in UTF-8");
   const { id } = value;
-  if (!isRequestId(id)) return { id: null, error: bad("id must be an integer from 0") };
+  const key = keyOf(value.key);
+  if (!isRequestId(id)) return refuse(null, key, "id must be an integer from 0");
   const fault = faultOf(value, writer);
-  if (fault !== null) return { id, error: bad(fault) };
+  if (fault !== null) return refuse(id, key, fault);
   try {
     // The rules above are exactly those of a draft.
     const draft = value as unknown as EntryDraft;
-    return { id, error: null, prepared: prepareEntry(draft, host, writer), key: keyOf(value.key) };
+    return { id, error: null, prepared: prepareEntry(draft, host, writer), key };
   } catch (error) {
     if (!isDarumaError(error)) throw error;
-    return { id, error: bad(`details.${error.message}`) };
+    return refuse(id, key, `details.${error.message}`);
   }
 }
 
@@ -122,6 +123,6 @@ function parseJson(text: string): unknown {
   }
 }
 
-function bad(message: string): DarumaError {
-  return ledgerErrors.make("LEDGER_E_BAD_REQUEST", message);
+function refuse(id: RequestId, key: OutboxKey | null, message: string): ParsedAppend {
+  return { id, error: ledgerErrors.make("LEDGER_E_BAD_REQUEST", message), key };
 }

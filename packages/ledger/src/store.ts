@@ -1,4 +1,5 @@
-import { mkdir } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type DarumaError, isDarumaError, messageOf, syncDirectory } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
@@ -173,6 +174,7 @@ async function openParts(directory: string, host: string): Promise<Opened> {
   try {
     await mkdir(paths.level, { recursive: true, mode: 0o700 });
     const headOnFile = await readHeadFile(paths.head);
+    await checkWritable([directory, paths.level, ...(headOnFile === null ? [] : [paths.head])]);
     const exists = await hasLevel(paths.level);
     if (!exists && headOnFile !== null && headOnFile.seq > 0) {
       throw ledgerErrors.make(
@@ -191,9 +193,15 @@ async function openParts(directory: string, host: string): Promise<Opened> {
   } catch (error) {
     const told = isDarumaError(error) ? error : openError(directory, error);
     await db?.close();
-    if (told.code !== "LEDGER_E_DAMAGED") await forgetLogs(paths.keptLogs, kept);
+    // Once LevelDB has opened, only a start that finds all in order may forget what was there before.
+    if (db === null && told.code !== "LEDGER_E_DAMAGED") await forgetLogs(paths.keptLogs, kept);
     throw told;
   }
+}
+
+/** Found out before LevelDB opens: it writes as soon as it does. */
+async function checkWritable(paths: readonly string[]): Promise<void> {
+  for (const path of paths) await access(path, constants.W_OK);
 }
 
 async function closeParts(opened: Opened): Promise<void> {

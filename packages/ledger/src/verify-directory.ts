@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { DarumaError, isDarumaError, systemCode } from "@daruma/base";
+import { DarumaError, isDarumaError, messageOf, systemCode } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import { hashOf, parseHead, verifyStored } from "./check.ts";
 import { emptyHead, type Head } from "./entry.ts";
@@ -29,7 +29,7 @@ export async function verifyDirectory(directory: string): Promise<Verification> 
     await copyLedger(source, copy);
     return await verifyCopy(copy, source, tell);
   } catch (error) {
-    const { code, message, hint, exit } = isDarumaError(error) ? error : openError(source, error);
+    const { code, message, hint, exit } = isDarumaError(error) ? error : unusable(source, error);
     const entry = { summary: message, remedy: hint, exit };
     throw new DarumaError(code, entry, tell(message), { where: source, cause: error });
   } finally {
@@ -128,6 +128,11 @@ async function wrongHead(
     return `the last entry is ${last.seq}, the head file knows ${headOnFile.seq}`;
   if (headOnFile.seq === 0 || (await hashOf(db, headOnFile.seq)) === headOnFile.hash) return null;
   return `entry ${headOnFile.seq} is not the one that the head file knows (${headOnFile.hash})`;
+}
+
+function unusable(directory: string, cause: unknown) {
+  const message = `the ledger in ${directory} cannot be copied to be verified: ${messageOf(cause)}`;
+  return ledgerErrors.make("LEDGER_E_UNUSABLE", message, { where: directory, cause });
 }
 
 function notFound(directory: string) {

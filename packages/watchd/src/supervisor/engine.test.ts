@@ -101,7 +101,7 @@ t.test("no command is carried out and no entry is sent before the journal has it
   t.same(world.commands, [], "nothing happens while the write is under way");
   t.same(world.outbox.waiting, []);
   write.done();
-  await world.engine.until((state) => state.agents["a"]?.phase === "starting");
+  await world.engine.until((state) => state.agents.a?.phase === "starting");
   t.match(world.commands, [{ type: "start", agent: "a", digest: "d1" }]);
   t.ok(world.outbox.waiting.some((entry) => entry.record.action === "agent.start"));
   world.engine.close();
@@ -111,17 +111,17 @@ t.test("what gathers during a write is judged together and costs one write more"
   const world = engineWith();
   bring(world);
   (await nextWrite(world, 1)).done();
-  const state = await world.engine.until((current) => current.agents["a"]?.phase === "starting");
-  const runId = state.agents["a"]?.startingRun?.runId ?? "";
+  const state = await world.engine.until((current) => current.agents.a?.phase === "starting");
+  const runId = state.agents.a?.startingRun?.runId ?? "";
   const run: Run = { agent: "a", runId, digest: "d1", pid: 7, startedAt: 1_000 };
   world.engine.dispatch({ type: "operator-allow", path: "/store/x" });
   world.engine.dispatch({ type: "started", run });
   world.engine.dispatch({ type: "exited", agent: "a", runId, cause: { kind: "exit", code: 1 } });
   (await nextWrite(world, 2)).done();
   (await nextWrite(world, 3)).done();
-  const after = await world.engine.until((current) => current.agents["a"]?.phase === "backoff");
+  const after = await world.engine.until((current) => current.agents.a?.phase === "backoff");
   t.equal(world.writes.length, 3);
-  t.same(after.agents["a"]?.failures.length, 1);
+  t.same(after.agents.a?.failures.length, 1);
   world.engine.close();
 });
 
@@ -129,7 +129,7 @@ t.test("the journal's records alone give the state back", async (t) => {
   const world = engineWith();
   bring(world);
   (await nextWrite(world, 1)).done();
-  const state = await world.engine.until((current) => current.agents["a"]?.phase === "starting");
+  const state = await world.engine.until((current) => current.agents.a?.phase === "starting");
   const first: State = initialState({ epoch: "e", bootId: "b", seed: 1 });
   const start: Durable = { state: first, nextEntry: 1, waiting: [] };
   const replayed = world.writes.reduce((durable, write) => applyDelta(durable, write.delta), start);
