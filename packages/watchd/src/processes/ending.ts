@@ -56,17 +56,24 @@ export async function kill(run: TrackedRun, context: EndingContext): Promise<boo
   return killed;
 }
 
-/** How many processes the run has now, once `act` has dealt with them; `null` when we could not look. */
+/**
+ * How many processes the run has now, once `act` has dealt with them; `null` when we could not look. A process that has
+ * been seen counts until it is gone: while it exits it loses its markers first, and only then its sockets.
+ */
 function look(
-  run: RunIdentity,
+  run: TrackedRun,
   { owner }: EndingContext,
   act: (members: readonly ProcessInfo[]) => void = () => undefined,
 ): number | null {
   try {
     const world = { table: readProcessTable(), owner, markersOf: readMarkers, self: process.pid };
-    const members = membersOf([run], world).get(run.runId) ?? [];
-    act(members);
-    return members.length;
+    for (const member of membersOf([run], world).get(run.runId) ?? []) run.seen.set(member.pid, member);
+    for (const { pid, startTicks } of run.seen.values()) {
+      const now = world.table.get(pid);
+      if (!now?.alive || now.startTicks !== startTicks) run.seen.delete(pid);
+    }
+    act([...run.seen.values()]);
+    return run.seen.size;
   } catch (error) {
     if (couldNotLook(error)) return null;
     throw error;
@@ -79,7 +86,9 @@ function look(
  */
 function signalAll(run: RunIdentity, members: readonly ProcessInfo[], signal: StopSignal | "SIGKILL"): void {
   const there = members.filter((member) => findAlive(member.pid, member.startTicks) !== null);
-  const outside = there.filter((member) => member.group !== run.pid).map((member) => member.pid);
+  // The pid of a run that ended unseen is 0, and kill(2) would take that for our own group.
+  const inGroup = (member: ProcessInfo) => run.pid > 0 && member.group === run.pid;
+  const outside = there.filter((member) => !inGroup(member)).map((member) => member.pid);
   const targets = there.length === outside.length ? outside : [-run.pid, ...outside];
   for (const target of targets) {
     send(target, signal);

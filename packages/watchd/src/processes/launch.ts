@@ -9,6 +9,7 @@ import {
   renameSync,
   statSync,
 } from "node:fs";
+import { join } from "node:path";
 import { type DarumaError, messageOf, systemCode } from "@daruma/base";
 import { watchdErrors } from "../catalogue.ts";
 import type { StartRequest } from "../ports.ts";
@@ -83,42 +84,47 @@ export function launch(
     });
     if (child.pid !== undefined) return { child, pid: child.pid };
     return new Promise((resolve) =>
-      child.once("error", (error) => resolve(notStarted(prepared.agent, program, error))),
+      child.once("error", (error) => resolve(notStarted(prepared, program, error))),
     );
   } catch (error) {
-    return Promise.resolve(notStarted(prepared.agent, program, error));
+    return Promise.resolve(notStarted(prepared, program, error));
   }
 }
 
-function notStarted(agent: string, program: string, cause: unknown): DarumaError {
+function notStarted({ agent, environment }: Prepared, program: string, cause: unknown): DarumaError {
   const details = { where: program, cause };
-  switch (systemCode(cause)) {
-    case "ENOENT":
-    case "ENOTDIR":
-      return watchdErrors.make(
-        "AGENT_E_COMMAND_NOT_FOUND",
-        existsSync(program)
-          ? `agent ${agent}: the interpreter that ${program} names does not exist`
-          : `agent ${agent}: there is no program ${program}`,
-        details,
-      );
-    case "EACCES":
-    case "ENOEXEC":
-      return watchdErrors.make(
-        "AGENT_E_NOT_EXECUTABLE",
-        `agent ${agent}: ${program} may not be executed`,
-        details,
-      );
-    // Node quotes the argument that it refuses, which may be a secret in the environment.
-    case "ERR_INVALID_ARG_VALUE":
-      return watchdErrors.make(
-        "AGENT_E_START_FAILED",
-        `agent ${agent}: its command or environment is empty or has a NUL character in it`,
-        { where: program },
-      );
-    default:
-      return watchdErrors.make("AGENT_E_START_FAILED", `agent ${agent}: ${messageOf(cause)}`, details);
+  const code = systemCode(cause);
+  // For a bare name, one directory on PATH that may not be searched turns "not found" into EACCES (execvp(3)).
+  const found = program.includes("/") || onPath(program, environment.PATH ?? "");
+  if (code === "ENOENT" || code === "ENOTDIR" || (code === "EACCES" && !found)) {
+    return watchdErrors.make(
+      "AGENT_E_COMMAND_NOT_FOUND",
+      existsSync(program)
+        ? `agent ${agent}: the interpreter that ${program} names does not exist`
+        : `agent ${agent}: there is no program ${program}`,
+      details,
+    );
   }
+  if (code === "EACCES" || code === "ENOEXEC") {
+    return watchdErrors.make(
+      "AGENT_E_NOT_EXECUTABLE",
+      `agent ${agent}: ${program} may not be executed`,
+      details,
+    );
+  }
+  if (code === "ERR_INVALID_ARG_VALUE") {
+    // Node quotes the argument that it refuses, which may be a secret in the environment.
+    return watchdErrors.make(
+      "AGENT_E_START_FAILED",
+      `agent ${agent}: its command or environment is empty or has a NUL character in it`,
+      { where: program },
+    );
+  }
+  return watchdErrors.make("AGENT_E_START_FAILED", `agent ${agent}: ${messageOf(cause)}`, details);
+}
+
+function onPath(program: string, path: string): boolean {
+  return path.split(":").some((directory) => existsSync(join(directory, program)));
 }
 
 /** Makes the agent's directories and opens its log for appending. */

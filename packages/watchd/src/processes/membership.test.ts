@@ -87,7 +87,7 @@ t.test("runs are told apart in one pass", async (t) => {
   t.same([...membersOf([], world([info(100)]))], []);
 });
 
-t.test("no member is dead, older than its run, or neither in the session nor marked", async (t) => {
+t.test("no member is dead, older than its run, or neither in the session nor marked", async () => {
   const small = fc.integer({ min: 98, max: 104 });
   const process_ = fc.record({
     pid: small,

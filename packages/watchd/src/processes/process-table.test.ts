@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
 import fc from "fast-check";
 import t from "tap";
 import { until } from "./fixtures/lab.ts";
@@ -19,9 +21,16 @@ function statLine(fields: Readonly<Record<number, string | number>>): string {
   return Array.from({ length: 52 }, (_, index) => String(fields[index + 1] ?? 0)).join(" ");
 }
 
+function parse(line: string) {
+  // As in use: a buffer that still holds the line before.
+  const buffer = Buffer.alloc(4096, "9 ) ");
+  const length = buffer.write(line, "utf8");
+  return parseStat(42, buffer, length);
+}
+
 t.test("a stat line is read by its field numbers", async (t) => {
   const line = statLine({ 1: 42, 2: "(node)", 3: "S", 5: 40, 6: 39, 20: 7, 22: 123456, 52: 256 });
-  t.same(parseStat(line), {
+  t.same(parse(line), {
     pid: 42,
     group: 40,
     session: 39,
@@ -32,10 +41,10 @@ t.test("a stat line is read by its field numbers", async (t) => {
   });
 });
 
-t.test("no program name can shift the fields", async (t) => {
+t.test("no program name can shift the fields", async () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 64 }), fc.nat(), (name, startTicks) => {
-      const info = parseStat(statLine({ 1: 42, 2: `(${name})`, 3: "S", 6: 39, 20: 1, 22: startTicks }));
+      const info = parse(statLine({ 1: 42, 2: `(${name})`, 3: "S", 6: 39, 20: 1, 22: startTicks }));
       return info?.startTicks === startTicks && info.session === 39 && info.alive;
     }),
   );
@@ -43,17 +52,17 @@ t.test("no program name can shift the fields", async (t) => {
 
 t.test("a line that is cut off is no process", async (t) => {
   const line = statLine({ 1: 42, 2: "(node)", 3: "S", 22: 5 });
-  for (let length = 0; length < line.length - 2; length++) t.equal(parseStat(line.slice(0, length)), null);
+  for (let length = 0; length < line.length - 2; length++) t.equal(parse(line.slice(0, length)), null);
 });
 
 t.test("a zombie is not alive, but a leader whose other threads run on is", async (t) => {
-  t.equal(parseStat(statLine({ 1: 42, 2: "(x)", 3: "Z", 20: 1 }))?.alive, false);
-  t.equal(parseStat(statLine({ 1: 42, 2: "(x)", 3: "X", 20: 0 }))?.alive, false);
-  t.equal(parseStat(statLine({ 1: 42, 2: "(x)", 3: "Z", 20: 3 }))?.alive, true);
+  t.equal(parse(statLine({ 1: 42, 2: "(x)", 3: "Z", 20: 1 }))?.alive, false);
+  t.equal(parse(statLine({ 1: 42, 2: "(x)", 3: "X", 20: 0 }))?.alive, false);
+  t.equal(parse(statLine({ 1: 42, 2: "(x)", 3: "Z", 20: 3 }))?.alive, true);
 });
 
 t.test("kernel threads are told apart", async (t) => {
-  t.equal(parseStat(statLine({ 1: 2, 2: "(kthreadd)", 3: "S", 9: 0x208040, 20: 1 }))?.kernelThread, true);
+  t.equal(parse(statLine({ 1: 2, 2: "(kthreadd)", 3: "S", 9: 0x208040, 20: 1 }))?.kernelThread, true);
 });
 
 t.test("our own process is in the table, with a start time that means seconds since boot", async (t) => {
@@ -85,11 +94,15 @@ t.test("environment and memory of a process can be read, and those of none are n
 });
 
 t.test("a process that nobody has reaped is seen as dead", async (t) => {
-  // The shell prints the pid of a child and becomes a program that never waits for it.
-  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+  // The shell prints the pid of a child, which lasts until we end its input, and becomes a program that never waits.
+  const parent = spawn("sh", ["-c", "cat <&3 & echo $!; exec sleep 60"], {
+    stdio: ["ignore", "pipe", "inherit", "pipe"],
+  });
   t.teardown(() => parent.kill("SIGKILL"));
-  const [line] = await once(parent.stdout, "data");
-  const pid = Number(String(line));
+  const [output, input] = [parent.stdio[1] as Readable, parent.stdio[3] as Writable];
+  const pid = Number(String((await once(output, "data"))[0]));
+  await until("the shell is no more", () => readFileSync(`/proc/${parent.pid}/comm`, "utf8") === "sleep\n");
+  input.end();
   await until("the child has ended", () => readProcess(pid)?.alive === false);
   t.equal(findAlive(pid, readProcess(pid)?.startTicks ?? 0), null);
 });

@@ -45,7 +45,7 @@ t.test("what is no record is passed over and takes no other with it", async (t) 
     "null.json": "null",
     "torn.json": text.slice(0, -10),
     "other-name.json": text,
-    "b.json.tmp": text,
+    "b.json.old": text,
     "negative.json": JSON.stringify({ ...record, agent: "negative", pid: -1 }),
     "text.json": JSON.stringify({ ...record, agent: "text", pid: "100" }),
     "fraction.json": JSON.stringify({ ...record, agent: "fraction", startTicks: 1.5 }),

@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { systemCode } from "@daruma/base";
 import { isAgentName } from "./markers.ts";
 
 /** Which process is an agent's run, for a watchd that comes after us. */
@@ -19,22 +20,38 @@ export interface RunRecord {
 
 const suffix = ".json";
 
+/** Every record is padded to this, far less than one page. */
+const recordBytes = 2048;
+
 /**
- * Replaces the agent's record as a whole. Not synced: a record means nothing after a reboot, and what was written
- * survives the death of any process without it.
+ * Writes the agent's record over its last one, in one write(2) within one page: the kernel lets no signal in between, so
+ * that whoever comes after us finds the old record or the new one. In place, since making a new file and renaming it can
+ * wait for the journal of a busy file system, and on this an agent's recovery waits. Not synced: a record means nothing
+ * after a reboot.
  */
 export function writeRecord(directory: string, record: RunRecord): void {
-  const path = join(directory, `${record.agent}${suffix}`);
-  const temporary = `${path}.tmp`;
-  const text = JSON.stringify({ schemaVersion: 1, ...record });
+  const text = JSON.stringify({ schemaVersion: 1, ...record }).padEnd(recordBytes - 1);
+  const bytes = Buffer.from(`${text}\n`);
+  if (bytes.length !== recordBytes)
+    throw new Error(`a run record must fit into ${recordBytes} bytes of ASCII`);
+  const descriptor = openForWriting(directory, `${record.agent}${suffix}`);
   try {
-    writeFileSync(temporary, text, { mode: 0o600 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(temporary, text, { mode: 0o600 });
+    if (writeSync(descriptor, bytes, 0, recordBytes, 0) !== recordBytes)
+      throw new Error("no space for the run record");
+  } finally {
+    closeSync(descriptor);
   }
-  renameSync(temporary, path);
+}
+
+function openForWriting(directory: string, name: string): number {
+  const open = () => openSync(join(directory, name), constants.O_WRONLY | constants.O_CREAT, 0o600);
+  try {
+    return open();
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+    mkdirSync(directory, { recursive: true });
+    return open();
+  }
 }
 
 /** Every record that can be read; one that was torn by a power cut is of another boot and worth nothing. */

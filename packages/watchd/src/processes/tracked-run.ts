@@ -12,6 +12,8 @@ export interface TrackedRun extends RunIdentity {
   /** Settles when the first process is gone. */
   readonly exited: Promise<void>;
   readonly markExited: () => void;
+  /** By pid, its processes at the last look that have not been seen to be gone. */
+  readonly seen: Map<number, ProcessInfo>;
   /** The first process is gone: no longer a run, though others of its processes may be left. */
   ended: boolean;
   /** Under way until nothing is left; from then on the run is no longer tracked. */
@@ -35,7 +37,16 @@ export interface TrackOptions {
 export function trackedRun(options: TrackOptions): TrackedRun {
   const { promise, resolve } = Promise.withResolvers<void>();
   const { runId, pid } = options.run;
-  return { ...options, runId, pid, exited: promise, markExited: resolve, ended: false, ending: null };
+  return {
+    ...options,
+    runId,
+    pid,
+    exited: promise,
+    markExited: resolve,
+    seen: new Map(),
+    ended: false,
+    ending: null,
+  };
 }
 
 export function causeOfChild(code: number | null, signal: string | null): ExitCause {
