@@ -1,11 +1,7 @@
-import t, { type Test } from "tap";
-import { Laptop, type Story, until } from "./supervisor/fixtures/laptop.ts";
+import t from "tap";
+import { type Laptop, laptopWith, quick, steady, told, until } from "./supervisor/fixtures/laptop.ts";
 
-const steady = "setInterval(() => {}, 1000);";
 const broken = "process.exit(1);";
-/** Proven at once: these agents have no health check, so staying up this long is their proof. */
-const quick = { startupMs: 50 };
-
 async function healthyAgent(laptop: Laptop, name: string, not?: number): Promise<number> {
   let pid = 0;
   await until(`${name} is healthy`, async () => {
@@ -18,23 +14,6 @@ async function healthyAgent(laptop: Laptop, name: string, not?: number): Promise
 
 async function actionsOf(laptop: Laptop, subject: string): Promise<readonly string[]> {
   return (await laptop.story()).filter((entry) => entry.subject === subject).map((entry) => entry.action);
-}
-
-async function told(laptop: Laptop, what: (entry: Story) => boolean): Promise<Story> {
-  let found: Story | undefined;
-  await until("the ledger tells it", async () => {
-    found = (await laptop.story()).find(what);
-    return found !== undefined;
-  });
-  if (found === undefined) throw new Error("unreachable");
-  return found;
-}
-
-async function laptopWith(t: Test): Promise<Laptop> {
-  const laptop = new Laptop(t);
-  await laptop.startLedgerd();
-  await laptop.startWatchd();
-  return laptop;
 }
 
 t.test(

@@ -111,8 +111,8 @@ async function rollback(
     }
     const current = await generations.current();
     if (current?.path === from) {
-      const verdict = await generations.switchTo(target);
-      if (!verdict.ok) {
+      const verdict = await generations.switchTo(target, { id, from });
+      if (!verdict.ok && (await generations.current())?.path === from) {
         options.dispatch({ type: "rollback-failed", id, problems: verdict.problems });
         return;
       }
