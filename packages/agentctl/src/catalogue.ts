@@ -22,13 +22,19 @@ export const agentctlErrors = defineErrors({
     exit: exitCode.interrupted,
   },
   CLI_E_TERMINATED: {
-    summary: "agentctl was told to end (SIGTERM, or SIGHUP from a closed terminal). What was acknowledged is kept.",
+    summary:
+      "agentctl was told to end (SIGTERM, or SIGHUP from a closed terminal). What was acknowledged is kept.",
     remedy: "Run the command again; every command can be repeated.",
     exit: exitCode.terminated,
   },
   CLI_E_OUTPUT: {
-    summary: "A file that a command was asked to write could not be written.",
-    remedy: "Check directory, permissions and disk space of the path named in the message.",
+    summary: "Stdout, or a file that a command was asked to write, could not be written.",
+    remedy: "Check directory, permissions and disk space of where the output goes.",
+    exit: exitCode.error,
+  },
+  CLI_E_NOT_INSTALLED: {
+    summary: "`npx agentctl` found no bundle of agentctl, or no Node that is new enough for it.",
+    remedy: "Run `make build` in the repository.",
     exit: exitCode.error,
   },
   CLI_E_BUG: {
@@ -47,7 +53,8 @@ export const agentctlErrors = defineErrors({
     exit: exitCode.error,
   },
   ROLLBACK_E_NOT_PROVEN: {
-    summary: "The target of the rollback is current, but not every required agent of it became healthy in time.",
+    summary:
+      "The target of the rollback is current, but not every required agent of it became healthy in time.",
     remedy: "Look at `agentctl status`; watchd goes on. A longer --timeout waits longer.",
     exit: exitCode.unhealthy,
   },

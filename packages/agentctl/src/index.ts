@@ -1,3 +1,4 @@
 export { agentctlErrors } from "./catalogue.ts";
 export { cliReference } from "./cli/reference.ts";
 export { commandTable } from "./commands/table.ts";
+export { compileErrors } from "./compile/catalogue.ts";

@@ -7,6 +7,8 @@ export interface Interrupts {
   readonly hurry: AbortSignal;
   /** Nobody reads stdout any more (`| head`): ends the command without a word. */
   readerLeft(): void;
+  /** Goes on for no one: ends the command with this error. */
+  fail(error: Error): void;
   dispose(): void;
 }
 
@@ -18,12 +20,20 @@ export interface SignalSource {
   off(signal: "SIGINT" | "SIGTERM" | "SIGHUP", listener: () => void): unknown;
 }
 
+/**
+ * npx and our own launcher pass a Ctrl-C on although the terminal has sent it to everyone: signals that come this close
+ * together are one.
+ */
+const sameMs = 250;
+
 /** Turns signals into aborts: what has been begun decides for itself where it can stop without losing anything. */
-export function watchSignals(source: SignalSource): Interrupts {
+export function watchSignals(source: SignalSource, now: () => number = () => performance.now()): Interrupts {
   const first = new AbortController();
   const second = new AbortController();
+  let firstAt = Number.POSITIVE_INFINITY;
   const stop = (code: "CLI_E_INTERRUPTED" | "CLI_E_TERMINATED", what: string) => () => {
-    if (first.signal.aborted) second.abort(first.signal.reason);
+    if (now() - firstAt > sameMs) second.abort(first.signal.reason);
+    firstAt = Math.min(firstAt, now());
     first.abort(agentctlErrors.make(code, `stopped by ${what}`));
   };
   const listeners = [
@@ -36,6 +46,7 @@ export function watchSignals(source: SignalSource): Interrupts {
     interrupt: first.signal,
     hurry: second.signal,
     readerLeft: () => first.abort(readerLeft),
+    fail: (error) => first.abort(error),
     dispose: () => {
       for (const [signal, listener] of listeners) source.off(signal, listener);
     },

@@ -32,7 +32,7 @@ export class Output {
   }
 
   /** The result of a command, once. `text` is asked for only if a person is reading. */
-  result(document: { readonly schemaVersion: 1 }, text: () => readonly string[]): Promise<void> {
+  result<D extends { readonly schemaVersion: 1 }>(document: D, text: () => readonly string[]): Promise<void> {
     const lines = this.json ? [JSON.stringify(document)] : text();
     return write(this.#options.stdout, lines.map((line) => `${line}\n`).join(""));
   }
@@ -41,6 +41,11 @@ export class Output {
   record(json: string, text: () => string | null): Promise<void> {
     const line = this.json ? json : text();
     return line === null ? Promise.resolve() : write(this.#options.stdout, `${line}\n`);
+  }
+
+  /** Whole lines of JSON, newlines included, that are the result for people and programs alike. */
+  jsonLines(block: string): Promise<void> {
+    return write(this.#options.stdout, block);
   }
 
   /** Something to know beside the result. Always on stderr. */

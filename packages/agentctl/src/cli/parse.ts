@@ -195,7 +195,8 @@ function readFlag(token: OptionToken, value: boolean): boolean {
 
 function readValue(token: OptionToken, option: Exclude<Option, { type: "flag" }>): Value {
   const { rawName, value } = token;
-  if (value === undefined) throw new UsageFault({ message: `${rawName} needs a value: ${rawName} ${option.value}` });
+  if (value === undefined)
+    throw new UsageFault({ message: `${rawName} needs a value: ${rawName} ${option.value}` });
   // `--to --yes`: whoever means a value that looks like an option can say so with `=`.
   if (!token.inlineValue && /^-./.test(value)) {
     throw new UsageFault({
@@ -214,7 +215,8 @@ function readValue(token: OptionToken, option: Exclude<Option, { type: "flag" }>
 function readInteger(what: string, value: string, min: number, max: number): number {
   const number = /^[0-9]{1,15}$/.test(value) ? Number(value) : Number.NaN;
   if (number >= min && number <= max) return number;
-  const range = max === Number.MAX_SAFE_INTEGER ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`;
+  const range =
+    max === Number.MAX_SAFE_INTEGER ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`;
   throw new UsageFault({ message: `${what} must be ${range}, not ${quoted(value)}` });
 }
 
@@ -226,7 +228,9 @@ function readArguments(
   const declared = Object.entries(command.args);
   const [extra] = words.slice(declared.length);
   if (extra !== undefined) throw new UsageFault(unexpectedWord(table, command, words, extra));
-  return Object.fromEntries(declared.map(([name, arg], index) => [name, readArgument(command, name, arg, words[index])]));
+  return Object.fromEntries(
+    declared.map(([name, arg], index) => [name, readArgument(command, name, arg, words[index])]),
+  );
 }
 
 function unexpectedWord(
@@ -255,7 +259,9 @@ function unexpectedWord(
 function readArgument(command: Command, name: string, arg: Argument, word: string | undefined): Value {
   if (word === undefined || word === "") {
     if (!arg.required) return undefined;
-    throw new UsageFault({ message: `\`${command.path.join(" ")}\` needs ${name}: ${lowerFirst(arg.description)}` });
+    throw new UsageFault({
+      message: `\`${command.path.join(" ")}\` needs ${name}: ${lowerFirst(arg.description)}`,
+    });
   }
   return arg.type === "integer" ? readInteger(name, word, arg.min ?? 0, Number.MAX_SAFE_INTEGER) : word;
 }

@@ -28,12 +28,18 @@ interface Diagnostic {
   readonly problems: readonly { readonly path: string; readonly message: string }[];
 }
 
+/** Not mistakes: somebody wanted the end. */
+const endings: ReadonlySet<string> = new Set(["CLI_E_INTERRUPTED", "CLI_E_TERMINATED"]);
+
 export function renderError(error: Diagnostic, paint: Paint): string {
   const { where, problems } = error;
+  if (endings.has(error.code)) return `${error.code}: ${printable(error.message)}`;
   return [
     `${paint(["bold", "red"], "error")} ${paint("bold", error.code)}: ${printable(error.message)}`,
     ...(where === undefined || error.message.includes(where) ? [] : [`  at ${printable(where)}`]),
-    ...problems.map((problem) => `  - ${paint("bold", printable(problem.path))}: ${printable(problem.message)}`),
+    ...problems
+      .filter((problem) => !error.message.includes(`${problem.path}: ${problem.message}`))
+      .map((problem) => `  - ${paint("bold", printable(problem.path))}: ${printable(problem.message)}`),
     ...(error.hint === "" ? [] : [`${paint("cyan", "hint")}: ${printable(error.hint)}`]),
   ].join("\n");
 }
@@ -43,6 +49,8 @@ export function printable(text: string): string {
   return text
     .replaceAll(/\r?\n/g, "\n    ")
     .replaceAll(/[\p{Cc}\p{Cf}]/gu, (char) =>
-      char === "\n" || char === "\t" ? char : `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
+      char === "\n" || char === "\t"
+        ? char
+        : `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
     );
 }

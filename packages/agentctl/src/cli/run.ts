@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { exitCode } from "@daruma/base";
+import { type DarumaError, exitCode } from "@daruma/base";
 import manifest from "../../package.json" with { type: "json" };
 import { agentctlErrors } from "../catalogue.ts";
 import type { Command, Context } from "./command.ts";
@@ -40,17 +40,26 @@ export async function run(table: readonly Command[], argv: readonly string[], wo
       stderr: usesColor(globals.color, world.stderr, world.environment),
     },
   });
-  world.stdout.on("error", (error) => onOutputError(error, world.interrupts));
-  world.stderr.on("error", (error) => onOutputError(error, world.interrupts));
+  const lost = watchOutput(world);
   const exit = await perform(table, parsed, output, world);
   await output.flush();
-  return exit;
+  const error = lost();
+  if (error === null || exit !== exitCode.ok) return exit;
+  output.note(describeFailure(error, output.paintNote).text);
+  return error.exit;
 }
 
-function onOutputError(error: NodeJS.ErrnoException, interrupts: Interrupts): void {
-  // The reader of a pipe may go when it has seen enough; there is nobody left to be told.
-  if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") return interrupts.readerLeft();
-  throw error;
+/** Returns a function that tells whether output was lost: a command that did its work has failed then all the same. */
+function watchOutput({ stdout, stderr, interrupts }: World): () => DarumaError | null {
+  let lost: DarumaError | null = null;
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // The reader of a pipe may go when it has seen enough; there is nobody left to be told.
+    if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") return interrupts.readerLeft();
+    lost = agentctlErrors.make("CLI_E_OUTPUT", `cannot write to stdout: ${error.message}`, { cause: error });
+    interrupts.fail(lost);
+  });
+  stderr.on("error", () => undefined);
+  return () => lost;
 }
 
 async function perform(
@@ -77,12 +86,7 @@ function causeOf(thrown: unknown, interrupt: AbortSignal): unknown {
   return aborted && interrupt.aborted ? interrupt.reason : thrown;
 }
 
-function dispatch(
-  table: readonly Command[],
-  parsed: Parsed,
-  output: Output,
-  world: World,
-): Promise<number> {
+function dispatch(table: readonly Command[], parsed: Parsed, output: Output, world: World): Promise<number> {
   switch (parsed.kind) {
     case "version":
       return showVersion(output);
@@ -154,7 +158,7 @@ async function afterGrace(interrupt: AbortSignal): Promise<never> {
   try {
     return await whenAborted(interrupt);
   } catch (reason) {
-    await sleep(graceMs, undefined, { ref: false });
+    await sleep(graceMs);
     throw reason;
   }
 }

@@ -61,7 +61,8 @@ export async function runtimeDirectoryOf(
     return await readlink(stateLayout(state).runtimeLink);
   } catch (error) {
     const code = systemCode(error);
-    if (code !== "ENOENT" && code !== "EINVAL") throw unreachable(`cannot look into ${state}: ${code}`, state);
+    if (code !== "ENOENT" && code !== "EINVAL")
+      throw unreachable(`cannot look into ${state}: ${code}`, state);
   }
   const roots = { environment, temporary: tmpdir(), uid: process.getuid?.() ?? 0 };
   return runtimeDirectories(await realpath(state), roots).own[1];

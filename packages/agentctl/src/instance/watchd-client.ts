@@ -78,7 +78,12 @@ export interface WatchdClient {
 }
 
 export function watchdClient(socket: string): WatchdClient {
-  const call = async <T>(method: "GET" | "POST", route: string, body?: object, timeoutMs?: number): Promise<T> => {
+  const call = async <T>(
+    method: "GET" | "POST",
+    route: string,
+    body?: object,
+    timeoutMs?: number,
+  ): Promise<T> => {
     const document = await callUnix({
       path: socket,
       method,

@@ -1,0 +1,53 @@
+import { dirname, join, relative, resolve } from "node:path";
+import { type ExitCode, exitCode } from "@daruma/base";
+import type { Context } from "../cli/command.ts";
+import {
+  checkGenerated,
+  checkSources,
+  compileFleet,
+  loadFleet,
+  loadTemplates,
+  staleError,
+  type WriteResult,
+  writeGenerated,
+} from "../compile/index.ts";
+
+export interface CompileInput {
+  readonly options: {
+    readonly config: string;
+    readonly out: string | undefined;
+    readonly check: boolean;
+  };
+}
+
+export async function compile(context: Context, { options }: CompileInput): Promise<ExitCode> {
+  const configFile = resolve(context.cwd, options.config);
+  const out = resolve(context.cwd, options.out ?? join(dirname(configFile), "generated"));
+  const fleet = await loadFleet({ configFile, signal: context.interrupt });
+  await checkSources(fleet, configFile);
+  const files = compileFleet(fleet, { configFile, out, templates: await loadTemplates() });
+  if (options.check) {
+    const differences = await checkGenerated(out, files);
+    if (differences.length > 0) throw staleError(out, differences);
+    const document = { schemaVersion: 1, out, current: [...files.keys()] } as const;
+    await context.output.result(document, () => [`current: ${plural(files.size)} in ${out}`]);
+    return exitCode.ok;
+  }
+  context.interrupt.throwIfAborted();
+  const result = await writeGenerated(out, files);
+  await context.output.result({ schemaVersion: 1, out, ...result }, () => describe(context, out, result));
+  return exitCode.ok;
+}
+
+function describe({ cwd }: Context, out: string, { written, removed, unchanged }: WriteResult): string[] {
+  const near = (path: string) => relative(cwd, join(out, path));
+  return [
+    ...written.map((path) => `wrote ${near(path)}`),
+    ...removed.map((path) => `removed ${near(path)}`),
+    ...(unchanged > 0 ? [`unchanged: ${plural(unchanged)}`] : []),
+  ];
+}
+
+function plural(count: number): string {
+  return count === 1 ? "1 file" : `${count} files`;
+}

@@ -1,0 +1,65 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import t from "tap";
+import { documents, runAgentctl, scratchDirectory } from "../test-support/agentctl.ts";
+import { commandTable } from "./table.ts";
+
+/*
+ * Whatever a command does, with --json its stdout is JSON and nothing else. Here none of them finds what it looks for;
+ * what they print when all is well is in the tests of each.
+ */
+t.test("every command prints one JSON document and nothing else on stdout when it fails", async (t) => {
+  const cwd = scratchDirectory(t);
+  await mkdir(join(cwd, ".daruma"));
+  for (const command of commandTable) {
+    const name = command.path.join(" ");
+    const args = Object.values(command.args).map(({ type }) => (type === "integer" ? "1" : "missing"));
+    const argv = [...command.path, ...args, "--json", "--quiet", "--color", "always"];
+    const ended = await runAgentctl(t, argv, { cwd, environment: { XDG_RUNTIME_DIR: cwd } });
+    const printed = documents(ended.stdout);
+    t.equal(printed.length, 1, `${name}: ${ended.stdout}`);
+    t.match(printed[0], {
+      schemaVersion: 1,
+      error: { code: /^[A-Z]+_E_[A-Z_]+$/, message: String, hint: String },
+    });
+    t.notMatch(printed[0], { error: { code: "CLI_E_BUG" } });
+    t.not(ended.code, 0, name);
+  }
+});
+
+t.test("a wrong option is an error document too, and help is a document", async (t) => {
+  const wrong = await runAgentctl(t, ["status", "--no-such-option", "--json"], { cwd: "/" });
+  t.match(documents(wrong.stdout), [{ error: { code: "CLI_E_USAGE" } }]);
+  const help = await runAgentctl(t, ["dev", "--help", "--json"], { cwd: "/" });
+  t.match(documents(help.stdout), [{ schemaVersion: 1, commands: [{ command: "dev" }] }]);
+});
+
+t.test("exit codes are the same with and without --json", async (t) => {
+  const cwd = scratchDirectory(t);
+  await writeFile(join(cwd, "broken.config.ts"), "export default {");
+  await writeFile(join(cwd, "bad.jsonl"), "{}\n");
+  const environment = { XDG_RUNTIME_DIR: cwd };
+  for (const [argv, code] of [
+    [["status"], 5],
+    [["rollback", "--yes"], 5],
+    [["rollback", "--timeout", "soon"], 2],
+    [["ledger", "tail"], 5],
+    [["ledger", "verify", "nothing.jsonl"], 2],
+    [["ledger", "verify", "bad.jsonl"], 6],
+    [["compile"], 1],
+    [["dev", "--config", "broken.config.ts", "--state", "state"], 1],
+    [["frobnicate"], 2],
+    [["--version"], 0],
+  ] as const) {
+    for (const extra of [[], ["--json"]]) {
+      const ended = await runAgentctl(t, [...argv, ...extra], { cwd, environment });
+      t.equal(ended.code, code, `${argv.join(" ")} ${extra.join("")}: ${ended.stderr}`);
+    }
+  }
+});
+
+t.test("without --json errors go to stderr only", async (t) => {
+  const ended = await runAgentctl(t, ["ledger", "verify", "nothing"], { cwd: scratchDirectory(t) });
+  t.equal(ended.stdout, "");
+  t.match(ended.stderr, /^error LEDGER_E_NOT_FOUND: .*\n(.*\n)*hint: /);
+});

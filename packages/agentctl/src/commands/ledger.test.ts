@@ -1,0 +1,142 @@
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import {
+  documents,
+  eventually,
+  runAgentctl,
+  scratchDirectory,
+  startAgentctl,
+} from "../test-support/agentctl.ts";
+import { serveLedger } from "../test-support/ledger.ts";
+import { writeExport } from "./export-file.ts";
+
+async function setUp(t: Test, entries: number) {
+  const cwd = scratchDirectory(t);
+  const ledger = await serveLedger(t, cwd);
+  await ledger.append(entries);
+  const options = { cwd, environment: { XDG_RUNTIME_DIR: cwd } };
+  return { cwd, ledger, options, run: (...argv: string[]) => runAgentctl(t, argv, options) };
+}
+
+t.test("tail shows the newest entries, as lines or as the stored bytes", async (t) => {
+  const { run } = await setUp(t, 30);
+  const lines = (await run("ledger", "tail", "-n", "2")).stdout.trimEnd().split("\n");
+  t.match(lines, [/test\.entry \{"n":29\}$/, /test\.entry \{"n":30\}$/]);
+  t.equal((await run("ledger", "tail")).stdout.trimEnd().split("\n").length, 20);
+  t.equal((await run("ledger", "tail", "-n", "0")).stdout, "");
+  const printed = documents((await run("ledger", "tail", "-n", "99", "--json")).stdout);
+  t.equal(printed.length, 30);
+  t.match(printed.at(-1), { v: 1, seq: 30, details: { n: 30 } });
+});
+
+t.test("an empty ledger is no error", async (t) => {
+  const { run } = await setUp(t, 0);
+  t.match(await run("ledger", "tail", "--json"), { code: 0, stdout: "" });
+  t.match(await run("ledger", "export"), { code: 0, stdout: "" });
+});
+
+t.test(
+  "tail --follow goes on through a restart of ledgerd without gap or repeat, until Ctrl-C",
+  async (t) => {
+    const { ledger, options } = await setUp(t, 3);
+    const tail = startAgentctl(t, ["ledger", "tail", "-n", "1", "--follow", "--json"], options);
+    const seen = () => documents(tail.stdout()).map((entry) => entry.seq);
+    await eventually("the tail has begun", () => (seen().length === 1 ? true : null));
+    await ledger.append(2);
+    await ledger.stop();
+    await ledger.start();
+    await ledger.append(2);
+    await eventually("all entries are there", () => (seen().length === 5 ? true : null));
+    tail.child.kill("SIGINT");
+    const { code, stdout } = await tail.ended;
+    t.equal(code, 130);
+    t.same(
+      documents(stdout).map((entry) => entry.seq ?? entry.error),
+      [...[3, 4, 5, 6, 7], documents(stdout).at(-1)?.error],
+    );
+    t.match(documents(stdout).at(-1), { error: { code: "CLI_E_INTERRUPTED" } });
+  },
+);
+
+t.test("a reader that has seen enough ends tail quietly", async (t) => {
+  const { ledger, options } = await setUp(t, 3);
+  const tail = startAgentctl(t, ["ledger", "tail", "--follow"], options);
+  await eventually("the tail has begun", () => (tail.stdout() === "" ? null : true));
+  tail.child.stdout?.destroy();
+  await ledger.append(3);
+  const { code, stderr } = await tail.ended;
+  t.equal(code, 0);
+  t.equal(stderr, "");
+});
+
+t.test(
+  "an export is the stored bytes, the same with and without --json and --out, and verifies",
+  async (t) => {
+    const { cwd, run } = await setUp(t, 25);
+    const plain = await run("ledger", "export");
+    const json = await run("ledger", "export", "--json");
+    const file = await run("ledger", "export", "--out", "ledger.jsonl", "--json");
+    t.equal(plain.stdout, json.stdout);
+    t.equal(await readFile(join(cwd, "ledger.jsonl"), "utf8"), plain.stdout);
+    t.match(documents(file.stdout), [{ schemaVersion: 1, entries: 25, headHash: /^[0-9a-f]{64}$/ }]);
+    t.match(await run("ledger", "verify", "ledger.jsonl"), {
+      code: 0,
+      stdout: /^verified: 25 entries of h, 1 to 25\n/,
+    });
+    const verified = documents((await run("ledger", "verify", "ledger.jsonl", "--json")).stdout);
+    t.match(verified, [{ schemaVersion: 1, ok: true, complete: true, entries: 25, firstBad: null }]);
+  },
+);
+
+t.test("a changed byte is found, its entry named, and the exit code is 6", async (t) => {
+  const { cwd, run } = await setUp(t, 10);
+  const text = (await run("ledger", "export")).stdout;
+  await writeFile(join(cwd, "bad.jsonl"), text.replace('"n":7', '"n":8'));
+  const human = await run("ledger", "verify", "bad.jsonl");
+  t.match(human, { code: 6, stdout: "", stderr: /LEDGER_E_UNVERIFIED: entry 7 \(line 7\) is bad/ });
+  const json = await run("ledger", "verify", "bad.jsonl", "--json");
+  t.equal(json.code, 6);
+  t.match(documents(json.stdout), [
+    {
+      schemaVersion: 1,
+      ok: false,
+      firstBad: { seq: 7, line: 7, reason: "wrong-hash" },
+      error: { code: "LEDGER_E_UNVERIFIED" },
+    },
+  ]);
+});
+
+t.test("a ledger directory is verified once ledgerd has stopped, and refused while it runs", async (t) => {
+  const { ledger, run } = await setUp(t, 5);
+  t.match(await run("ledger", "verify", ledger.store), { code: 1, stderr: /LEDGER_E_LOCKED/ });
+  await ledger.stop();
+  t.match(await run("ledger", "verify", ledger.store), { code: 0, stdout: /verified: 5 entries/ });
+});
+
+t.test("an export that fails leaves the file as it was", async (t) => {
+  const cwd = scratchDirectory(t);
+  await writeFile(join(cwd, "out"), "old");
+  async function* blocks() {
+    yield "new\n";
+    throw new Error("torn off");
+  }
+  await t.rejects(writeExport(cwd, "out", blocks()), { message: "torn off" });
+  t.equal(await readFile(join(cwd, "out"), "utf8"), "old");
+  t.same(await readdir(cwd), ["out"]);
+});
+
+t.test("an export goes through a link, and replaces nothing but a file", async (t) => {
+  const cwd = scratchDirectory(t);
+  async function* blocks() {
+    yield "new\n";
+  }
+  await writeFile(join(cwd, "real"), "old");
+  await symlink("real", join(cwd, "link"));
+  await writeExport(cwd, "link", blocks());
+  t.equal(await readFile(join(cwd, "real"), "utf8"), "new\n");
+  await mkdir(join(cwd, "directory"));
+  for (const out of ["directory", "/dev/null", "missing/out"]) {
+    await t.rejects(writeExport(cwd, out, blocks()), { code: "CLI_E_OUTPUT" }, out);
+  }
+});

@@ -1,0 +1,23 @@
+import type { Command } from "../cli/command.ts";
+import { compileCommand } from "./compile-command.ts";
+import { devCommand } from "./dev-command.ts";
+import {
+  generationsAllowCommand,
+  generationsCommand,
+  rollbackCommand,
+  statusCommand,
+} from "./instance-commands.ts";
+import { ledgerExportCommand, ledgerTailCommand, ledgerVerifyCommand } from "./ledger-commands.ts";
+
+/** Every command of agentctl, in the order in which help shows them. */
+export const commandTable: readonly Command[] = [
+  devCommand,
+  compileCommand,
+  statusCommand,
+  generationsCommand,
+  generationsAllowCommand,
+  rollbackCommand,
+  ledgerTailCommand,
+  ledgerExportCommand,
+  ledgerVerifyCommand,
+];

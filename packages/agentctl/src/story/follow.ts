@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDarumaError } from "@daruma/base";
+import { readEntries, type StoredEntry } from "@daruma/ledger";
+
+export interface FollowOptions {
+  readonly socket: string;
+  /** Only entries with a greater seq. */
+  readonly after: number;
+  /** Ends the following; its reason is thrown. */
+  readonly signal: AbortSignal;
+  /** How long ledgerd may be away at a time, in milliseconds. */
+  readonly patienceMs: number;
+}
+
+const firstPauseMs = 20;
+const longestPauseMs = 500;
+
+/**
+ * Every entry from some point on, without gaps and without repeats, across restarts of ledgerd. Ends only by an error.
+ *
+ * @throws the reason of `signal`; what readEntries throws once ledgerd has been away too long, or at once if it is no
+ *   matter of waiting.
+ */
+export async function* followEntries(options: FollowOptions): AsyncGenerator<StoredEntry, never, undefined> {
+  const { socket, signal, patienceMs } = options;
+  let after = options.after;
+  let awaySince: number | null = null;
+  let pauseMs = firstPauseMs;
+  for (;;) {
+    try {
+      for await (const stored of readEntries({ socket, after, follow: true, signal })) {
+        yield stored;
+        after = stored.entry.seq;
+        awaySince = null;
+        pauseMs = firstPauseMs;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      awaySince ??= performance.now();
+      if (!mayComeBack(error) || performance.now() - awaySince > patienceMs) throw error;
+    }
+    await pause(pauseMs, signal);
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+  }
+}
+
+const passing: ReadonlySet<string> = new Set([
+  "LEDGER_E_DISCONNECTED",
+  "LEDGER_E_STOPPING",
+  "SOCKET_E_UNREACHABLE",
+  "SOCKET_E_TIMEOUT",
+]);
+
+function mayComeBack(error: unknown): boolean {
+  return isDarumaError(error) && passing.has(error.code);
+}
+
+/** Like a timer, but it rejects with the signal's own reason. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+}

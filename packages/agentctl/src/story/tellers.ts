@@ -1,0 +1,146 @@
+import type { Entry } from "@daruma/ledger";
+import { elapsed } from "./elapsed.ts";
+
+type Details = Entry["details"];
+
+/*
+ * What each action of the ledger says to a person. The fields are those that watchd and agentctl write; of an older or
+ * newer release they may be missing, so nothing here relies on them.
+ */
+
+export interface Telling {
+  readonly text: string;
+  /** Good news are worth a colour of their own. */
+  readonly good?: boolean;
+}
+
+type Teller = (details: Details, entry: Entry) => string;
+
+const good: ReadonlySet<string> = new Set([
+  "agent.healthy",
+  "agent.complete",
+  "recovery.verified",
+  "generation.known-good",
+  "generation.rolled-back",
+  "dependency.up",
+]);
+
+const tellers: Readonly<Record<string, Teller>> = {
+  "agent.start": () => "starting",
+  "agent.healthy": (d) => `healthy after ${ms(d.afterMs)}`,
+  "agent.exit": (d) => `${exitText(d)} after ${ms(d.uptimeMs)}`,
+  "agent.complete": (d) => `completed after ${ms(d.uptimeMs)}`,
+  "agent.unhealthy": (d) =>
+    `${d.becameHealthy === false ? "did not become healthy" : "is unhealthy"}: ${text(d.reason)}`,
+  "agent.over-memory": (d) => `uses ${mib(d.bytes)} of memory, more than its limit of ${mib(d.limitBytes)}`,
+  "agent.start-failed": (d) => `could not be started: ${text(d.message)} (${text(d.code)})`,
+  "agent.stop": (d) => `stopping with ${text(d.signal)}: ${text(d.why)}`,
+  "agent.stopped": (d) => (d.forced === true ? "stopped by SIGKILL: it did not end in time" : "stopped"),
+  "agent.stop-failed": (d) => `could not be stopped: ${text(d.message)}`,
+  "agent.adopt": (d) => `adopted as process ${text(d.pid)}`,
+  "agent.restart": (d) => `restart ${text(d.restart)} ${d.delayMs === 0 ? "now" : `in ${ms(d.delayMs)}`}`,
+  "agent.hold": (d) => `is held back: ${list(d.noRollback)}`,
+  "recovery.verified": recovered,
+  "recovery.escalate": (d) => `restarting does not help: ${text(d.to)}`,
+  "generation.deploy": (d) =>
+    `deploying ${d.fromNumber === null ? "the first generation" : "another generation"}`,
+  "generation.switch": switched,
+  "generation.known-good": (d) => `generation ${text(d.number)} is known-good`,
+  "generation.rollback-request": (d) => `rollback to generation ${text(d.number)} asked for`,
+  "generation.rollback": (d) =>
+    `rolling back from generation ${text(d.fromNumber)} to ${text(d.toNumber)}, ${
+      typeof d.agent === "string" ? `because of ${d.agent}` : `asked for by ${text(d.by)}`
+    }`,
+  "generation.rolled-back": (d) => `rolled back in ${ms(d.tookMs)}`,
+  "generation.rollback-failed": (d) => `the rollback failed: ${list(d.problems)}`,
+  "generation.rollback-abandoned": (d) => `the rollback was abandoned: ${text(d.why)}`,
+  "generation.quarantine": (d, entry) => `${place(entry)} is quarantined because of ${text(d.agent)}`,
+  "generation.allow": (_, entry) => `${place(entry)} may be deployed again`,
+  "generation.damaged": (d) => `its files are damaged: ${list(d.problems)}`,
+  "generation.promotion-failed": (d) => `could not be marked known-good: ${text(d.message)}`,
+  "dependency.down": (d) => `waits for ${text(d.dependency)}: ${text(d.reason)}`,
+  "dependency.up": (d) => `${text(d.dependency)} is back`,
+  "alert.raise": (d) => `ALERT: ${text(d.message)}`,
+  "watchd.start": () => "started",
+  "watchd.drain": () => "stopping every agent",
+};
+
+export function tell(entry: Entry): Telling {
+  const teller = tellers[entry.action];
+  if (teller === undefined) return { text: unknownAction(entry) };
+  return { text: teller(entry.details, entry), good: good.has(entry.action) };
+}
+
+/** Actions that this release knows how to tell. */
+export const knownActions: readonly string[] = Object.keys(tellers);
+
+/** Whether the entry is about an agent; otherwise its subject is a store path or a daemon. */
+export function isAboutAgent(action: string): boolean {
+  return /^(agent|recovery|dependency|alert)\./.test(action);
+}
+
+function recovered(d: Details): string {
+  const steps = [
+    typeof d.startedAfterMs === "number" ? `started after ${ms(d.startedAfterMs)}` : undefined,
+    typeof d.servingAfterMs === "number" ? `serving after ${ms(d.servingAfterMs)}` : undefined,
+    `verified after ${ms(d.verifiedAfterMs)}`,
+  ];
+  const restarts = d.restarts === 1 ? "1 restart" : `${text(d.restarts)} restarts`;
+  const how = d.rolledBack === true ? `${restarts} and a rollback` : restarts;
+  return `recovered (${text(d.cause)}): ${steps.filter((step) => step !== undefined).join(", ")}; ${how}`;
+}
+
+function switched(d: Details): string {
+  const changes = [names("added", d.added), names("changed", d.changed), names("removed", d.removed)].filter(
+    (part) => part !== undefined,
+  );
+  const from = typeof d.fromNumber === "number" ? `, before it ${d.fromNumber}` : "";
+  return `generation ${text(d.number)} is current${from}${changes.length > 0 ? `: ${changes.join("; ")}` : ""}`;
+}
+
+function names(what: string, value: unknown): string | undefined {
+  if (!Array.isArray(value) || value.length === 0) return undefined;
+  const shown = value.slice(0, 5).map(text).join(", ");
+  return `${what} ${shown}${value.length > 5 ? ` and ${value.length - 5} more` : ""}`;
+}
+
+function exitText(d: Details): string {
+  const exit: unknown = d.exit;
+  const kind = field(exit, "kind");
+  if (kind === "signal") return `was killed by ${text(field(exit, "signal"))}`;
+  if (kind !== "exit") return "ended, no one knows how (it was adopted)";
+  const external = d.cause === "dependency" ? ", which says that the fault is outside," : "";
+  return `exited with code ${text(field(exit, "code"))}${external}`;
+}
+
+function field(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
+}
+
+/** The name of a store path, without the directories before it. */
+function place(entry: Entry): string {
+  return entry.subject.slice(entry.subject.lastIndexOf("/") + 1);
+}
+
+function ms(value: unknown): string {
+  return typeof value === "number" ? elapsed(value) : "?";
+}
+
+function mib(value: unknown): string {
+  return typeof value === "number" ? `${(value / 1_048_576).toFixed(1)} MiB` : "?";
+}
+
+function list(value: unknown): string {
+  return Array.isArray(value) ? value.map(text).join("; ") : text(value);
+}
+
+function text(value: unknown): string {
+  if (typeof value === "string") return value;
+  return value === undefined ? "?" : JSON.stringify(value);
+}
+
+function unknownAction(entry: Entry): string {
+  const { at: _at, severity: _severity, late: _late, ...rest } = entry.details;
+  const details = JSON.stringify(rest);
+  return `${entry.action} ${details.length > 200 ? `${details.slice(0, 200)}...` : details}`;
+}
