@@ -13,9 +13,29 @@ export function backoffDelay(policy: BackoffPolicy, failure: number, random: num
   return spread(Math.min(grown, policy.maxMs), policy.jitter, random);
 }
 
-/** The delay of an agent that is held: the longest there is. */
+/** Restarts that nothing ends become at least this slow, whatever the policy: they must not become a storm. */
+export const leastHoldMs = 1_000;
+
+const leastPatientMs = 100;
+const leastPatientFactor = 2;
+
+/**
+ * Delay after the `fault`-th fault that lies outside. Nothing bounds how many there are, so the delay grows even where the
+ * policy's does not.
+ */
+export function patientDelay(policy: BackoffPolicy, fault: number, random: number): number {
+  const patient = {
+    ...policy,
+    initialMs: Math.max(policy.initialMs, leastPatientMs),
+    factor: Math.max(policy.factor, leastPatientFactor),
+    maxMs: Math.max(policy.maxMs, leastHoldMs),
+  };
+  return backoffDelay(patient, fault, random);
+}
+
+/** The delay of an agent that is held: the longest there is, and at least `leastHoldMs`. */
 export function longestDelay(policy: BackoffPolicy, random: number): number {
-  return spread(policy.maxMs, policy.jitter, random);
+  return Math.max(leastHoldMs, spread(policy.maxMs, policy.jitter, random));
 }
 
 function spread(delay: number, jitter: number, random: number): number {

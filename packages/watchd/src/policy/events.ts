@@ -37,6 +37,8 @@ export type Event =
   /** The target's closure is broken: it can never be a target again. */
   | { readonly type: "rollback-refused"; readonly id: string; readonly problems: readonly string[] }
   | { readonly type: "rollback-failed"; readonly id: string; readonly problems: readonly string[] }
+  /** The command has ended, and what is current since has been told by a `generation` event before this one. */
+  | { readonly type: "rollback-done"; readonly id: string }
   | {
       readonly type: "operator-rollback";
       readonly target: string;
@@ -46,14 +48,18 @@ export type Event =
   | { readonly type: "drain" }
   | { readonly type: "tick" };
 
-/** What the core asks for. Each is carried out once and its end comes back as an event. */
+/** What the core asks for. Each is carried out once, and exactly one event tells its end to the watchd that asked. */
 export type Command =
   | { readonly type: "start"; readonly agent: string; readonly runId: string; readonly digest: string }
   | { readonly type: "stop"; readonly agent: string; readonly runId: string; readonly policy: StopPolicy }
   | { readonly type: "probe"; readonly agent: string; readonly runId: string; readonly health: HealthPolicy }
   | { readonly type: "verify-closure"; readonly path: string }
   | { readonly type: "promote"; readonly path: string; readonly promotedAt: number }
-  /** Verify the target's closure, then switch to it if `from` is still current. Success shows as a `generation` event. */
+  /**
+   * Verify the target's closure, then switch to it if `from` is still current; where somebody has switched elsewhere
+   * meanwhile, leave it at that. Ends with `rollback-refused`, with `rollback-failed`, or with a `generation` event that
+   * tells what is current now and then `rollback-done`.
+   */
   | { readonly type: "rollback"; readonly id: string; readonly from: string; readonly target: string };
 
 export type Severity = "info" | "warning" | "critical";

@@ -1,16 +1,24 @@
 import type { JsonValue } from "@daruma/base";
-import { backoffDelay, longestDelay, withinWindow } from "./backoff.ts";
+import { backoffDelay, longestDelay, patientDelay, withinWindow } from "./backoff.ts";
 import { decideRollback } from "./rollback.ts";
-import { judgeRollback, restartsExhausted } from "./rollback-rules.ts";
+import { isExhausted, judgeRollback } from "./rollback-rules.ts";
 import { beginStart } from "./start-stop.ts";
-import type { AgentState, FailureCause, Incident } from "./state.ts";
+import type { AgentState, AlertKind, FailureCause, Incident } from "./state.ts";
 import { agentOf, draw, freshId, patchAgent, record, type Turn } from "./turn.ts";
 
 /** EX_TEMPFAIL of sysexits(3): the agent says that the fault is not its own. */
 export const temporaryFailure = 75;
 
+/** Failures of one kind that are remembered; far more than any backoff needs to reach its longest delay. */
+const leastRemembered = 32;
+
 export interface Failure {
   readonly cause: FailureCause;
+  /**
+   * Whose fault it is, as far as anybody knows. What nobody saw happen is a reason to restart more slowly, and none to
+   * blame a deploy: the cause may well have been outside.
+   */
+  readonly fault: "own" | "outside" | "unknown";
   /** Ledger action that tells it. */
   readonly action: string;
   readonly run: string | undefined;
@@ -22,18 +30,7 @@ export function bookFailure(turn: Turn, name: string, failure: Failure): void {
   const agent = agentOf(turn, name);
   if (agent === undefined) return;
   const incident = agent.incident ?? openIncident(turn, failure.cause);
-  const external = failure.cause === "dependency";
-  const { mono } = turn.now;
-  patchAgent(turn, name, {
-    incident,
-    externalFaults: external ? agent.externalFaults + 1 : 0,
-    failures: external
-      ? agent.failures
-      : [...withinWindow(agent.failures, agent.policy.restart, mono), mono].slice(
-          -agent.policy.restart.attempts,
-        ),
-    failuresInGeneration: agent.failuresInGeneration + (external ? 0 : 1),
-  });
+  patchAgent(turn, name, { incident, ...booked(turn, agent, failure.fault) });
   record(turn, {
     action: failure.action,
     subject: name,
@@ -44,6 +41,20 @@ export function bookFailure(turn: Turn, name: string, failure: Failure): void {
   });
 }
 
+function booked(turn: Turn, agent: AgentState, fault: Failure["fault"]): Partial<AgentState> {
+  const { restart } = agent.policy;
+  const { mono } = turn.now;
+  const add = (before: readonly number[]) =>
+    [...withinWindow(before, restart, mono), mono].slice(-Math.max(restart.attempts, leastRemembered));
+  if (fault === "outside") {
+    return { outsideFaults: add(agent.outsideFaults), externalFaults: agent.externalFaults + 1 };
+  }
+  const failures = add(agent.failures);
+  if (fault === "unknown") return { failures, externalFaults: 0 };
+  const failuresInGeneration = agent.failuresInGeneration + 1;
+  return { failures, evidence: add(agent.evidence), failuresInGeneration, externalFaults: 0 };
+}
+
 function openIncident(turn: Turn, cause: FailureCause): Incident {
   return {
     id: freshId(turn, "inc"),
@@ -52,7 +63,7 @@ function openIncident(turn: Turn, cause: FailureCause): Incident {
     cause,
     restarts: 0,
     rolledBack: false,
-    alerted: false,
+    alerts: [],
   };
 }
 
@@ -64,25 +75,47 @@ export function recover(turn: Turn, name: string): void {
     patchAgent(turn, name, { phase: "stopped", restartAt: null });
     return;
   }
+  if (turn.state.rollback?.agent === name) {
+    // It asked for this rollback, and what comes of that decides how it goes on.
+    patchAgent(turn, name, { phase: "backoff", restartAt: null });
+    return;
+  }
   if (agent.policy.restart.when === "never") {
     patchAgent(turn, name, { phase: "failed", restartAt: null });
-    raiseAlert(turn, name, "failed, and its restart policy is never", []);
+    raiseAlert(turn, name, "failed", "failed, and its restart policy is never", []);
     return;
   }
   if (agent.externalFaults > 0) {
-    raiseAlert(turn, name, "waits for something outside; restarting with backoff, without rollback", []);
-    scheduleRestart(turn, name, backoffDelay(agent.policy.restart.backoff, agent.externalFaults, draw(turn)));
+    raiseAlert(
+      turn,
+      name,
+      "outside",
+      "waits for something outside; restarting with backoff, without rollback",
+      [],
+    );
+    scheduleRestart(turn, name, outsideDelay(turn, agent));
     return;
   }
-  if (agent.held || restartsExhausted(agent, turn.now).holds) {
-    escalate(turn, name, agent);
+  if (agent.held || isExhausted(agent, turn.now)) {
+    escalate(turn, name);
     return;
   }
   const recent = withinWindow(agent.failures, agent.policy.restart, turn.now.mono).length;
   scheduleRestart(turn, name, backoffDelay(agent.policy.restart.backoff, recent, draw(turn)));
 }
 
-function escalate(turn: Turn, name: string, agent: AgentState): void {
+/** An agent that is well for a moment between two such faults has not waited them out: they count within the window. */
+function outsideDelay(turn: Turn, agent: AgentState): number {
+  const { backoff } = agent.policy.restart;
+  if (agent.held) return longestDelay(backoff, draw(turn));
+  const recent = withinWindow(agent.outsideFaults, agent.policy.restart, turn.now.mono).length;
+  return patientDelay(backoff, Math.max(recent, agent.externalFaults), draw(turn));
+}
+
+/** Restarting has not helped: roll back if a deploy can be the cause, else hold. */
+export function escalate(turn: Turn, name: string): void {
+  const agent = agentOf(turn, name);
+  if (agent === undefined) return;
   const judgement = judgeRollback(turn.state, name, turn.now);
   const broken = judgement.rules.filter((rule) => !rule.holds).map((rule) => `${rule.rule}: ${rule.why}`);
   const wanted = agent.policy.escalate.includes("rollback");
@@ -104,7 +137,7 @@ function escalate(turn: Turn, name: string, agent: AgentState): void {
 export function hold(turn: Turn, name: string, why: readonly string[]): void {
   const agent = agentOf(turn, name);
   if (agent === undefined) return;
-  if (!agent.held || agent.incident?.alerted !== true) {
+  if (!agent.held || agent.incident?.alerts.includes("held") !== true) {
     record(turn, {
       action: "agent.hold",
       subject: name,
@@ -117,24 +150,33 @@ export function hold(turn: Turn, name: string, why: readonly string[]): void {
   raiseAlert(
     turn,
     name,
+    "held",
     "keeps failing and cannot be rolled back; it is tried again at the longest backoff",
     why,
   );
   scheduleRestart(turn, name, longestDelay(agent.policy.restart.backoff, draw(turn)));
 }
 
-/** At most once per incident, and only for agents whose escalation asks for alerts. */
-export function raiseAlert(turn: Turn, name: string, message: string, why: readonly string[]): void {
+/** At most once of a kind per incident, and only for agents whose escalation asks for alerts. */
+export function raiseAlert(
+  turn: Turn,
+  name: string,
+  kind: AlertKind,
+  message: string,
+  why: readonly string[],
+): void {
   const agent = agentOf(turn, name);
-  if (agent === undefined || agent.incident?.alerted === true) return;
-  if (agent.incident !== null) patchAgent(turn, name, { incident: { ...agent.incident, alerted: true } });
+  if (agent === undefined || agent.incident?.alerts.includes(kind) === true) return;
+  const { incident } = agent;
+  if (incident !== null)
+    patchAgent(turn, name, { incident: { ...incident, alerts: [...incident.alerts, kind] } });
   if (!agent.policy.escalate.includes("alert")) return;
   record(turn, {
     action: "alert.raise",
     subject: name,
     incident: agent.incident?.id,
     severity: "critical",
-    details: { message: `${name} ${message}`, why: [...why] },
+    details: { kind, message: `${name} ${message}`, why: [...why] },
   });
 }
 

@@ -1,10 +1,10 @@
 import type { AgentManifest } from "@daruma/config";
 import type { CurrentGeneration, KnownGood } from "../ports.ts";
-import { hold, recover } from "./failure.ts";
-import { abandonRollback, completeRollback, failRollback } from "./rollback.ts";
-import { beginStart, beginStop } from "./start-stop.ts";
-import { type AgentPolicy, type AgentState, initialAgent } from "./state.ts";
-import { agentOf, patch, patchAgent, record, removeAgent, type Turn } from "./turn.ts";
+import { escalate, hold } from "./failure.ts";
+import { abandonRollback, completeRollback, failRollback, maxAttempts, retryRollback } from "./rollback.ts";
+import { beginStart, beginStop, retire } from "./start-stop.ts";
+import { type AgentPolicy, type AgentState, type Incident, initialAgent, type Rollback } from "./state.ts";
+import { agentOf, patch, patchAgent, record, type Turn } from "./turn.ts";
 
 export function onGeneration(turn: Turn, current: CurrentGeneration, knownGood: readonly KnownGood[]): void {
   patch(turn, { knownGood });
@@ -43,7 +43,8 @@ function settleRollback(turn: Turn, current: CurrentGeneration): void {
   const { rollback } = turn.state;
   if (rollback === null) return;
   if (rollback.target === current.path) completeRollback(turn, rollback);
-  else if (rollback.from !== current.path) abandonRollback(turn, rollback);
+  else if (rollback.from !== current.path)
+    abandonRollback(turn, rollback, "another generation was activated meanwhile");
 }
 
 interface Change {
@@ -62,18 +63,10 @@ function applyManifest(turn: Turn, agents: Readonly<Record<string, AgentManifest
       patch(turn, { agents: { ...turn.state.agents, [name]: initialAgent(policy) } });
       change.added.push(name);
     } else if (known.policy.digest !== policy.digest) {
-      patchAgent(turn, name, {
-        policy,
-        declared: true,
-        failures: [],
-        failuresInGeneration: 0,
-        provenInGeneration: false,
-        held: false,
-      });
+      patchAgent(turn, name, redefined(known, policy));
       change.changed.push(name);
     } else {
-      const proven = known.phase === "healthy" || known.phase === "completed";
-      patchAgent(turn, name, { policy, declared: true, failuresInGeneration: 0, provenInGeneration: proven });
+      patchAgent(turn, name, kept(known, policy));
     }
   }
   for (const name of Object.keys(turn.state.agents)) {
@@ -82,46 +75,84 @@ function applyManifest(turn: Turn, agents: Readonly<Record<string, AgentManifest
     change.removed.push(name);
   }
   for (const name of Object.keys(turn.state.agents)) {
-    converge(turn, name, change.changed.includes(name));
+    converge(turn, name);
   }
   return change;
 }
 
-/** The generation does not have this agent any more. */
-function retire(turn: Turn, name: string): void {
-  const agent = agentOf(turn, name);
-  if (agent === undefined) return;
-  if (agent.phase === "stopping") patchAgent(turn, name, { afterStop: "remove" });
-  else if (agent.run !== null) beginStop(turn, name, "remove", "this generation does not have it");
-  else removeAgent(turn, name);
+/** The same definition as before: it keeps its history, but what happened before the switch is not held against this one. */
+function kept(known: AgentState, policy: AgentPolicy): Partial<AgentState> {
+  const alertsAreNew = !known.policy.escalate.includes("alert");
+  return {
+    policy,
+    declared: true,
+    incident: alertsAreNew ? withoutAlerts(known.incident) : known.incident,
+    evidence: [],
+    failuresInGeneration: 0,
+    provenInGeneration: known.phase === "healthy" || known.phase === "completed",
+  };
+}
+
+function withoutAlerts(incident: Incident | null): Incident | null {
+  return incident === null ? null : { ...incident, alerts: [] };
+}
+
+/** Another definition than before: nothing that was learned about the old one counts, and what had ended starts anew. */
+function redefined(known: AgentState, policy: AgentPolicy): Partial<AgentState> {
+  const idle = known.run === null && known.startingRun === null;
+  return {
+    policy,
+    declared: true,
+    // What is wrong with the new definition is news, even if the incident is an old one.
+    incident: withoutAlerts(known.incident),
+    ...(idle ? { phase: "stopped", restartAt: null } : {}),
+    failures: [],
+    evidence: [],
+    failuresInGeneration: 0,
+    provenInGeneration: false,
+    outsideFaults: [],
+    externalFaults: 0,
+    held: false,
+  };
 }
 
 /**
  * Makes an agent run what is wanted of it, from whatever it does now. Idempotent; does nothing before the first survey,
  * which calls it again.
- *
- * @param changed the definition is another one than before, so that what had ended under the old one starts anew
  */
-export function converge(turn: Turn, name: string, changed: boolean): void {
+export function converge(turn: Turn, name: string): void {
   const agent = agentOf(turn, name);
-  if (agent === undefined || !turn.state.surveyed || turn.state.draining) return;
-  if (!agent.declared) {
-    retire(turn, name);
-    return;
-  }
-  const outdated = agent.run !== null && agent.run.digest !== agent.policy.digest;
-  if (agent.phase === "stopping") {
-    if (outdated) patchAgent(turn, name, { afterStop: "replace" });
-  } else if (outdated) {
-    beginStop(turn, name, "replace", "this generation changes it");
-  } else if (agent.run === null && agent.startingRun === null && isDue(agent, changed)) {
-    beginStart(turn, name);
-  }
+  if (agent === undefined || !turn.state.surveyed) return;
+  if (turn.state.draining) drain(turn, name, agent);
+  else if (!agent.declared) retire(turn, name);
+  else if (agent.run !== null) {
+    if (agent.phase !== "stopping" && agent.run.digest !== agent.policy.digest)
+      beginStop(turn, name, "replace", "this generation changes it");
+  } else if (agent.startingRun === null && isDue(turn, name, agent)) beginStart(turn, name);
 }
 
-/** An agent in backoff without a time waits for the outcome of a rollback. */
-function isDue(agent: AgentState, changed: boolean): boolean {
-  return agent.phase === "stopped" || changed || (agent.phase === "backoff" && agent.restartAt === null);
+function drain(turn: Turn, name: string, agent: AgentState): void {
+  if (agent.run === null) {
+    if (agent.phase === "backoff") patchAgent(turn, name, { phase: "stopped", restartAt: null });
+  } else if (agent.phase !== "stopping") beginStop(turn, name, "replace", "everything is being stopped");
+}
+
+/** An agent in backoff without a time has asked for a rollback: until that is settled, it waits. */
+function isDue(turn: Turn, name: string, agent: AgentState): boolean {
+  if (turn.state.rollback?.agent === name) return false;
+  switch (agent.phase) {
+    case "stopped":
+      return true;
+    case "backoff":
+      return agent.restartAt === null;
+    // What had ended for good does so no longer if the restart policy has changed.
+    case "completed":
+      return agent.policy.restart.when === "always";
+    case "failed":
+      return agent.policy.restart.when !== "never";
+    default:
+      return false;
+  }
 }
 
 export function policyOf(manifest: AgentManifest): AgentPolicy {
@@ -133,22 +164,47 @@ export function policyOf(manifest: AgentManifest): AgentPolicy {
 export function onRollbackRefused(turn: Turn, id: string, problems: readonly string[]): void {
   const { rollback } = turn.state;
   if (rollback?.id !== id) return;
-  patch(turn, { rejected: [...turn.state.rejected, rollback.target] });
+  const others = turn.state.rejected.filter((path) => path !== rollback.target);
+  patch(turn, { rejected: [...others, rollback.target] });
   const spent = turn.state.spentBudget[rollback.from] ?? 0;
   if (rollback.by === "watchd" && spent > 0) {
     patch(turn, { spentBudget: { ...turn.state.spentBudget, [rollback.from]: spent - 1 } });
   }
-  for (const name of failRollback(turn, rollback, problems, true)) {
-    const incident = agentOf(turn, name)?.incident;
-    if (incident != null) patchAgent(turn, name, { incident: { ...incident, rolledBack: false } });
-    recover(turn, name);
-  }
+  failRollback(turn, rollback, problems);
+  const waiting = waitingAgent(turn, rollback);
+  if (waiting === null) return;
+  const { name, incident } = waiting;
+  if (incident.id === rollback.incident)
+    patchAgent(turn, name, { incident: { ...incident, rolledBack: false } });
+  escalate(turn, name);
 }
 
 export function onRollbackFailed(turn: Turn, id: string, problems: readonly string[]): void {
   const { rollback } = turn.state;
   if (rollback?.id !== id) return;
-  for (const name of failRollback(turn, rollback, problems, false)) {
-    hold(turn, name, [`rollback ${rollback.id} failed`, ...problems]);
+  if (rollback.attempts < maxAttempts) {
+    retryRollback(turn, rollback);
+    return;
   }
+  failRollback(turn, rollback, problems);
+  const waiting = waitingAgent(turn, rollback);
+  if (waiting !== null) hold(turn, waiting.name, [`rollback ${rollback.id} failed`, ...problems]);
+}
+
+/** The command has ended, and what is current is neither the target nor a third one: somebody has gone back at once. */
+export function onRollbackDone(turn: Turn, id: string): void {
+  const { rollback } = turn.state;
+  if (rollback?.id !== id) return;
+  abandonRollback(turn, rollback, "the generation was activated again meanwhile");
+  if (rollback.agent !== null) converge(turn, rollback.agent);
+}
+
+/** The agent that asked for the rollback, if it is still down; it may be gone, or up again as a run that was adopted. */
+function waitingAgent(turn: Turn, { agent: name }: Rollback): { name: string; incident: Incident } | null {
+  const agent = name === null ? undefined : agentOf(turn, name);
+  if (name === null || agent === undefined || !agent.declared || turn.state.draining) return null;
+  const down = agent.run === null && agent.startingRun === null;
+  const waits =
+    down && (agent.phase === "stopped" || (agent.phase === "backoff" && agent.restartAt === null));
+  return waits && agent.incident !== null ? { name, incident: agent.incident } : null;
 }

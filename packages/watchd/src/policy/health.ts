@@ -9,7 +9,7 @@ export const provingPasses = 2;
 
 export function onProbed(turn: Turn, name: string, runId: string, outcome: ProbeOutcome): void {
   const agent = agentOf(turn, name);
-  if (agent?.run?.runId !== runId || agent.policy.health === null) return;
+  if (agent?.run?.runId !== runId || agent.policy.health === null || !agent.probe.outstanding) return;
   if (agent.phase !== "verifying" && agent.phase !== "healthy") return;
   if (outcome.ok) onPass(turn, name, agent, agent.policy.health.everyMs);
   else if (outcome.dependency !== undefined)
@@ -98,7 +98,9 @@ function onMiss(turn: Turn, name: string, agent: AgentState, reason: string): vo
   const health = agent.policy.health;
   if (health === null || agent.run === null) return;
   const { mono } = turn.now;
-  const excused = agent.phase === "verifying" && mono - agent.run.started.mono < agent.policy.startupMs;
+  // When it was asked counts, not when it failed to answer.
+  const askedAt = agent.probe.sentAt ?? mono;
+  const excused = agent.phase === "verifying" && askedAt - agent.run.started.mono < agent.policy.startupMs;
   const failing = excused ? 0 : agent.probe.failing + 1;
   const delay =
     agent.phase === "verifying" ? acceleratedDelay(agent.probe.sent, health.everyMs) : health.everyMs;
@@ -110,6 +112,7 @@ function onMiss(turn: Turn, name: string, agent: AgentState, reason: string): vo
   const never = agent.phase === "verifying";
   bookFailure(turn, name, {
     cause: "unhealthy",
+    fault: "own",
     action: "agent.unhealthy",
     run: agent.run.runId,
     details: {
@@ -149,5 +152,5 @@ function onDependencyDown(
     severity: "warning",
     details: { dependency, reason },
   });
-  raiseAlert(turn, name, `waits for ${dependency}`, [reason]);
+  raiseAlert(turn, name, "outside", `waits for ${dependency}`, [reason]);
 }

@@ -1,7 +1,7 @@
+import { converge } from "./generation.ts";
 import { beginRollback } from "./rollback.ts";
-import { beginStop } from "./start-stop.ts";
 import type { State } from "./state.ts";
-import { patch, patchAgent, record, type Turn } from "./turn.ts";
+import { patch, record, type Turn } from "./turn.ts";
 
 /** Why a person's rollback to `target` cannot be begun now; null if it can. */
 export function refuseRollback(
@@ -15,7 +15,7 @@ export function refuseRollback(
   return null;
 }
 
-/** A person decides for themselves: no budget, no quarantine, no questions about causes. */
+/** A person decides for themselves: no budget, no questions about causes. */
 export function onOperatorRollback(turn: Turn, path: string, number: number | null): void {
   if (refuseRollback(turn.state, path) !== null) return;
   beginRollback(turn, { by: "operator", agent: null, incident: null, target: { path, number } });
@@ -35,10 +35,8 @@ export function onOperatorAllow(turn: Turn, path: string): void {
 export function onDrain(turn: Turn): void {
   patch(turn, { draining: true });
   record(turn, { action: "watchd.drain", subject: "watchd" });
-  for (const [name, agent] of Object.entries(turn.state.agents)) {
-    if (agent.phase === "stopping" || agent.phase === "starting") continue;
-    if (agent.run !== null) beginStop(turn, name, "replace", "everything is being stopped");
-    else if (agent.phase === "backoff") patchAgent(turn, name, { phase: "stopped", restartAt: null });
+  for (const name of Object.keys(turn.state.agents)) {
+    converge(turn, name);
   }
 }
 
@@ -46,6 +44,9 @@ export function onDrain(turn: Turn): void {
 export function isDrained(state: State): boolean {
   return (
     state.draining &&
-    Object.values(state.agents).every((agent) => agent.run === null && agent.startingRun === null)
+    state.surveyed &&
+    Object.values(state.agents).every(
+      (agent) => agent.run === null && agent.startingRun === null && agent.strays.length === 0,
+    )
   );
 }

@@ -4,7 +4,7 @@
  */
 import type { Instant } from "../ports.ts";
 import type { Command, Event, LedgerRecord } from "./events.ts";
-import { onGeneration, onRollbackFailed, onRollbackRefused } from "./generation.ts";
+import { onGeneration, onRollbackDone, onRollbackFailed, onRollbackRefused } from "./generation.ts";
 import { becomeHealthy, onProbed } from "./health.ts";
 import { onDrain, onOperatorAllow, onOperatorRollback } from "./operator.ts";
 import {
@@ -16,7 +16,7 @@ import {
   watchProbation,
 } from "./probation.ts";
 import { onExited, onMemory, onStarted, onStartFailed, onStopFailed, onStopped } from "./runs.ts";
-import { beginStart } from "./start-stop.ts";
+import { askStop, beginStart } from "./start-stop.ts";
 import type { AgentState, State } from "./state.ts";
 import { onBoot, onSurvey } from "./survey.ts";
 import { agentOf, patchAgent, type Turn } from "./turn.ts";
@@ -70,6 +70,8 @@ function apply(turn: Turn, event: Event): void {
       return onRollbackRefused(turn, event.id, event.problems);
     case "rollback-failed":
       return onRollbackFailed(turn, event.id, event.problems);
+    case "rollback-done":
+      return onRollbackDone(turn, event.id);
     case "operator-rollback":
       return onOperatorRollback(turn, event.target, event.targetNumber);
     case "operator-allow":
@@ -93,13 +95,13 @@ function runTimers(turn: Turn): void {
 function runTimer(turn: Turn, name: string, agent: AgentState): void {
   if (agent.phase === "backoff") {
     beginStart(turn, name);
-  } else if (agent.phase === "stopping" && agent.run !== null) {
-    patchAgent(turn, name, { restartAt: null });
-    turn.commands.push({ type: "stop", agent: name, runId: agent.run.runId, policy: agent.policy.stop });
+  } else if (agent.phase === "stopping") {
+    askStop(turn, name, "it could not be stopped before");
   } else if (agent.policy.health === null) {
     becomeHealthy(turn, name);
   } else if (agent.run !== null) {
-    patchAgent(turn, name, { probe: { ...agent.probe, outstanding: true, sent: agent.probe.sent + 1 } });
+    const sent = { sent: agent.probe.sent + 1, sentAt: turn.now.mono };
+    patchAgent(turn, name, { probe: { ...agent.probe, outstanding: true, ...sent } });
     turn.commands.push({ type: "probe", agent: name, runId: agent.run.runId, health: agent.policy.health });
   }
 }

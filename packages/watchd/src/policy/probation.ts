@@ -36,7 +36,8 @@ export function endProbation(turn: Turn): void {
 }
 
 export function onClosureVerified(turn: Turn, path: string, problems: readonly string[]): void {
-  if (turn.state.generation?.path !== path || turn.state.promotion !== "verifying") return;
+  const { generation, provenSince, promotion, rollback } = turn.state;
+  if (generation?.path !== path || promotion !== "verifying") return;
   if (problems.length > 0) {
     patch(turn, { promotion: "done" });
     record(turn, {
@@ -45,15 +46,25 @@ export function onClosureVerified(turn: Turn, path: string, problems: readonly s
       severity: "critical",
       details: { problems: [...problems], note: "it cannot become known-good" },
     });
-  } else if (turn.state.provenSince === null) {
+  } else if (
+    provenSince === null ||
+    provenSince + generation.watchdog.probationMs > turn.now.mono ||
+    rollback !== null
+  ) {
+    // There was a lapse while the closure was being read.
     patch(turn, { promotion: "pending" });
   } else {
-    turn.commands.push({ type: "promote", path, promotedAt: turn.now.wall });
+    turn.commands.push({ type: "promote", path, promotedAt: promotionTime(turn) });
   }
 }
 
+/** Later than every promotion before it, even if the wall clock was set back. */
+function promotionTime(turn: Turn): number {
+  return turn.state.knownGood.reduce((time, good) => Math.max(time, good.promotedAt + 1), turn.now.wall);
+}
+
 export function onPromoted(turn: Turn, path: string, knownGood: readonly KnownGood[]): void {
-  patch(turn, { knownGood });
+  patch(turn, { knownGood, rejected: turn.state.rejected.filter((rejected) => rejected !== path) });
   if (turn.state.generation?.path !== path) return;
   patch(turn, { promotion: "done" });
   record(turn, {
@@ -76,7 +87,12 @@ export function onPromotionFailed(turn: Turn, path: string, message: string): vo
     severity: "critical",
     details: { message },
   });
-  if (turn.state.generation?.path !== path || turn.state.promotion !== "verifying") return;
-  const probationMs = turn.state.generation.watchdog.probationMs;
-  patch(turn, { promotion: "pending", provenSince: turn.now.mono - probationMs + promoteAgainMs });
+  const { generation, provenSince, promotion } = turn.state;
+  if (generation?.path !== path || promotion !== "verifying") return;
+  const again = turn.now.mono - generation.watchdog.probationMs + promoteAgainMs;
+  patch(turn, {
+    promotion: "pending",
+    // Never earlier than it was: a lapse since then has begun the probation anew.
+    provenSince: provenSince === null ? null : Math.max(provenSince, again),
+  });
 }

@@ -67,14 +67,11 @@ export function judgeRollback(state: State, name: string, now: Instant): Rollbac
 
 /** Newest first: known-good, not this one, not promoted after this one, valid, never rolled back from. */
 function possibleTargets(state: State, generation: GenerationState): readonly KnownGood[] {
-  const own = state.knownGood.find((good) => good.path === generation.path);
+  // The order of the list counts, not the times in it: the wall clock may have been set back.
+  const own = state.knownGood.findIndex((good) => good.path === generation.path);
   const quarantined = new Set(state.quarantine.map((entry) => entry.path));
   return state.knownGood.filter(
-    (good) =>
-      good.path !== generation.path &&
-      (own === undefined || good.promotedAt < own.promotedAt) &&
-      !quarantined.has(good.path) &&
-      !state.rejected.includes(good.path),
+    (good, at) => at > own && !quarantined.has(good.path) && !state.rejected.includes(good.path),
   );
 }
 
@@ -82,17 +79,30 @@ function differs(target: KnownGood, name: string, agent: AgentState, generation:
   return target.hostDigest !== generation.hostDigest || target.digests[name] !== agent.policy.digest;
 }
 
-/** Restarting has been tried as often as the policy says: within its window, or in all of an unproven generation. */
-export function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict {
+/** Restarting has been tried as often as the policy says, whoever is to blame. */
+export function isExhausted(agent: AgentState, now: Instant): boolean {
+  const { restart } = agent.policy;
+  return withinWindow(agent.failures, restart, now.mono).length >= restart.attempts || neverHealthy(agent);
+}
+
+function neverHealthy(agent: AgentState): boolean {
+  return !agent.provenInGeneration && agent.failuresInGeneration >= agent.policy.restart.attempts;
+}
+
+/**
+ * The same by what speaks against this generation: its own failures within the window, or all of them where the agent was
+ * never healthy in it. Failures from before the switch, and those whose cause nobody saw, are not held against it.
+ */
+function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict {
   const { attempts, withinMs } = agent.policy.restart;
-  const recent = withinWindow(agent.failures, agent.policy.restart, now.mono).length;
-  const never = !agent.provenInGeneration && agent.failuresInGeneration >= attempts;
+  const recent = withinWindow(agent.evidence, agent.policy.restart, now.mono).length;
+  const never = neverHealthy(agent);
   return {
     rule: "restarts-exhausted",
     holds: recent >= attempts || never,
     why: never
       ? `failed ${agent.failuresInGeneration} times and was never healthy in this generation`
-      : `failed ${recent} of ${attempts} times within ${withinMs} ms`,
+      : `failed ${recent} of ${attempts} times in this generation within ${withinMs} ms`,
   };
 }
 

@@ -3,7 +3,7 @@ import type { Rollback } from "./state.ts";
 import { agentOf, freshId, patch, patchAgent, record, type Turn } from "./turn.ts";
 
 /** A switch that fails for a reason that may pass is tried once more. */
-const maxAttempts = 2;
+export const maxAttempts = 2;
 
 /** Takes the whole system back because `name` keeps failing. The intent is durable before anything moves. */
 export function decideRollback(turn: Turn, name: string, target: KnownGood): void {
@@ -20,7 +20,6 @@ export function decideRollback(turn: Turn, name: string, target: KnownGood): voi
   patchAgent(turn, name, {
     phase: "backoff",
     restartAt: null,
-    held: true,
     incident: { ...agent.incident, rolledBack: true },
   });
   beginRollback(turn, { by: "watchd", agent: name, incident: agent.incident.id, target });
@@ -49,21 +48,34 @@ export function beginRollback(
     attempts: 1,
   };
   patch(turn, { rollback });
-  turn.commands.push({ type: "rollback", id: rollback.id, from: rollback.from, target: rollback.target });
+  orderRollback(turn, rollback);
+}
+
+/** Asks for the switch, for the first time or again; before the first survey only the intent is noted. */
+export function orderRollback(turn: Turn, rollback: Rollback): void {
+  const { id, from, target } = rollback;
+  if (turn.state.surveyed) turn.commands.push({ type: "rollback", id, from, target });
   record(turn, {
     action: "generation.rollback",
-    subject: rollback.target,
+    subject: target,
     incident: rollback.incident ?? undefined,
     severity: rollback.by === "operator" ? "warning" : "critical",
     details: {
-      rollback: rollback.id,
+      rollback: id,
       by: rollback.by,
-      from: rollback.from,
-      fromNumber: generation.number,
+      from,
+      fromNumber: turn.state.generation?.number ?? null,
       toNumber: rollback.targetNumber,
       agent: rollback.agent,
+      attempt: rollback.attempts,
     },
   });
+}
+
+export function retryRollback(turn: Turn, rollback: Rollback): void {
+  const again = { ...rollback, attempts: rollback.attempts + 1 };
+  patch(turn, { rollback: again });
+  orderRollback(turn, again);
 }
 
 /** The target is current: seen from the facts, so it holds after a crash in mid-switch too. */
@@ -101,18 +113,8 @@ export function completeRollback(turn: Turn, rollback: Rollback): void {
   });
 }
 
-/** The switch did not come about. Returns the agents that have to go on without it. */
-export function failRollback(
-  turn: Turn,
-  rollback: Rollback,
-  problems: readonly string[],
-  final: boolean,
-): readonly string[] {
-  if (!final && rollback.attempts < maxAttempts) {
-    patch(turn, { rollback: { ...rollback, attempts: rollback.attempts + 1 } });
-    turn.commands.push({ type: "rollback", id: rollback.id, from: rollback.from, target: rollback.target });
-    return [];
-  }
+/** The switch did not come about. */
+export function failRollback(turn: Turn, rollback: Rollback, problems: readonly string[]): void {
   patch(turn, { rollback: null });
   record(turn, {
     action: "generation.rollback-failed",
@@ -121,18 +123,17 @@ export function failRollback(
     severity: "critical",
     details: { rollback: rollback.id, problems: [...problems], stillOn: rollback.from },
   });
-  return rollback.agent === null ? [] : [rollback.agent];
 }
 
-/** Somebody switched elsewhere while the rollback was on its way: their word counts. */
-export function abandonRollback(turn: Turn, rollback: Rollback): void {
+/** Somebody switched while the rollback was on its way: their word counts. */
+export function abandonRollback(turn: Turn, rollback: Rollback, why: string): void {
   patch(turn, { rollback: null });
   record(turn, {
     action: "generation.rollback-abandoned",
     subject: rollback.target,
     incident: rollback.incident ?? undefined,
     severity: "warning",
-    details: { rollback: rollback.id, why: "another generation was activated meanwhile" },
+    details: { rollback: rollback.id, why },
   });
 }
 

@@ -1,28 +1,24 @@
 import type { ExitCause, Run } from "../ports.ts";
 import type { Event } from "./events.ts";
-import { bookFailure, recover, temporaryFailure } from "./failure.ts";
-import { beginStart, beginStop, beginVerifying } from "./start-stop.ts";
-import type { AgentState } from "./state.ts";
-import { agentOf, patchAgent, record, removeAgent, type Turn } from "./turn.ts";
+import { bookFailure, raiseAlert, recover, temporaryFailure } from "./failure.ts";
+import { converge } from "./generation.ts";
+import { beginStart, beginStop, beginVerifying, retire, stopStray } from "./start-stop.ts";
+import { type AgentPolicy, type AgentState, initialAgent } from "./state.ts";
+import { agentOf, patch, patchAgent, record, type Turn } from "./turn.ts";
 
 export function onStarted(turn: Turn, run: Run): void {
   const agent = agentOf(turn, run.agent);
-  if (agent?.run?.runId === run.runId || agent?.endedRun === run.runId) return;
+  if (agent?.run?.runId === run.runId || agent?.endedRun?.runId === run.runId) return;
   if (agent?.startingRun?.runId === run.runId) beginVerifying(turn, run.agent, run, false);
-  else stopStranger(turn, run);
+  else meetStray(turn, run);
 }
 
 export function onStartFailed(turn: Turn, event: Extract<Event, { type: "start-failed" }>): void {
-  const starting = agentOf(turn, event.agent)?.startingRun;
-  if (starting?.runId !== event.runId) return;
-  const agent = patchAgent(turn, event.agent, { startingRun: null, endedRun: event.runId });
-  if (starting.digest !== agent.policy.digest) {
-    // A switch came in between: what failed is not wanted any more and says nothing about what is.
-    beginStart(turn, event.agent);
-    return;
-  }
+  const digest = forgetRun(turn, event.agent, event.runId);
+  if (digest === null || !isStillWanted(turn, event.agent, digest)) return;
   bookFailure(turn, event.agent, {
     cause: "start-failed",
+    fault: "own",
     action: "agent.start-failed",
     run: event.runId,
     details: { code: event.code, message: event.message },
@@ -31,24 +27,53 @@ export function onStartFailed(turn: Turn, event: Extract<Event, { type: "start-f
 }
 
 export function onExited(turn: Turn, name: string, runId: string, cause: ExitCause): void {
-  const agent = agentOf(turn, name);
-  if (agent === undefined) return;
-  if (agent.startingRun?.runId === runId) {
-    // The process was there and gone before its start was reported.
-    const { digest } = agent.startingRun;
-    patchAgent(turn, name, { startingRun: null, endedRun: runId });
-    if (digest !== agent.policy.digest) beginStart(turn, name);
-    else settleExit(turn, name, agent, runId, cause);
-  } else if (agent.run?.runId === runId && agent.phase !== "stopping") {
-    patchAgent(turn, name, { run: null, endedRun: runId });
-    settleExit(turn, name, agent, runId, cause);
-  }
+  const before = agentOf(turn, name);
+  const digest = forgetRun(turn, name, runId);
+  if (before === undefined || digest === null || !isStillWanted(turn, name, digest)) return;
+  settleExit(turn, name, before, runId, cause);
 }
 
-function settleExit(turn: Turn, name: string, agent: AgentState, runId: string, cause: ExitCause): void {
-  const uptimeMs = agent.run === null ? 0 : Math.max(0, turn.now.mono - agent.run.started.mono);
-  const details = { exit: { ...cause }, uptimeMs, phase: agent.phase };
-  if (cause.kind === "exit" && cause.code === 0 && agent.policy.restart.when !== "always") {
+/** A start that an earlier watchd had asked for has left nothing behind: it was never carried out, or it died unseen. */
+export function onStartLost(turn: Turn, name: string, runId: string): void {
+  const digest = forgetRun(turn, name, runId);
+  if (digest === null || !isStillWanted(turn, name, digest)) return;
+  bookFailure(turn, name, {
+    cause: "start-failed",
+    fault: "unknown",
+    action: "agent.start-lost",
+    run: runId,
+    details: {},
+  });
+  recover(turn, name);
+}
+
+/**
+ * Nothing is left of the run. Returns the digest that it had; null where it is not the agent's run or being stopped, which
+ * ends with the answer to the stop. It may also be one that ended before its start was reported.
+ */
+function forgetRun(turn: Turn, name: string, runId: string): string | null {
+  const agent = agentOf(turn, name);
+  if (agent === undefined || agent.phase === "stopping") return null;
+  const run = agent.run?.runId === runId ? agent.run : agent.startingRun;
+  if (run?.runId !== runId) return null;
+  patchAgent(turn, name, { run: null, startingRun: null, endedRun: { runId, at: turn.now.mono } });
+  return run.digest;
+}
+
+/** Where a switch came in between, the end of what ran before says nothing about what is wanted now. */
+function isStillWanted(turn: Turn, name: string, digest: string): boolean {
+  const agent = agentOf(turn, name);
+  if (agent === undefined) return false;
+  if (!agent.declared) retire(turn, name);
+  else if (agent.policy.digest !== digest) beginStart(turn, name);
+  else return true;
+  return false;
+}
+
+function settleExit(turn: Turn, name: string, before: AgentState, runId: string, cause: ExitCause): void {
+  const uptimeMs = before.run === null ? 0 : Math.max(0, turn.now.mono - before.run.started.mono);
+  const details = { exit: { ...cause }, uptimeMs, phase: before.phase };
+  if (cause.kind === "exit" && cause.code === 0 && before.policy.restart.when !== "always") {
     patchAgent(turn, name, {
       phase: "completed",
       incident: null,
@@ -60,7 +85,7 @@ function settleExit(turn: Turn, name: string, agent: AgentState, runId: string, 
     record(turn, {
       action: "agent.complete",
       subject: name,
-      incident: agent.incident?.id,
+      incident: before.incident?.id,
       run: runId,
       details,
     });
@@ -69,6 +94,7 @@ function settleExit(turn: Turn, name: string, agent: AgentState, runId: string, 
   const external = cause.kind === "exit" && cause.code === temporaryFailure;
   bookFailure(turn, name, {
     cause: external ? "dependency" : "crash",
+    fault: external ? "outside" : cause.kind === "unknown" ? "unknown" : "own",
     action: "agent.exit",
     run: runId,
     details,
@@ -78,7 +104,9 @@ function settleExit(turn: Turn, name: string, agent: AgentState, runId: string, 
 
 export function onStopped(turn: Turn, event: Extract<Event, { type: "stopped" }>): void {
   const agent = agentOf(turn, event.agent);
-  if (agent?.run?.runId !== event.runId || agent.phase !== "stopping") return;
+  const own = agent?.run?.runId === event.runId && agent.phase === "stopping";
+  const stray = agent?.strays.some(({ runId }) => runId === event.runId) === true;
+  if (agent === undefined || (!own && !stray)) return;
   record(turn, {
     action: "agent.stopped",
     subject: event.agent,
@@ -86,24 +114,35 @@ export function onStopped(turn: Turn, event: Extract<Event, { type: "stopped" }>
     run: event.runId,
     details: { forced: event.forced },
   });
-  afterStop(turn, event.agent, agent);
+  if (own) afterStop(turn, event.agent);
+  else strayIsGone(turn, event.agent, event.runId);
 }
 
-export function afterStop(turn: Turn, name: string, agent: AgentState): void {
+/** Nothing is left of the run that was to be stopped. What is wanted may have changed since the stop began. */
+export function afterStop(turn: Turn, name: string): void {
+  const agent = agentOf(turn, name);
+  if (agent?.run == null) return;
+  const { runId, digest } = agent.run;
   patchAgent(turn, name, {
     run: null,
-    endedRun: agent.run?.runId ?? agent.endedRun,
+    endedRun: { runId, at: turn.now.mono },
     afterStop: null,
+    restartAt: null,
     phase: "stopped",
   });
-  if (agent.afterStop === "remove") removeAgent(turn, name);
-  else if (turn.state.draining) return;
-  else if (agent.afterStop === "recover") recover(turn, name);
+  if (!isStillWanted(turn, name, digest)) return;
+  if (agent.afterStop === "recover") recover(turn, name);
   else beginStart(turn, name);
 }
 
-/** Milliseconds after which a stop that could not be carried out is asked for again. */
-const stopAgainMs = 1_000;
+export function strayIsGone(turn: Turn, name: string, runId: string): void {
+  const strays = agentOf(turn, name)?.strays.filter((stray) => stray.runId !== runId) ?? [];
+  patchAgent(turn, name, { strays });
+  converge(turn, name);
+}
+
+/** Milliseconds after which a stop that could not be carried out is asked for again: at first, and at most. */
+const stopAgainMs = { first: 1_000, last: 60_000 };
 
 export function onStopFailed(turn: Turn, event: Extract<Event, { type: "stop-failed" }>): void {
   record(turn, {
@@ -114,16 +153,29 @@ export function onStopFailed(turn: Turn, event: Extract<Event, { type: "stop-fai
     details: { message: event.message },
   });
   const agent = agentOf(turn, event.agent);
-  if (agent?.phase !== "stopping" || agent.run?.runId !== event.runId) return;
-  patchAgent(turn, event.agent, { restartAt: turn.now.mono + stopAgainMs });
+  if (agent?.phase === "stopping" && agent.run?.runId === event.runId) {
+    const delayMs = Math.min(stopAgainMs.first * 2 ** Math.min(agent.failedStops, 16), stopAgainMs.last);
+    patchAgent(turn, event.agent, {
+      restartAt: turn.now.mono + delayMs,
+      failedStops: agent.failedStops + 1,
+    });
+    if (agent.failedStops === 0) raiseAlert(turn, event.agent, "stuck", "cannot be stopped", [event.message]);
+  } else if (agent !== undefined) {
+    const strays = agent.strays.map((stray) =>
+      stray.runId === event.runId ? { ...stray, asked: false } : stray,
+    );
+    patchAgent(turn, event.agent, { strays });
+  }
 }
 
 export function onMemory(turn: Turn, name: string, runId: string, bytes: number): void {
   const agent = agentOf(turn, name);
   const limit = agent?.policy.limits.memoryBytes ?? null;
-  if (agent?.run?.runId !== runId || agent.phase === "stopping" || limit === null || bytes <= limit) return;
+  if (!turn.state.surveyed || agent?.run?.runId !== runId || agent.phase === "stopping") return;
+  if (limit === null || bytes <= limit) return;
   bookFailure(turn, name, {
     cause: "memory",
+    fault: "own",
     action: "agent.over-memory",
     run: runId,
     details: { bytes, limitBytes: limit },
@@ -131,15 +183,31 @@ export function onMemory(turn: Turn, name: string, runId: string, bytes: number)
   beginStop(turn, name, "recover", "it uses more memory than its limit");
 }
 
-/** A run that nobody wants: of an agent that is gone, or a second one. Two of a kind corrupt data, so it goes at once. */
-export function stopStranger(turn: Turn, run: Run): void {
-  const policy = agentOf(turn, run.agent)?.policy.stop ?? { signal: "SIGTERM", graceMs: 10_000 };
-  turn.commands.push({ type: "stop", agent: run.agent, runId: run.runId, policy });
-  record(turn, {
-    action: "agent.stop",
-    subject: run.agent,
-    run: run.runId,
-    severity: "warning",
-    details: { why: "this run is not wanted", signal: policy.signal, graceMs: policy.graceMs },
-  });
+/** A run that nobody wants: of an agent that is not there, or one more of an agent that is. */
+export function meetStray(turn: Turn, run: Run): void {
+  if (agentOf(turn, run.agent) === undefined) {
+    // It is taken in so that nothing is started in its place, should a deploy bring the agent back, before it is gone.
+    const agent = { ...initialAgent(strangerPolicy(run.digest)), declared: false };
+    patch(turn, { agents: { ...turn.state.agents, [run.agent]: agent } });
+  }
+  stopStray(turn, run.agent, run.runId);
+}
+
+/** For a run of an agent whose definition nobody has any more. */
+function strangerPolicy(digest: string): AgentPolicy {
+  return {
+    digest,
+    startupMs: 0,
+    health: null,
+    restart: {
+      when: "never",
+      backoff: { initialMs: 0, factor: 1, maxMs: 0, jitter: 0 },
+      attempts: 1,
+      withinMs: 0,
+    },
+    limits: { memoryBytes: null },
+    stop: { signal: "SIGTERM", graceMs: 10_000 },
+    escalate: [],
+    required: false,
+  };
 }

@@ -1,21 +1,25 @@
 import type { Run } from "../ports.ts";
-import { noProbe, type RunState } from "./state.ts";
-import { agentOf, freshId, patchAgent, record, type Turn } from "./turn.ts";
+import { type AgentState, noProbe, type RunState } from "./state.ts";
+import { agentOf, freshId, patchAgent, record, removeAgent, type Turn } from "./turn.ts";
 
 /** Probes of an unproven run come at this interval at first, doubling up to `slowestProbeMs` or the declared one. */
 export const firstProbeMs = 5;
 const slowestProbeMs = 250;
 
+/** Starts the agent, unless something stands in the way: then it stays `stopped`, and `converge` starts it in time. */
 export function beginStart(turn: Turn, name: string): void {
-  if (turn.state.draining) {
+  const before = agentOf(turn, name);
+  if (before?.run !== null || before.startingRun !== null)
+    throw new Error(`${name} has a run or will have one`);
+  if (!turn.state.surveyed || turn.state.draining || before.strays.length > 0) {
     patchAgent(turn, name, { phase: "stopped", restartAt: null });
     return;
   }
   const runId = freshId(turn, "run");
-  const digest = agentOf(turn, name)?.policy.digest ?? "";
+  const { digest } = before.policy;
   const agent = patchAgent(turn, name, {
     phase: "starting",
-    startingRun: { runId, digest },
+    startingRun: { runId, digest, askedAt: turn.now.mono },
     restartAt: null,
     probe: noProbe,
     waitsFor: null,
@@ -36,24 +40,55 @@ export function beginStop(
   then: "recover" | "replace" | "remove",
   why: string,
 ): void {
+  patchAgent(turn, name, { phase: "stopping", afterStop: then, failedStops: 0, probe: noProbe });
+  askStop(turn, name, why);
+}
+
+/** Asks for the stop of the agent's run, for the first time or again. */
+export function askStop(turn: Turn, name: string, why: string): void {
+  const agent = patchAgent(turn, name, { restartAt: null });
+  if (agent.run === null) throw new Error(`${name} has no run to stop`);
+  orderStop(turn, name, agent, agent.run.runId, why);
+}
+
+/** A further run of the agent: two of a kind corrupt data, so it goes at once. */
+export function stopStray(turn: Turn, name: string, runId: string): void {
   const agent = agentOf(turn, name);
-  if (agent?.run == null) throw new Error(`${name} has no run to stop`);
-  patchAgent(turn, name, { phase: "stopping", afterStop: then, restartAt: null, probe: noProbe });
-  turn.commands.push({ type: "stop", agent: name, runId: agent.run.runId, policy: agent.policy.stop });
+  if (agent === undefined) return;
+  const others = agent.strays.filter((stray) => stray.runId !== runId);
+  patchAgent(turn, name, { strays: [...others, { runId, asked: true }] });
+  orderStop(turn, name, agent, runId, "this run is not wanted");
+}
+
+function orderStop(turn: Turn, name: string, agent: AgentState, runId: string, why: string): void {
+  const policy = agent.policy.stop;
+  turn.commands.push({ type: "stop", agent: name, runId, policy });
   record(turn, {
     action: "agent.stop",
     subject: name,
     incident: agent.incident?.id,
-    run: agent.run.runId,
-    details: { why, signal: agent.policy.stop.signal, graceMs: agent.policy.stop.graceMs },
+    run: runId,
+    details: { why, signal: policy.signal, graceMs: policy.graceMs },
   });
 }
 
-/** The run exists: now it has to prove itself. */
+/** The generation does not have this agent any more: it is stopped, and forgotten once nothing of it is left. */
+export function retire(turn: Turn, name: string): void {
+  const agent = agentOf(turn, name);
+  if (agent === undefined || agent.phase === "stopping") return;
+  if (agent.run !== null) beginStop(turn, name, "remove", notDeclared);
+  else if (agent.startingRun === null && agent.strays.length === 0) removeAgent(turn, name);
+  else if (agent.startingRun === null) patchAgent(turn, name, { phase: "stopped", restartAt: null });
+}
+
+const notDeclared = "this generation does not have it";
+
+/** The run exists: now it has to prove itself, if it is still wanted at all. */
 export function beginVerifying(turn: Turn, name: string, run: Run, adopted: boolean): void {
+  const before = agentOf(turn, name);
   const agent = patchAgent(turn, name, {
     phase: "verifying",
-    run: runStateOf(turn, run),
+    run: runStateOf(turn, run, before?.startingRun?.runId === run.runId ? before.startingRun.askedAt : null),
     startingRun: null,
     restartAt: null,
     probe: { ...noProbe, nextAt: turn.now.mono + (adopted ? 0 : firstProbeMs) },
@@ -67,16 +102,26 @@ export function beginVerifying(turn: Turn, name: string, run: Run, adopted: bool
       details: { pid: run.pid, digest: run.digest },
     });
   }
-  if (run.digest !== agent.policy.digest)
+  if (!agent.declared) beginStop(turn, name, "remove", notDeclared);
+  else if (turn.state.draining) beginStop(turn, name, "replace", "everything is being stopped");
+  else if (run.digest !== agent.policy.digest)
     beginStop(turn, name, "replace", "another definition is wanted by now");
 }
 
-function runStateOf(turn: Turn, run: Run): RunState {
-  const ageMs = Math.max(0, turn.now.wall - run.startedAt);
+/**
+ * When the run began, on the clock that nobody sets. By the wall clock it is only guessed: a guess from before its start
+ * was asked for shows that the clock was set. Then, and for a run that somebody else began, it counts from now: rather too
+ * long a grace than too short a one.
+ */
+function runStateOf(turn: Turn, run: Run, askedAt: number | null): RunState {
+  const { mono, wall } = turn.now;
+  const guess = mono - Math.max(0, wall - run.startedAt);
+  const plausible = askedAt !== null && guess >= askedAt;
   return {
     runId: run.runId,
     digest: run.digest,
-    started: { mono: turn.now.mono - ageMs, wall: run.startedAt },
+    started: { mono: plausible ? guess : mono, wall: run.startedAt },
+    knownAt: mono,
     served: null,
   };
 }

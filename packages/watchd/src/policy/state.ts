@@ -8,12 +8,12 @@ export type AgentPolicy = Pick<
 >;
 
 /**
- * - `stopped`: nothing runs, nothing is due
+ * - `stopped`: nothing runs; it is started as soon as nothing stands in the way
  * - `starting`: a start is on its way
  * - `verifying`: runs, and has yet to prove itself
  * - `healthy`: has proven itself
  * - `stopping`: a stop is on its way; `afterStop` says what follows
- * - `backoff`: will be started at `restartAt`; without one, when the rollback it waits for has been settled
+ * - `backoff`: will be started at `restartAt`; without one, when the rollback that it asked for has been settled
  * - `completed`: ended by itself as its restart policy allows
  * - `failed`: ended badly, and its restart policy is `never`
  */
@@ -29,6 +29,8 @@ export type Phase =
 
 export type FailureCause = "crash" | "unhealthy" | "memory" | "start-failed" | "dependency";
 
+export type AlertKind = "outside" | "held" | "failed" | "stuck";
+
 /** One recovery, from the first failure to the proof of health. All its ledger entries share `id`. */
 export interface Incident {
   readonly id: string;
@@ -39,13 +41,16 @@ export interface Incident {
   readonly restarts: number;
   /** An automatic rollback was decided for this incident; there is never a second one. */
   readonly rolledBack: boolean;
-  readonly alerted: boolean;
+  /** The kinds of alert that were raised for it: each at most once. */
+  readonly alerts: readonly AlertKind[];
 }
 
 export interface RunState {
   readonly runId: string;
   readonly digest: string;
   readonly started: Instant;
+  /** Monotonic instant at which the core learned of it: a list that was begun before says nothing about it. */
+  readonly knownAt: number;
   /** First passing probe of this run. */
   readonly served: Instant | null;
 }
@@ -56,18 +61,29 @@ export interface AgentState {
   readonly declared: boolean;
   readonly phase: Phase;
   readonly run: RunState | null;
-  /** The run that is being started, or the last one that ended: late news of it is stale. */
-  readonly startingRun: { readonly runId: string; readonly digest: string } | null;
-  readonly endedRun: string | null;
+  /** The run that is being started; `askedAt` is a monotonic instant. */
+  readonly startingRun: { readonly runId: string; readonly digest: string; readonly askedAt: number } | null;
+  /** The last run that ended: news of it from before the monotonic instant `at` is stale. */
+  readonly endedRun: { readonly runId: string; readonly at: number } | null;
+  /** Further runs of the agent, which nobody wants. Nothing is started before they are gone. */
+  readonly strays: readonly Stray[];
+  /** Why it is being stopped. What follows is decided by what is wanted once it has stopped. */
   readonly afterStop: "recover" | "replace" | "remove" | null;
+  /** Stops of this run that could not be carried out. */
+  readonly failedStops: number;
   /** Monotonic instant of the next start (`backoff`), or of the next try to stop (`stopping`). */
   readonly restartAt: number | null;
   readonly incident: Incident | null;
-  /** Monotonic instants of the failures that count, oldest first, within the policy's window. */
+  /** Monotonic instants within the policy's window, oldest first: all failures whose fault is not known to be outside. */
   readonly failures: readonly number[];
+  /** Those of them that speak against this generation: seen with their cause, and after the switch. */
+  readonly evidence: readonly number[];
+  /** All that ever were in `evidence` in this generation, however long ago. */
   readonly failuresInGeneration: number;
   readonly provenInGeneration: boolean;
-  /** Consecutive faults that came from outside; they lengthen the backoff and count for nothing else. */
+  /** Monotonic instants of the faults that came from outside; they lengthen the backoff and count for nothing else. */
+  readonly outsideFaults: readonly number[];
+  /** How many of those came last, one after the other. */
   readonly externalFaults: number;
   /** Restarting did not help and nothing is eligible: tried again at the longest backoff. */
   readonly held: boolean;
@@ -76,11 +92,19 @@ export interface AgentState {
   readonly probe: ProbeState;
 }
 
+export interface Stray {
+  readonly runId: string;
+  /** A stop is on its way; if not, the next survey asks for one. */
+  readonly asked: boolean;
+}
+
 /** Lives in memory only: after a restart of watchd probing begins anew. */
 export interface ProbeState {
   readonly nextAt: number | null;
   readonly outstanding: boolean;
   readonly sent: number;
+  /** Monotonic instant at which the last one was sent. */
+  readonly sentAt: number | null;
   readonly passes: number;
   readonly failing: number;
 }
@@ -168,7 +192,14 @@ export function initialState(options: { epoch: string; bootId: string; seed: num
   };
 }
 
-export const noProbe: ProbeState = { nextAt: null, outstanding: false, sent: 0, passes: 0, failing: 0 };
+export const noProbe: ProbeState = {
+  nextAt: null,
+  outstanding: false,
+  sent: 0,
+  sentAt: null,
+  passes: 0,
+  failing: 0,
+};
 
 export function initialAgent(policy: AgentPolicy): AgentState {
   return {
@@ -178,12 +209,16 @@ export function initialAgent(policy: AgentPolicy): AgentState {
     run: null,
     startingRun: null,
     endedRun: null,
+    strays: [],
     afterStop: null,
+    failedStops: 0,
     restartAt: null,
     incident: null,
     failures: [],
+    evidence: [],
     failuresInGeneration: 0,
     provenInGeneration: false,
+    outsideFaults: [],
     externalFaults: 0,
     held: false,
     waitsFor: null,

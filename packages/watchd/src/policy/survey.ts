@@ -1,10 +1,13 @@
 import type { Run } from "../ports.ts";
 import type { Event } from "./events.ts";
 import { converge } from "./generation.ts";
-import { afterStop, onExited, stopStranger } from "./runs.ts";
-import { beginVerifying } from "./start-stop.ts";
+import { orderRollback } from "./rollback.ts";
+import { afterStop, meetStray, onExited, onStartLost, strayIsGone } from "./runs.ts";
+import { askStop, beginVerifying, stopStray } from "./start-stop.ts";
 import { type AgentState, noProbe } from "./state.ts";
 import { agentOf, patch, patchAgent, type Turn } from "./turn.ts";
+
+type Survey = Extract<Event, { type: "runs" }>;
 
 /**
  * watchd has come up. What was under way is not trusted but found out again: probing begins anew, a closure is verified
@@ -23,6 +26,7 @@ export function onBoot(turn: Turn, bootId: string): void {
     patchAgent(turn, name, {
       probe: { ...noProbe, nextAt: agent.run === null ? null : turn.now.mono },
       phase: agent.phase === "healthy" ? "verifying" : agent.phase,
+      strays: agent.strays.map((stray) => ({ ...stray, asked: false })),
       ...(rebooted ? afterReboot(turn, agent) : {}),
     });
   }
@@ -35,9 +39,13 @@ function afterReboot(turn: Turn, agent: AgentState): Partial<AgentState> {
     phase: idle ? agent.phase : "stopped",
     run: null,
     startingRun: null,
+    endedRun: null,
+    strays: [],
     afterStop: null,
     restartAt: null,
     failures: [],
+    evidence: [],
+    outsideFaults: [],
     incident:
       agent.incident === null
         ? null
@@ -49,50 +57,81 @@ function afterReboot(turn: Turn, agent: AgentState): Partial<AgentState> {
  * Compares what is alive with what should be. Events are hints that can be lost; this is where whatever was missed is
  * made good, at boot and from then on by the clock.
  */
-export function onSurvey(turn: Turn, event: Extract<Event, { type: "runs" }>): void {
+export function onSurvey(turn: Turn, event: Survey): void {
   const first = !turn.state.surveyed;
+  // Without a generation every run would be a stranger: somebody's agents are not stopped because a file cannot be read.
+  if (turn.state.generation === null && !turn.state.draining && event.runs.length > 0) return;
   patch(turn, { surveyed: true });
-  for (const run of event.runs) meetRun(turn, run, first);
+  const before = turn.state.agents;
+  for (const run of first ? bestFirst(turn, event.runs) : event.runs)
+    meetRun(turn, run, event.takenAt, first);
   const alive = new Set(event.runs.map((run) => run.runId));
-  for (const [name, agent] of Object.entries(turn.state.agents)) {
-    if (agent.run !== null) missRun(turn, name, agent, alive, event.takenAt, first);
-    else if (first && agent.phase === "starting")
-      patchAgent(turn, name, { startingRun: null, phase: "stopped" });
+  for (const name of Object.keys(turn.state.agents)) {
+    if (first) missStart(turn, name);
+    missRun(turn, name, alive, event.takenAt, first && before[name]?.phase === "stopping");
+  }
+  for (const name of Object.keys(turn.state.agents)) {
+    missStrays(turn, name, alive);
   }
   if (!first) return;
   for (const name of Object.keys(turn.state.agents)) {
-    converge(turn, name, false);
+    converge(turn, name);
   }
-  if (turn.state.rollback !== null) {
-    const { id, from, target } = turn.state.rollback;
-    turn.commands.push({ type: "rollback", id, from, target });
-  }
+  if (turn.state.rollback !== null) orderRollback(turn, turn.state.rollback);
 }
 
-function meetRun(turn: Turn, run: Run, first: boolean): void {
+/** Of several runs of an agent the one to keep comes first: one that is what is wanted, then the one that was asked for. */
+function bestFirst(turn: Turn, runs: readonly Run[]): readonly Run[] {
+  const worth = ({ agent: name, runId, digest }: Run) => {
+    const agent = agentOf(turn, name);
+    return (agent?.policy.digest === digest ? 2 : 0) + (agent?.startingRun?.runId === runId ? 1 : 0);
+  };
+  return runs.toSorted((a, b) => worth(b) - worth(a));
+}
+
+function meetRun(turn: Turn, run: Run, takenAt: number, first: boolean): void {
   const agent = agentOf(turn, run.agent);
-  if (agent?.endedRun === run.runId || agent?.run?.runId === run.runId) return;
-  const expected = agent?.run === null && (first || agent.startingRun?.runId === run.runId);
-  if (expected) beginVerifying(turn, run.agent, run, first);
-  else stopStranger(turn, run);
+  if (agent?.run?.runId === run.runId) return;
+  if (agent?.endedRun?.runId === run.runId && takenAt <= agent.endedRun.at) return;
+  const stray = agent?.strays.find(({ runId }) => runId === run.runId);
+  if (stray?.asked === true) return;
+  const expected = agent?.startingRun?.runId === run.runId;
+  const usable = first && agent?.run === null && agent.declared && agent.policy.digest === run.digest;
+  if (stray !== undefined) stopStray(turn, run.agent, run.runId);
+  else if (expected || usable) beginVerifying(turn, run.agent, run, first);
+  else meetStray(turn, run);
 }
 
+/** A stray whose stop is on its way ends with the answer to it; one whose stop had failed may have gone by itself. */
+function missStrays(turn: Turn, name: string, alive: ReadonlySet<string>): void {
+  for (const { runId, asked } of agentOf(turn, name)?.strays ?? []) {
+    if (!asked && !alive.has(runId)) strayIsGone(turn, name, runId);
+  }
+}
+
+/** @param orphaned its stop was asked for by an earlier watchd, which cannot hear the answer any more */
 function missRun(
   turn: Turn,
   name: string,
-  agent: AgentState,
   alive: ReadonlySet<string>,
   takenAt: number,
-  first: boolean,
+  orphaned: boolean,
 ): void {
-  if (agent.run === null) return;
+  const agent = agentOf(turn, name);
+  if (agent?.run == null) return;
   const gone = !alive.has(agent.run.runId);
   if (agent.phase !== "stopping") {
-    // A list that was begun before the run was there says nothing about it.
-    if (gone && agent.run.started.mono < takenAt) onExited(turn, name, agent.run.runId, { kind: "unknown" });
-  } else if (first && gone) {
-    afterStop(turn, name, agent);
-  } else if (first) {
-    turn.commands.push({ type: "stop", agent: name, runId: agent.run.runId, policy: agent.policy.stop });
+    // A list that was begun before the run was known says nothing about it.
+    if (gone && agent.run.knownAt < takenAt) onExited(turn, name, agent.run.runId, { kind: "unknown" });
+  } else if (orphaned && gone) {
+    afterStop(turn, name);
+  } else if (orphaned) {
+    askStop(turn, name, "its stop was under way when watchd ended");
   }
+}
+
+/** A start that an earlier watchd had asked for, and that has left nothing behind. */
+function missStart(turn: Turn, name: string): void {
+  const runId = agentOf(turn, name)?.startingRun?.runId;
+  if (runId !== undefined) onStartLost(turn, name, runId);
 }

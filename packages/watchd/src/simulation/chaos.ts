@@ -1,0 +1,154 @@
+import type { Process } from "./machine.ts";
+import type { Watchd } from "./watchd.ts";
+import { later, type World } from "./world.ts";
+
+type Mischief = (world: World, watchd: Watchd) => void;
+
+/** What may go wrong, and what people may do at the worst moment; the weight says how often. */
+const mischief: readonly (readonly [number, Mischief])[] = [
+  [6, aProcessCrashes],
+  [3, aProcessHangs],
+  [2, aProcessExits],
+  [1, aProcessGrows],
+  [1, aProcessIgnoresItsStop],
+  [2, somethingOutsideIsDown],
+  [3, deployGood],
+  [4, deployBroken],
+  [1, deployAgain],
+  [1, aPersonRollsBack],
+  [1, aPersonAllows],
+  [2, watchdIsKilled],
+  [2, watchdIsKilledInMidAction],
+  [1, watchdStalls],
+  [0.7, thePowerFails],
+  [1, aClosureIsDamaged],
+  [0.3, aKnownGoodLinkIsLost],
+  [2, switchesFail],
+  [1, theWallClockJumps],
+  [0.5, aStrangerAppears],
+];
+
+export function wreakHavoc(world: World, watchd: Watchd): void {
+  world.random.weighted(mischief)(world, watchd);
+}
+
+function anyProcess({ machine, random }: World): Process | null {
+  const ours = machine.processes.filter(({ life }) => life !== 0);
+  return ours.length === 0 ? null : random.pick(ours);
+}
+
+function aProcessCrashes(world: World): void {
+  const process = anyProcess(world);
+  if (process !== null) world.nature.crash(process);
+}
+
+function aProcessHangs(world: World): void {
+  const process = anyProcess(world);
+  if (process !== null) world.nature.hang(process);
+}
+
+function aProcessExits(world: World): void {
+  const process = anyProcess(world);
+  if (process !== null) world.nature.exit(process, world.random.pick([0, 75, 75]));
+}
+
+function aProcessGrows(world: World): void {
+  const process = anyProcess(world);
+  if (process !== null) world.nature.grow(process);
+}
+
+function aProcessIgnoresItsStop(world: World): void {
+  const process = anyProcess(world);
+  if (process === null) return;
+  process.deaf = true;
+  if (world.random.chance(0.3)) process.stuckUntil = world.machine.time + world.random.delay(1_000, 40_000);
+}
+
+/** One agent or all of them lose what they need. */
+function somethingOutsideIsDown(world: World): void {
+  const { machine, nature, profile, random } = world;
+  const agents = Object.entries(profile.current?.manifest.agents ?? {});
+  const all = random.chance(0.3);
+  const chosen = random.pick(agents);
+  for (const [name, { health }] of all ? agents : [chosen]) {
+    const forMs = random.delay(500, 60_000);
+    const shows = health === null || random.chance(0.5) ? "exit" : "answer";
+    const outage = { until: machine.time + forMs, shows } as const;
+    machine.outages.set(name, outage);
+    machine.touch(name);
+    for (const process of machine.aliveOf(name)) nature.suffer(process, outage);
+    later(world, forMs, () => machine.touch(name));
+  }
+}
+
+function deployGood(world: World): void {
+  deploy(world, false);
+}
+
+function deployBroken(world: World): void {
+  deploy(world, true);
+}
+
+export function deploy({ profile, fleet }: World, broken: boolean): void {
+  const { current } = profile;
+  if (current !== null) profile.deploy(fleet.change(current.manifest, broken));
+}
+
+/** The same as now under a new number, or something that was there before, quarantined or not. */
+function deployAgain({ profile, random }: World): void {
+  profile.deploy(random.pick(profile.generations).manifest);
+}
+
+function aPersonRollsBack({ profile, random }: World, watchd: Watchd): void {
+  const { path, number } = random.pick(profile.generations);
+  watchd.send({ type: "operator-rollback", target: path, targetNumber: number }, 0);
+}
+
+function aPersonAllows({ profile, random }: World, watchd: Watchd): void {
+  const quarantined = watchd.state.quarantine;
+  const { path } = quarantined.length > 0 ? random.pick(quarantined) : random.pick(profile.generations);
+  watchd.send({ type: "operator-allow", path }, 0);
+}
+
+function watchdIsKilled({ random }: World, watchd: Watchd): void {
+  watchd.kill(random.delay(20, 20_000));
+}
+
+function watchdIsKilledInMidAction({ random }: World, watchd: Watchd): void {
+  watchd.doom(random.pick(["before-journal", "after-journal"]));
+}
+
+function watchdStalls({ random }: World, watchd: Watchd): void {
+  watchd.stall(random.delay(10, 3_000));
+}
+
+function thePowerFails({ random }: World, watchd: Watchd): void {
+  watchd.reboot(random.delay(500, 20_000));
+}
+
+function aClosureIsDamaged({ profile, random }: World): void {
+  const { path } = random.pick(profile.generations);
+  if (random.chance(0.3)) profile.damaged.delete(path);
+  else profile.damaged.add(path);
+}
+
+function aKnownGoodLinkIsLost({ profile, random }: World): void {
+  if (profile.knownGood.length > 0) profile.forget(random.pick(profile.knownGood).path);
+}
+
+function switchesFail({ climate, random }: World): void {
+  climate.switchFailures = climate.switchFailures > 0 ? 0 : random.pick([0.3, 0.9]);
+}
+
+function theWallClockJumps({ machine, random }: World): void {
+  const by = random.delay(1_000, 40 * 86_400_000);
+  machine.jumpWall(random.chance(0.5) ? by : -by);
+}
+
+/** A run that watchd has not started: left over from somebody's experiment. */
+function aStrangerAppears({ machine, nature, profile, random }: World): void {
+  const agents = Object.entries(profile.current?.manifest.agents ?? {});
+  if (agents.length === 0) return;
+  const [name, { digest }] = random.pick(agents);
+  nature.animate(machine.spawn(name, `stranger-${random.whole(1, 1e9)}`, digest, 0));
+}

@@ -1,0 +1,180 @@
+import type { AgentManifest, Escalation, HostManifest, RestartPolicy, WatchdogPolicy } from "@daruma/config";
+import type { Random } from "./random.ts";
+
+/** What is wrong with a version of an agent's code, in whatever generation it runs. */
+export type Defect =
+  | "none"
+  | "cannot-start"
+  | "exits-at-start"
+  | "exits-later"
+  | "flaps"
+  | "never-healthy"
+  | "hangs"
+  | "grows"
+  | "exits-clean"
+  | "blames-others";
+
+export interface Version {
+  readonly agent: string;
+  readonly defect: Defect;
+  /** Whether it has a health check, and so whether it can be seen to hang. */
+  readonly probed: boolean;
+  /** From the start of a run to its first healthy answer, if it ever gives one. */
+  readonly warmupMs: number;
+}
+
+/** Names that an agent may have; one of them is also a property of every object. */
+const names = ["crawler", "enricher", "constructor", "loader", "notifier"];
+
+const defects: readonly (readonly [number, Defect])[] = [
+  [3, "exits-at-start"],
+  [2, "cannot-start"],
+  [2, "exits-later"],
+  [2, "flaps"],
+  [2, "never-healthy"],
+  [2, "hangs"],
+  [1, "grows"],
+  [1, "exits-clean"],
+  [1, "blames-others"],
+];
+
+/** Everything that was ever written for this host: versions by digest, and how to make the next deploy. */
+export class Fleet {
+  readonly versions = new Map<string, Version>();
+  readonly #random: Random;
+  #counter = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  version(digest: string): Version {
+    const version = this.versions.get(digest);
+    if (version === undefined) throw new Error(`nobody wrote ${digest}`);
+    return version;
+  }
+
+  /** What the host runs at first: nothing is broken yet. */
+  first(): HostManifest {
+    const agents: Record<string, AgentManifest> = {};
+    const count = this.#random.whole(1, 4);
+    for (const name of names.slice(0, count)) agents[name] = this.#write(name, "none", null);
+    return this.#manifest({ hostDigest: this.#fresh("host"), watchdog: this.#watchdog() }, agents);
+  }
+
+  /** The next deploy: one thing or several differ from `before`. */
+  change(before: HostManifest, broken: boolean): HostManifest {
+    const random = this.#random;
+    const agents: Record<string, AgentManifest> = { ...before.agents };
+    const host = {
+      hostDigest: random.chance(0.15) ? this.#fresh("host") : before.hostDigest,
+      watchdog: random.chance(0.1) ? this.#watchdog() : before.watchdog,
+    };
+    if (random.chance(0.15)) this.#addOrRemove(agents);
+    if (random.chance(0.15)) this.#adjust(agents);
+    const changes = random.weighted([
+      [1, 0],
+      [6, 1],
+      [1, 2],
+    ] as const);
+    for (let n = 0; n < (broken ? Math.max(1, changes) : changes); n += 1) {
+      const name = random.pick(Object.keys(agents));
+      const defect = broken ? random.weighted(defects) : "none";
+      agents[name] = this.#write(name, defect, agents[name] ?? null);
+    }
+    return this.#manifest(host, agents);
+  }
+
+  /** What happens after a failure is no part of an agent's digest. */
+  #adjust(agents: Record<string, AgentManifest>): void {
+    const name = this.#random.pick(Object.keys(agents));
+    const agent = agents[name];
+    const { restart, escalate, required } = this.#policy(name);
+    if (agent !== undefined) agents[name] = { ...agent, restart, escalate, required };
+  }
+
+  #addOrRemove(agents: Record<string, AgentManifest>): void {
+    const name = this.#random.pick(names);
+    if (Object.hasOwn(agents, name)) {
+      if (Object.keys(agents).length > 1) delete agents[name];
+    } else agents[name] = this.#write(name, "none", null);
+  }
+
+  #manifest(
+    host: { hostDigest: string; watchdog: WatchdogPolicy },
+    agents: Readonly<Record<string, AgentManifest>>,
+  ): HostManifest {
+    return { schemaVersion: 1, host: "simulated", system: "x86_64-linux", ...host, agents };
+  }
+
+  #fresh(kind: string): string {
+    this.#counter += 1;
+    return `${kind}-${this.#counter}`;
+  }
+
+  #watchdog(): WatchdogPolicy {
+    return {
+      probationMs: this.#random.pick([500, 2_000, 10_000, 20_000, 60_000]),
+      rollbackBudget: this.#random.pick([0, 1, 1, 1, 2, 3]),
+    };
+  }
+
+  /** A new version; usually only the code differs, sometimes the policy too. */
+  #write(agent: string, defect: Defect, like: AgentManifest | null): AgentManifest {
+    const digest = this.#fresh(agent);
+    const policy = like !== null && this.#random.chance(0.7) ? like : this.#policy(agent);
+    const manifest = { ...policy, digest };
+    const warmupMs = Math.round(manifest.startupMs * this.#random.next() * 0.9);
+    this.versions.set(digest, { agent, defect, probed: manifest.health !== null, warmupMs });
+    return manifest;
+  }
+
+  #policy(agent: string): Omit<AgentManifest, "digest"> {
+    const random = this.#random;
+    return {
+      command: ["/bin/agent"],
+      environment: {},
+      workingDirectory: null,
+      credentials: {},
+      startupMs: random.pick([50, 500, 3_000, 10_000]),
+      health: random.chance(0.3)
+        ? null
+        : {
+            url: `http://127.0.0.1/${agent}`,
+            everyMs: random.pick([200, 1_000, 3_000]),
+            withinMs: random.pick([50, 200, 1_000]),
+            status: 200,
+            failures: random.whole(1, 3),
+          },
+      restart: this.#restart(),
+      limits: { memoryBytes: random.chance(0.3) ? 1_000 : null },
+      stop: { signal: "SIGTERM", graceMs: random.pick([100, 1_000, 5_000]) },
+      escalate: random.weighted<readonly Escalation[]>([
+        [7, ["rollback", "alert"]],
+        [1, ["rollback"]],
+        [1, ["alert"]],
+        [0.5, []],
+      ]),
+      required: random.chance(0.8),
+    };
+  }
+
+  #restart(): RestartPolicy {
+    const random = this.#random;
+    return {
+      when: random.weighted<RestartPolicy["when"]>([
+        [6, "on-failure"],
+        [3, "always"],
+        [1, "never"],
+      ]),
+      backoff: {
+        initialMs: random.pick([0, 50, 100, 1_000]),
+        factor: random.pick([1, 1.5, 2]),
+        maxMs: random.pick([1_000, 5_000, 20_000]),
+        jitter: random.pick([0, 0.2, 1]),
+      },
+      attempts: random.whole(1, 4),
+      withinMs: random.pick([5_000, 60_000, 600_000]),
+    };
+  }
+}

@@ -1,0 +1,44 @@
+import { type Invariant, recordsOf } from "./invariant.ts";
+
+export const everyActionIsRecorded: Invariant = (seen) => {
+  for (const command of seen.taken.commands) {
+    if (command.type === "start" || command.type === "stop") {
+      const told = recordsOf(seen, `agent.${command.type}`).some(({ run }) => run === command.runId);
+      if (!told) return `${command.type} of ${command.runId} has no record`;
+    } else if (command.type === "rollback") {
+      const told = recordsOf(seen, "generation.rollback").some(
+        ({ details }) => details.rollback === command.id,
+      );
+      if (!told) return `${command.id} has no record`;
+    }
+  }
+  return null;
+};
+
+/** Whoever is restarted at the pace of the held has had an alert in the same incident, where alerts are wanted. */
+export const noAgentIsGivenUpSilently: Invariant = (seen, memory) => {
+  for (const { subject, incident = "", details } of recordsOf(seen, "agent.restart")) {
+    const wanted = memory.current?.manifest.agents[subject]?.escalate.includes("alert") === true;
+    const told =
+      memory.alerted.has(incident) ||
+      recordsOf(seen, "alert.raise").some((alert) => alert.incident === incident);
+    if (details.held === true && wanted && !told) return `${subject} is held without an alert`;
+  }
+  return null;
+};
+
+/** What is called unhealthy or too big really is; the world's own books of failures depend on it. */
+export const noRunIsBlamedWithoutCause: Invariant = (seen, memory, { machine }) => {
+  for (const { action, run = "", subject } of seen.taken.records) {
+    if (action !== "agent.unhealthy" && action !== "agent.over-memory") continue;
+    const process = machine.process(run);
+    if (process === undefined) continue;
+    const { defect } = process.version;
+    const limit = memory.current?.manifest.agents[subject]?.limits.memoryBytes ?? 0;
+    const guilty =
+      action === "agent.unhealthy" ? process.hung || defect === "never-healthy" : process.bytes > limit;
+    if (!guilty) return `${subject} is called ${action} and is not`;
+    machine.blame(subject, process.run.digest, "own");
+  }
+  return null;
+};

@@ -1,0 +1,70 @@
+import type { AgentState, State } from "../../policy/state.ts";
+import { keyOf } from "../memory.ts";
+import type { Invariant } from "./invariant.ts";
+
+export const timersAreNeverForgotten: Invariant = ({ nextWake, now, taken }) => {
+  if (nextWake === null) return null;
+  if (nextWake <= now.mono) return `the next wake-up, ${nextWake}, is not after ${now.mono}`;
+  if (!Number.isFinite(nextWake)) return `the next wake-up is ${nextWake}`;
+  return taken.state.surveyed ? null : "there is a wake-up before the survey";
+};
+
+/** Something will happen to every agent that is not where it should be: an answer, a timer, or the end of a rollback. */
+export const nobodyIsForgotten: Invariant = (seen, memory) => {
+  const { state } = seen.taken;
+  if (!state.surveyed || state.draining) return null;
+  const outstanding = (key: string) =>
+    memory.outstanding.has(key) || seen.taken.commands.some((command) => keyOf(command) === key);
+  if (state.rollback !== null && !outstanding(`rollback ${state.rollback.id}`))
+    return `nobody carries out ${state.rollback.id}`;
+  for (const [name, agent] of Object.entries(state.agents)) {
+    const why = idle(state, name, agent, seen.nextWake, outstanding);
+    if (why !== null) return `${name} ${why}`;
+  }
+  return null;
+};
+
+function idle(
+  state: State,
+  name: string,
+  agent: AgentState,
+  nextWake: number | null,
+  outstanding: (key: string) => boolean,
+): string | null {
+  const timed = (at: number | null) => at !== null && nextWake !== null && nextWake <= at;
+  switch (agent.phase) {
+    case "stopped":
+      if (agent.strays.length > 0 || state.rollback?.agent === name) return null;
+      return agent.declared ? "is stopped and nobody will start it" : "is gone and still there";
+    case "starting":
+      if (agent.run !== null || agent.startingRun === null) return "is starting, and what is not known";
+      return outstanding(`start ${agent.startingRun.runId}`) ? null : "is starting, but nobody starts it";
+    case "verifying":
+    case "healthy":
+      if (agent.run === null) return `is ${agent.phase} without a run`;
+      if (agent.policy.health === null)
+        return agent.phase === "healthy" || timed(agent.run.started.mono + agent.policy.startupMs)
+          ? null
+          : "nobody looks whether it lasts";
+      if (agent.probe.outstanding)
+        return outstanding(`probe ${agent.run.runId}`) ? null : "waits for a probe that nobody sent";
+      return timed(agent.probe.nextAt) ? null : "is never probed again";
+    case "stopping":
+      if (agent.run === null) return "is stopping without a run";
+      return outstanding(`stop ${agent.run.runId}`) || timed(agent.restartAt)
+        ? null
+        : "is stopping, but nobody stops it";
+    case "backoff":
+      if (agent.run !== null || agent.startingRun !== null) return "waits to be started and is not down";
+      if (agent.restartAt === null)
+        return state.rollback?.agent === name ? null : "waits for a rollback that there is not";
+      return timed(agent.restartAt) ? null : "its restart is forgotten";
+    case "completed":
+    case "failed": {
+      const { when } = agent.policy.restart;
+      if (agent.phase === "completed" ? when === "always" : when !== "never")
+        return `is ${agent.phase} for good`;
+      return agent.run === null && agent.startingRun === null ? null : `is ${agent.phase} and not down`;
+    }
+  }
+}

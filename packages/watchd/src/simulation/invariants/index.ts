@@ -1,0 +1,33 @@
+import { everyActionIsRecorded, noAgentIsGivenUpSilently, noRunIsBlamedWithoutCause } from "./books.ts";
+import { nobodyIsForgotten, timersAreNeverForgotten } from "./coherence.ts";
+import { neverTwoCopies, noStartWhileARunIsAlive } from "./copies.ts";
+import type { Invariant } from "./invariant.ts";
+import { promotionIsEarned } from "./promotion.ts";
+import { restartsAreNeverTooFast } from "./restarts.ts";
+import {
+  failureBeganAfterTheSwitch,
+  oneRollbackPerIncident,
+  rollbackBudgetIsKept,
+  rollbackChangesSomething,
+  rollbackHasACause,
+  rollbackTargetIsGood,
+} from "./rollbacks.ts";
+
+/** By name, in the order in which they are judged. */
+export const invariants: readonly (readonly [string, Invariant])[] = Object.entries({
+  noRunIsBlamedWithoutCause,
+  oneRollbackPerIncident,
+  rollbackBudgetIsKept,
+  rollbackTargetIsGood,
+  rollbackChangesSomething,
+  rollbackHasACause,
+  failureBeganAfterTheSwitch,
+  restartsAreNeverTooFast,
+  noStartWhileARunIsAlive,
+  neverTwoCopies,
+  everyActionIsRecorded,
+  noAgentIsGivenUpSilently,
+  promotionIsEarned,
+  timersAreNeverForgotten,
+  nobodyIsForgotten,
+});

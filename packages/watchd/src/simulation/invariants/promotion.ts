@@ -1,0 +1,34 @@
+import type { AgentManifest } from "@daruma/config";
+import type { World } from "../world.ts";
+import type { Invariant } from "./invariant.ts";
+
+/** How long a fault can stay unnoticed: a lost exit until the survey, a hang until enough probes have failed. */
+function blindMs({ health }: AgentManifest): number {
+  const probing = health === null ? 0 : health.failures * (health.everyMs + health.withinMs);
+  return Math.max(7_000, probing + 2_000);
+}
+
+/** The longest time within [from, to] in which the agent was not healthy in truth. */
+function worstLapse(world: World, agent: string, from: number, to: number): number {
+  const times = world.machine.badTimes.get(agent) ?? [{ from: Number.NEGATIVE_INFINITY, to: null }];
+  return times.reduce(
+    (worst, bad) => Math.max(worst, Math.min(bad.to ?? to, to) - Math.max(bad.from, from)),
+    0,
+  );
+}
+
+/** Every required agent was up and healthy, in truth, all through the probation time. */
+export const promotionIsEarned: Invariant = (seen, _memory, world) => {
+  for (const command of seen.taken.commands) {
+    if (command.type !== "promote") continue;
+    const { manifest } = world.profile.at(command.path);
+    const { time } = world.machine;
+    if (time < manifest.watchdog.probationMs) return "promoted before its probation can be over";
+    for (const [name, agent] of Object.entries(manifest.agents)) {
+      if (!agent.required || seen.taken.state.agents[name]?.phase === "completed") continue;
+      const lapse = worstLapse(world, name, time - manifest.watchdog.probationMs, time);
+      if (lapse > blindMs(agent)) return `${name} was not healthy for ${lapse} ms of the probation time`;
+    }
+  }
+  return null;
+};

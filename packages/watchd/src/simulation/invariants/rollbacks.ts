@@ -1,0 +1,77 @@
+import { decisionsOf, type Invariant, recordsOf } from "./invariant.ts";
+
+/** How far an exit's event may lag behind it, and how far the survey that makes good for a lost one; in ms. */
+const eventLagMs = 100;
+const surveyLagMs = 10_000;
+
+export const oneRollbackPerIncident: Invariant = (seen, memory) => {
+  for (const { incident } of decisionsOf(seen, memory)) {
+    if (incident === undefined) return "a rollback without an incident";
+    for (const earlier of memory.decisions.values())
+      if (earlier.incident === incident) return `incident ${incident} had its rollback with ${earlier.id}`;
+  }
+  return null;
+};
+
+export const rollbackBudgetIsKept: Invariant = (seen, memory, world) => {
+  for (const { details } of decisionsOf(seen, memory)) {
+    const from = String(details.from);
+    const budget = world.profile.at(from).manifest.watchdog.rollbackBudget;
+    const spent = memory.spent.get(from) ?? 0;
+    if (spent >= budget) return `${spent} of ${budget} rollbacks have left ${from} already`;
+  }
+  return null;
+};
+
+/** The targets that are believed to be good: known-good, not current, not left before, not found broken. */
+export const rollbackTargetIsGood: Invariant = (seen, memory) => {
+  for (const { subject: target } of decisionsOf(seen, memory)) {
+    if (target === seen.taken.state.generation?.path) return `${target} is the current generation`;
+    if (!memory.knownGood.has(target)) return `${target} is not known-good`;
+    if (memory.quarantined.has(target)) return `${target} is quarantined`;
+    if (memory.struck.has(target)) return `the closure of ${target} is known to be damaged`;
+  }
+  return null;
+};
+
+export const rollbackChangesSomething: Invariant = (seen, memory, world) => {
+  for (const { subject: target, details } of decisionsOf(seen, memory)) {
+    const before = world.profile.at(String(details.from)).manifest;
+    const after = world.profile.at(target).manifest;
+    const agent = String(details.agent);
+    if (before.agents[agent]?.digest !== after.agents[agent]?.digest) continue;
+    if (before.hostDigest === after.hostDigest) return `${agent} and the host are the same in ${target}`;
+  }
+  return null;
+};
+
+/** Counted by the world: the agent itself has failed often enough since the switch, and nothing outside is to blame. */
+export const rollbackHasACause: Invariant = (seen, memory, world) => {
+  for (const { details } of decisionsOf(seen, memory)) {
+    const agent = String(details.agent);
+    const manifest = world.profile.at(String(details.from)).manifest.agents[agent];
+    if (manifest === undefined) return `${agent} is not in the generation that fails`;
+    const { attempts, withinMs, when } = manifest.restart;
+    const { time } = world.machine;
+    const since = memory.switchTime - eventLagMs;
+    const failures = (world.machine.failures.get(agent) ?? [])
+      .filter(({ kind, digest }) => kind !== "outside" && digest === manifest.digest)
+      .map((failure) => failure.time);
+    const own = [...failures, ...(memory.foundDead.get(agent) ?? [])].filter((at) => at >= since);
+    const recent = own.filter((at) => at > time - withinMs - surveyLagMs);
+    const count = memory.proven.has(agent) ? recent.length : own.length;
+    if (count < attempts) return `${agent} has failed ${count} times by its own fault, not ${attempts} times`;
+    if (when === "never") return `${agent} is never to be restarted`;
+    if (!manifest.escalate.includes("rollback")) return `${agent} does not escalate to rollback`;
+  }
+  return null;
+};
+
+export const failureBeganAfterTheSwitch: Invariant = (seen, memory) => {
+  for (const { incident = "", details } of decisionsOf(seen, memory)) {
+    const began = memory.incidents.get(incident) ?? memory.steps;
+    const switched = recordsOf(seen, "generation.switch").length > 0 ? memory.steps : memory.switchStep;
+    if (began < switched) return `the incident of ${String(details.agent)} is older than the generation`;
+  }
+  return null;
+};

@@ -1,0 +1,169 @@
+import { temporaryFailure } from "../policy/failure.ts";
+import type { ExitCause, Instant, ProbeOutcome, Run } from "../ports.ts";
+import type { Fleet, Version } from "./fleet.ts";
+
+export interface Process {
+  readonly run: Run;
+  readonly version: Version;
+  /** Which watchd started it; 0: somebody else did, -1: somebody else did, and it was taken over. */
+  life: number;
+  readonly startedAt: number;
+  readonly servesFrom: number;
+  alive: boolean;
+  hung: boolean;
+  bytes: number;
+  /** Ignores the stop signal; only the kill after the grace time ends it. */
+  deaf: boolean;
+  /** Cannot be ended at all before this time, as in uninterruptible sleep. */
+  stuckUntil: number;
+  /** watchd has asked for its stop: how it ends says nothing any more. */
+  stopAsked: boolean;
+}
+
+/** A fault that lies outside: what the agent needs is down. */
+export interface Outage {
+  readonly until: number;
+  /** How the agent says so: it exits with 75, or its health answer names the dependency. */
+  readonly shows: "exit" | "answer";
+}
+
+/** A time in which an agent was not healthy in truth, whether anybody noticed or not; `to` is null while it lasts. */
+export interface BadTime {
+  readonly from: number;
+  to: number | null;
+}
+
+export interface TrueFailure {
+  readonly time: number;
+  readonly digest: string;
+  /** `outside` where the agent said so; `done` is an exit with 0, which is a failure only where it is to run always. */
+  readonly kind: "own" | "outside" | "done";
+}
+
+/** The simulated machine: its clocks, its processes, and the truth about every agent's health. */
+export class Machine {
+  time = 0;
+  bootId = "boot-1";
+  readonly outages = new Map<string, Outage>();
+  readonly badTimes = new Map<string, BadTime[]>();
+  /** Every failure that really happened, in order. */
+  readonly failures = new Map<string, TrueFailure[]>();
+  readonly #processes = new Map<string, Process>();
+  readonly #fleet: Fleet;
+  #boots = 1;
+  #bootedAt = -5_000;
+  #wallAhead = 1_800_000_000_000;
+  #nextPid = 100;
+  /** Called for each process that ends, however it does. */
+  onEnd: (process: Process, cause: ExitCause) => void = () => {};
+
+  constructor(fleet: Fleet) {
+    this.#fleet = fleet;
+  }
+
+  get now(): Instant {
+    return { mono: this.time - this.#bootedAt, wall: this.time + this.#wallAhead };
+  }
+
+  get processes(): readonly Process[] {
+    return [...this.#processes.values()];
+  }
+
+  process(runId: string): Process | undefined {
+    return this.#processes.get(runId);
+  }
+
+  aliveOf(agent: string): readonly Process[] {
+    return this.processes.filter((process) => process.run.agent === agent);
+  }
+
+  jumpWall(by: number): void {
+    this.#wallAhead += by;
+  }
+
+  spawn(agent: string, runId: string, digest: string, life: number): Process {
+    const version = this.#fleet.version(digest);
+    this.#nextPid += 1;
+    const process: Process = {
+      run: { agent, runId, digest, pid: this.#nextPid, startedAt: this.now.wall },
+      version,
+      life,
+      startedAt: this.time,
+      servesFrom: this.time + version.warmupMs,
+      alive: true,
+      hung: false,
+      bytes: 100,
+      deaf: false,
+      stuckUntil: 0,
+      stopAsked: false,
+    };
+    this.#processes.set(runId, process);
+    this.touch(agent);
+    return process;
+  }
+
+  end(process: Process, cause: ExitCause): void {
+    if (!process.alive) return;
+    process.alive = false;
+    const { runId, agent } = process.run;
+    this.#processes.delete(runId);
+    this.touch(agent);
+    if (!process.stopAsked && process.life !== 0) this.blame(agent, process.run.digest, kindOf(cause));
+    this.onEnd(process, cause);
+  }
+
+  /** Notes that an agent has really failed. */
+  blame(agent: string, digest: string, kind: TrueFailure["kind"]): void {
+    const failures = this.failures.get(agent) ?? [];
+    failures.push({ time: this.time, digest, kind });
+    this.failures.set(agent, failures);
+  }
+
+  /** Power is lost: nothing is left and nobody is told. */
+  reboot(): void {
+    for (const process of this.processes) process.alive = false;
+    this.#processes.clear();
+    this.#boots += 1;
+    this.bootId = `boot-${this.#boots}`;
+    this.#bootedAt = this.time - 5_000;
+    for (const agent of this.badTimes.keys()) this.touch(agent);
+  }
+
+  outageOf(agent: string): Outage | null {
+    const outage = this.outages.get(agent);
+    return outage !== undefined && outage.until > this.time ? outage : null;
+  }
+
+  /** What a probe that is sent now will find. */
+  answerOf(agent: string, runId: string): ProbeOutcome {
+    const process = this.#processes.get(runId);
+    if (process === undefined) return { ok: false, latencyMs: 1, reason: "connection refused" };
+    if (process.hung) return { ok: false, latencyMs: Number.POSITIVE_INFINITY, reason: "no answer in time" };
+    if (this.outageOf(agent)?.shows === "answer")
+      return { ok: false, latencyMs: 5, reason: "503", dependency: "db" };
+    if (!this.#serves(process)) return { ok: false, latencyMs: 5, reason: "500" };
+    return { ok: true, latencyMs: 5 };
+  }
+
+  /** Brings the books about an agent's true health up to date; called whenever it may have changed. */
+  touch(agent: string): void {
+    const healthy = this.aliveOf(agent).some((process) => this.#serves(process));
+    const times = this.badTimes.get(agent) ?? [{ from: Number.NEGATIVE_INFINITY, to: null }];
+    const last = times.at(-1);
+    if (healthy && last !== undefined && last.to === null) last.to = this.time;
+    if (!healthy && (last === undefined || last.to !== null)) times.push({ from: this.time, to: null });
+    this.badTimes.set(agent, times);
+  }
+
+  #serves(process: Process): boolean {
+    if (!process.version.probed) return true;
+    if (process.hung || this.outageOf(process.run.agent)?.shows === "answer") return false;
+    return process.version.defect !== "never-healthy" && this.time >= process.servesFrom;
+  }
+}
+
+function kindOf(cause: ExitCause): TrueFailure["kind"] {
+  if (cause.kind !== "exit") return "own";
+  if (cause.code === 0) return "done";
+  return cause.code === temporaryFailure ? "outside" : "own";
+}

@@ -1,0 +1,265 @@
+import type { Event, LedgerRecord } from "../policy/events.ts";
+import type { CurrentGeneration } from "../ports.ts";
+import type { Seen } from "./watchd.ts";
+import type { World } from "./world.ts";
+
+/** An automatic rollback, as it was decided. */
+export interface Decision {
+  readonly id: string;
+  readonly agent: string;
+  readonly incident: string;
+  readonly from: string;
+  readonly target: string;
+}
+
+/**
+ * What the invariants need to remember of the steps before: kept from events, commands and records alone, so that it owes
+ * nothing to how the core keeps its own books.
+ */
+export class Memory {
+  steps = 0;
+  /** When the core noted the last switch: step and time. */
+  switchStep = 0;
+  switchTime = Number.NEGATIVE_INFINITY;
+  /** What the core was told last of what is current and what is known-good. */
+  current: CurrentGeneration | null = null;
+  knownGood: ReadonlySet<string> = new Set();
+  /** Incident -> step of its first record. */
+  readonly incidents = new Map<string, number>();
+  readonly alerted = new Set<string>();
+  /** Automatic rollbacks that were not refused, by id. */
+  readonly decisions = new Map<string, Decision>();
+  readonly quarantined = new Set<string>();
+  /** Targets that were refused because of their closure. */
+  readonly struck = new Set<string>();
+  /** Path -> automatic rollbacks away from it since a person last vouched for it. */
+  readonly spent = new Map<string, number>();
+  /** Runs that the core was told are alive: run -> its agent and the monotonic instant of the news. */
+  readonly told = new Map<string, { readonly agent: string; readonly at: number }>();
+  /** Commands of this life whose end has not been reported. */
+  readonly outstanding = new Map<string, number>();
+  /** Starts of this life whose end has not been reported: run -> agent. */
+  readonly starting = new Map<string, string>();
+  /** Agent -> time since which its failures count: before, it was another one. */
+  readonly fresh = new Map<string, number>();
+  /** Agent -> time of the last start that was asked for, and whether it is the first of this definition. */
+  readonly lastStart = new Map<string, number>();
+  /** Agent -> when it was heard to say that the fault is outside. */
+  readonly outsideFaults = new Map<string, number[]>();
+  readonly lastCause = new Map<string, string>();
+  /** Agents that have been healthy since the last switch. */
+  readonly proven = new Set<string>();
+  readonly ended = new Set<string>();
+  readonly runIds = new Set<string>();
+  /** Agent -> when it was found dead by its probes, its exit having been missed. */
+  readonly foundDead = new Map<string, number[]>();
+  life = 0;
+  bootId = "";
+
+  /** Takes in what the core is told; before the step is judged. */
+  noteEvent(seen: Seen, world: World): void {
+    this.steps += 1;
+    if (seen.life !== this.life) this.#newLife(seen, world);
+    this.#noteEvent(seen, world);
+  }
+
+  /** Takes in what the core made of it; after the step has been judged. */
+  noteOutcome(seen: Seen, world: World): void {
+    for (const record of seen.taken.records) this.#noteRecord(record, world);
+    for (const command of seen.taken.commands) {
+      const key = keyOf(command);
+      this.outstanding.set(key, (this.outstanding.get(key) ?? 0) + 1);
+      if (command.type === "start") {
+        this.lastStart.set(command.agent, world.machine.time);
+        this.starting.set(command.runId, command.agent);
+        this.runIds.add(command.runId);
+      }
+    }
+  }
+
+  /** What has really gone wrong with the agent as it is defined now. */
+  failuresOf(agent: string, world: World) {
+    const since = this.fresh.get(agent) ?? Number.NEGATIVE_INFINITY;
+    const digest = this.current?.manifest.agents[agent]?.digest;
+    const always = this.current?.manifest.agents[agent]?.restart.when === "always";
+    return (world.machine.failures.get(agent) ?? []).filter(
+      (failure) =>
+        failure.time >= since &&
+        failure.digest === digest &&
+        (failure.kind !== "done" || (always && failure.time > this.switchTime)),
+    );
+  }
+
+  #newLife(seen: Seen, world: World): void {
+    this.life = seen.life;
+    this.outstanding.clear();
+    this.told.clear();
+    this.starting.clear();
+    if (this.bootId === world.machine.bootId) return;
+    this.bootId = world.machine.bootId;
+    for (const agent of Object.keys(seen.before.agents)) this.fresh.set(agent, world.machine.time);
+  }
+
+  #noteEvent(seen: Seen, world: World): void {
+    const { event } = seen;
+    const { mono } = seen.now;
+    const ends = endsOf(event);
+    if (ends !== null) {
+      const left = (this.outstanding.get(ends) ?? 0) - 1;
+      if (left > 0) this.outstanding.set(ends, left);
+      else this.outstanding.delete(ends);
+    }
+    switch (event.type) {
+      case "generation":
+      case "promoted":
+        if (event.type === "generation") this.#noteManifest(event.current, world);
+        this.knownGood = new Set(event.knownGood.map(({ path }) => path));
+        if (event.type === "promoted") this.struck.delete(event.path);
+        return;
+      case "runs":
+        return this.#noteRuns(event, mono);
+      case "started":
+        this.starting.delete(event.run.runId);
+        if (!this.ended.has(event.run.runId) && !this.told.has(event.run.runId))
+          this.told.set(event.run.runId, { agent: event.run.agent, at: mono });
+        return;
+      case "exited":
+      case "stopped":
+      case "start-failed":
+        this.starting.delete(event.runId);
+        this.told.delete(event.runId);
+        this.ended.add(event.runId);
+        return;
+      case "rollback-refused":
+        // Where a person has switched meanwhile, the answer comes too late to be of use.
+        return seen.before.rollback?.id === event.id ? this.#noteRefusal(event.id) : undefined;
+      case "operator-allow":
+        this.quarantined.delete(event.path);
+        this.struck.delete(event.path);
+        this.spent.delete(event.path);
+        return;
+    }
+  }
+
+  /** A policy that changes has its own idea of which failures are recent. */
+  #noteManifest(current: CurrentGeneration, world: World): void {
+    for (const [name, { restart }] of Object.entries(current.manifest.agents)) {
+      const before = this.current?.manifest.agents[name]?.restart;
+      if (before !== undefined && before !== restart && JSON.stringify(before) !== JSON.stringify(restart))
+        this.fresh.set(name, world.machine.time);
+    }
+    this.current = current;
+  }
+
+  #noteRuns(event: Extract<Event, { type: "runs" }>, mono: number): void {
+    const listed = new Set(event.runs.map(({ runId }) => runId));
+    for (const [runId, { at }] of this.told) {
+      if (listed.has(runId) || at >= event.takenAt) continue;
+      this.told.delete(runId);
+      this.ended.add(runId);
+    }
+    for (const { runId, agent } of event.runs) {
+      if (!this.told.has(runId) && !this.ended.has(runId)) this.told.set(runId, { agent, at: mono });
+    }
+  }
+
+  #noteRefusal(id: string): void {
+    const decision = this.decisions.get(id);
+    if (decision === undefined) return;
+    this.decisions.delete(id);
+    this.struck.add(decision.target);
+    this.spent.set(decision.from, Math.max(0, (this.spent.get(decision.from) ?? 0) - 1));
+  }
+
+  #noteRecord(record: LedgerRecord, world: World): void {
+    const { action, subject, incident, run = "", details } = record;
+    if (incident !== undefined && !this.incidents.has(incident)) this.incidents.set(incident, this.steps);
+    switch (action) {
+      case "generation.switch":
+        this.switchStep = this.steps;
+        this.switchTime = world.machine.time;
+        for (const name of [...(details.changed as string[]), ...(details.added as string[])])
+          this.fresh.set(name, world.machine.time);
+        return this.proven.clear();
+      case "generation.rollback":
+        if (details.by === "watchd" && !this.decisions.has(String(details.rollback))) this.#decide(record);
+        return;
+      case "agent.adopt": {
+        const process = world.machine.process(run);
+        if (process?.life !== 0) return;
+        process.life = -1;
+        // It stands in for whatever became of a start that watchd did not live to see.
+        this.fresh.set(subject, world.machine.time);
+        return;
+      }
+      case "generation.quarantine":
+        this.quarantined.add(subject);
+        return;
+      case "alert.raise":
+        if (incident !== undefined) this.alerted.add(incident);
+        return;
+      case "agent.healthy":
+      case "recovery.verified":
+      case "agent.complete":
+        this.proven.add(subject);
+        return;
+    }
+    if (action === "agent.unhealthy" && world.machine.process(run) === undefined)
+      this.foundDead.set(subject, [...(this.foundDead.get(subject) ?? []), world.machine.time]);
+    if (details.cause === "dependency")
+      this.outsideFaults.set(subject, [...(this.outsideFaults.get(subject) ?? []), world.machine.time]);
+    if (typeof details.cause === "string") this.lastCause.set(subject, details.cause);
+  }
+
+  #decide({ incident = "", subject, details }: LedgerRecord): void {
+    const decision: Decision = {
+      id: String(details.rollback),
+      agent: String(details.agent),
+      incident,
+      from: String(details.from),
+      target: subject,
+    };
+    this.decisions.set(decision.id, decision);
+    this.spent.set(decision.from, (this.spent.get(decision.from) ?? 0) + 1);
+  }
+}
+
+export function keyOf(command: Seen["taken"]["commands"][number]): string {
+  switch (command.type) {
+    case "start":
+    case "stop":
+    case "probe":
+      return `${command.type} ${command.runId}`;
+    case "verify-closure":
+    case "promote":
+      return `${command.type} ${command.path}`;
+    case "rollback":
+      return `rollback ${command.id}`;
+  }
+}
+
+/** The command that an event reports the end of. */
+function endsOf(event: Event): string | null {
+  switch (event.type) {
+    case "started":
+      return `start ${event.run.runId}`;
+    case "start-failed":
+      return `start ${event.runId}`;
+    case "stopped":
+    case "stop-failed":
+      return `stop ${event.runId}`;
+    case "probed":
+      return `probe ${event.runId}`;
+    case "closure-verified":
+      return `verify-closure ${event.path}`;
+    case "promoted":
+    case "promotion-failed":
+      return `promote ${event.path}`;
+    case "rollback-refused":
+    case "rollback-failed":
+    case "rollback-done":
+      return `rollback ${event.id}`;
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,86 @@
+import { temporaryFailure } from "../policy/failure.ts";
+import type { ExitCause } from "../ports.ts";
+import type { Agenda } from "./agenda.ts";
+import type { Machine, Outage, Process } from "./machine.ts";
+import type { Random } from "./random.ts";
+
+const crashes: readonly ExitCause[] = [
+  { kind: "exit", code: 1 },
+  { kind: "exit", code: 78 },
+  { kind: "signal", signal: "SIGSEGV" },
+  { kind: "signal", signal: "SIGKILL" },
+];
+
+/** Makes processes behave as their code does, and as the world outside lets them. */
+export class Nature {
+  readonly #agenda: Agenda;
+  readonly #random: Random;
+  readonly #machine: Machine;
+
+  constructor(agenda: Agenda, random: Random, machine: Machine) {
+    this.#agenda = agenda;
+    this.#random = random;
+    this.#machine = machine;
+  }
+
+  /** A process has come to life: plans what its code will do. */
+  animate(process: Process): void {
+    const machine = this.#machine;
+    const random = this.#random;
+    const ready = process.servesFrom - machine.time;
+    this.#later(ready, process, () => machine.touch(process.run.agent));
+    const outage = machine.outageOf(process.run.agent);
+    if (outage !== null) this.suffer(process, outage);
+    switch (process.version.defect) {
+      case "exits-at-start":
+        return this.#later(random.delay(0, 60), process, () => this.crash(process));
+      case "exits-later":
+        return this.#later(ready + random.whole(100, 8_000), process, () => this.crash(process));
+      case "flaps":
+        return this.#later(random.delay(20, 15_000), process, () => this.crash(process));
+      case "hangs":
+        return this.#later(ready + random.whole(50, 6_000), process, () => this.hang(process));
+      case "grows":
+        return this.#later(random.whole(100, 5_000), process, () => this.grow(process));
+      case "exits-clean":
+        return this.#later(random.whole(5, 3_000), process, () => this.exit(process, 0));
+      case "blames-others":
+        return this.#later(random.whole(1, 500), process, () => this.exit(process, temporaryFailure));
+      case "none":
+      case "cannot-start":
+      case "never-healthy":
+        return;
+    }
+  }
+
+  /** What the agent needs is down: it notices at once or a little later. */
+  suffer(process: Process, outage: Outage): void {
+    if (outage.shows === "answer") return;
+    this.#later(this.#random.delay(1, 400), process, () => {
+      if (this.#machine.outageOf(process.run.agent) === outage) this.exit(process, temporaryFailure);
+    });
+  }
+
+  crash(process: Process): void {
+    this.#machine.end(process, this.#random.pick(crashes));
+  }
+
+  exit(process: Process, code: number): void {
+    this.#machine.end(process, { kind: "exit", code });
+  }
+
+  hang(process: Process): void {
+    process.hung = true;
+    this.#machine.touch(process.run.agent);
+  }
+
+  grow(process: Process): void {
+    process.bytes = 2_000;
+  }
+
+  #later(inMs: number, process: Process, act: () => void): void {
+    this.#agenda.plan(this.#machine.time + inMs, () => {
+      if (process.alive) act();
+    });
+  }
+}
