@@ -77,6 +77,14 @@ export interface CurrentGeneration {
   readonly manifest: HostManifest;
 }
 
+/** Why and from where a switch is made. */
+export interface SwitchOrder {
+  /** Names the switch for good: asked for once more under the same id, an interrupted one goes on. */
+  readonly id: string;
+  /** Store path that is left. If neither it nor the target is current any more, nothing is switched. */
+  readonly from: string;
+}
+
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly problems: readonly string[] };
 
 export interface Generations {
@@ -91,9 +99,10 @@ export interface Generations {
   markKnownGood(path: string, promotedAt: number): Promise<void>;
   /**
    * Makes `path` the current generation (boot and now). Durable, idempotent, safe to repeat after a crash at any
-   * point; never "the previous one", always this one.
+   * point; never "the previous one", always this one. Ok only if `path` is current afterwards. Without an order,
+   * whatever is current is left.
    */
-  switchTo(path: string): Promise<Verdict>;
+  switchTo(path: string, order?: SwitchOrder): Promise<Verdict>;
   /** Called after the current generation may have changed: a hint to ask again. */
   onSwitch(listener: () => void): void;
   close(): Promise<void>;

@@ -48,12 +48,3 @@ t.test("a reader that went away interrupts without an error", async (t) => {
     whenAborted(interrupts.interrupt).catch((reason) => Promise.reject(new Error(String(reason)))),
   );
 });
-
-t.test("after dispose signals have their usual meaning again", async (t) => {
-  const { source, interrupts } = setUp();
-  interrupts.dispose();
-  t.equal(
-    source.listenerCount("SIGINT") + source.listenerCount("SIGTERM") + source.listenerCount("SIGHUP"),
-    0,
-  );
-});

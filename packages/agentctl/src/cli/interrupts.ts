@@ -9,7 +9,6 @@ export interface Interrupts {
   readerLeft(): void;
   /** Goes on for no one: ends the command with this error. */
   fail(error: Error): void;
-  dispose(): void;
 }
 
 /** The reason of an interrupt that is nobody's mistake and worth no message. */
@@ -17,7 +16,6 @@ export const readerLeft = Symbol("the reader of stdout went away");
 
 export interface SignalSource {
   on(signal: "SIGINT" | "SIGTERM" | "SIGHUP", listener: () => void): unknown;
-  off(signal: "SIGINT" | "SIGTERM" | "SIGHUP", listener: () => void): unknown;
 }
 
 /**
@@ -36,20 +34,14 @@ export function watchSignals(source: SignalSource, now: () => number = () => per
     firstAt = Math.min(firstAt, now());
     first.abort(agentctlErrors.make(code, `stopped by ${what}`));
   };
-  const listeners = [
-    ["SIGINT", stop("CLI_E_INTERRUPTED", "SIGINT (Ctrl-C)")],
-    ["SIGTERM", stop("CLI_E_TERMINATED", "SIGTERM")],
-    ["SIGHUP", stop("CLI_E_TERMINATED", "SIGHUP (the terminal was closed)")],
-  ] as const;
-  for (const [signal, listener] of listeners) source.on(signal, listener);
+  source.on("SIGINT", stop("CLI_E_INTERRUPTED", "SIGINT (Ctrl-C)"));
+  source.on("SIGTERM", stop("CLI_E_TERMINATED", "SIGTERM"));
+  source.on("SIGHUP", stop("CLI_E_TERMINATED", "SIGHUP (the terminal was closed)"));
   return {
     interrupt: first.signal,
     hurry: second.signal,
     readerLeft: () => first.abort(readerLeft),
     fail: (error) => first.abort(error),
-    dispose: () => {
-      for (const [signal, listener] of listeners) source.off(signal, listener);
-    },
   };
 }
 

@@ -1,12 +1,11 @@
 import { basename } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type ExitCode, exitCode } from "@daruma/base";
 import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
+import { mayComeBack, pause } from "../instance/patience.ts";
 import {
   type GenerationRow,
-  isUnreachable,
   type RollbackDocument,
   type StatusDocument,
   type WatchdClient,
@@ -113,7 +112,7 @@ export async function waitForProof(ask: Ask): Promise<StatusDocument> {
     if (finding.kind === "proven" && status !== null) return status;
     if (finding.kind === "failed") throw agentctlErrors.make("ROLLBACK_E_FAILED", finding.why);
     if (performance.now() >= deadline) throw tooLate(ask, finding.why, status);
-    await sleep(pollMs, undefined, { signal: ask.interrupt });
+    await pause(pollMs, ask.interrupt);
   }
 }
 
@@ -123,7 +122,7 @@ async function statusOrReason(
   try {
     return { status: await watchd.status(), reason: "" };
   } catch (error) {
-    if (!isUnreachable(error)) throw error;
+    if (!mayComeBack(error)) throw error;
     return { status: null, reason: "watchd does not answer" };
   }
 }

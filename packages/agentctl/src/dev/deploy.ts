@@ -12,7 +12,8 @@ import {
 } from "@daruma/watchd";
 import { agentctlErrors } from "../catalogue.ts";
 import { evaluateFleet } from "../compile/index.ts";
-import { isUnreachable, type WatchdClient } from "../instance/watchd-client.ts";
+import { mayComeBack } from "../instance/patience.ts";
+import type { WatchdClient } from "../instance/watchd-client.ts";
 import type { WatchTargets } from "./watch.ts";
 
 export interface Plan {
@@ -135,7 +136,7 @@ export async function activate({ spec, build }: Prepared, target: Target): Promi
   const deployed = await target.generations.deploy(build.path);
   await target.watchd.reload().catch((error: unknown) => {
     // Only a hint: watchd sees the switch by itself, and asks again when it comes back.
-    if (!isUnreachable(error)) throw error;
+    if (!mayComeBack(error)) throw error;
   });
   return deployed;
 }

@@ -8,10 +8,10 @@ import { loadFleet } from "../compile/index.ts";
 import { type Sockets, stateDirectoryName, stateLayout } from "../instance/layout.ts";
 import { watchdClient } from "../instance/watchd-client.ts";
 import { type Daemons, startDaemons } from "./daemons.ts";
-import { type Plan, type Prepared, prepare } from "./deploy.ts";
+import type { Plan, Prepared } from "./deploy.ts";
 import { lockState } from "./lock.ts";
 import { findPrograms, type Programs } from "./programs.ts";
-import { Redeployer } from "./redeploy.ts";
+import { prepareAloud, Redeployer } from "./redeploy.ts";
 import { DevReport } from "./report.ts";
 import {
   linkedRuntimeDirectory,
@@ -80,7 +80,7 @@ async function underLock(lock: UnixServer, session: Session): Promise<never> {
   const { state, sockets, context, plan, report, programs } = session;
   try {
     await markState(state, sockets);
-    const first = await prepare(plan, context.interrupt);
+    const first = await prepareAloud(plan, report, context.interrupt);
     if (!first.ok) throw first.error;
     const { spec, build } = first.prepared;
     await report.started({ host: spec.host, config: plan.config, state, pid: process.pid });

@@ -1,5 +1,7 @@
 import { isDarumaError } from "@daruma/base";
-import { activate, type Plan, type Prepared, prepare, type Target } from "./deploy.ts";
+import type { Deployed } from "@daruma/watchd";
+import { mayComeBack, pause } from "../instance/patience.ts";
+import { activate, type Plan, type Preparation, type Prepared, prepare, type Target } from "./deploy.ts";
 import type { DevReport } from "./report.ts";
 import { SourceWatcher, type WatchTargets } from "./watch.ts";
 
@@ -11,8 +13,21 @@ export interface RedeployerOptions {
   readonly signal: AbortSignal;
 }
 
-/** A deploy that takes longer than this says that it is under way. */
+/** Preparing that takes longer than this says that it is under way. */
 const silentMs = 500;
+/** A daemon that is being restarted is waited for this long. */
+const patienceMs = 5_000;
+const retryMs = 200;
+
+/** Like `prepare`, and says so when it takes long. */
+export async function prepareAloud(plan: Plan, report: DevReport, signal: AbortSignal): Promise<Preparation> {
+  const timer = setTimeout(() => report.progress("reading the fleet and copying its sources"), silentMs);
+  try {
+    return await prepare(plan, signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /**
  * Deploys one generation after the other. A change during a deploy is deployed after it; what cannot be deployed is
@@ -76,6 +91,8 @@ export class Redeployer {
         await this.#deployOnce();
       } catch (error) {
         if (this.#options.signal.aborted) return;
+        // More has changed meanwhile: what was wrong with half of it is not worth a word.
+        if (this.#again || this.#watcher?.isSettling) continue;
         await this.#options.report.refused(error, await this.#currentNumber());
       }
     }
@@ -83,25 +100,33 @@ export class Redeployer {
 
   async #deployOnce(): Promise<void> {
     const { plan, report, signal } = this.#options;
-    const timer = setTimeout(() => report.progress("deploying: reading and copying sources"), silentMs);
-    try {
-      const preparation = await prepare(plan, signal);
-      await this.#watcher?.update(preparation.targets);
-      if (!preparation.ok) throw preparation.error;
-      report.build(preparation.prepared.build);
-      await this.#activate(preparation.prepared);
-    } finally {
-      clearTimeout(timer);
-    }
+    const preparation = await prepareAloud(plan, report, signal);
+    await this.#watcher?.update(preparation.targets);
+    if (!preparation.ok) throw preparation.error;
+    report.build(preparation.prepared.build);
+    await this.#activate(preparation.prepared);
   }
 
   async #activate(prepared: Prepared): Promise<void> {
     const { target, report } = this.#options;
-    await report.deployed(await activate(prepared, target));
+    await report.deployed(await this.#activatePatiently(prepared));
     await target.generations.collectGarbage().catch((error: unknown) => {
       if (!isDarumaError(error)) throw error;
       report.note(`old generations could not be removed: ${error.message}`);
     });
+  }
+
+  async #activatePatiently(prepared: Prepared): Promise<Deployed> {
+    const { target, signal } = this.#options;
+    const deadline = performance.now() + patienceMs;
+    for (;;) {
+      try {
+        return await activate(prepared, target);
+      } catch (error) {
+        if (!mayComeBack(error) || performance.now() > deadline) throw error;
+        await pause(retryMs, signal);
+      }
+    }
   }
 
   async #currentNumber(): Promise<number | null> {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDarumaError, messageOf, systemCode } from "@daruma/base";
 import { agentctlErrors } from "../catalogue.ts";
-import { isUnreachable, type WatchdClient } from "../instance/watchd-client.ts";
+import { mayComeBack } from "../instance/patience.ts";
+import type { WatchdClient } from "../instance/watchd-client.ts";
 import type { DevReport } from "./report.ts";
 
 export interface DrainOptions {
@@ -46,7 +47,7 @@ async function drainPatiently(watchd: WatchdClient): Promise<void> {
     try {
       return await watchd.drain(noLimitMs);
     } catch (error) {
-      const gone = isUnreachable(error) || (isDarumaError(error) && error.code === "SOCKET_E_PROTOCOL");
+      const gone = mayComeBack(error) || (isDarumaError(error) && error.code === "SOCKET_E_PROTOCOL");
       if (!gone || attempt >= attempts) throw cannotStop(messageOf(error), error);
       await sleep(250);
     }

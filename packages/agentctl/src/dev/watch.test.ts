@@ -58,9 +58,17 @@ t.test("a tree that is replaced as a whole is watched after the next update", as
   const { tree, change, watcher, targets } = await setUp(t);
   await change("it is removed", () => rm(tree, { recursive: true }));
   await watcher.update(targets);
-  await mkdir(tree);
+  await change("it is made anew", () => mkdir(tree));
   await watcher.update(targets);
   await change("a file in the new one is written", () => writeFile(join(tree, "main.js"), "1"));
+});
+
+t.test("what is not there yet is noticed when it comes, wherever it is missing from", async (t) => {
+  const { root, change, watcher } = await setUp(t);
+  const deep = join(root, "a", "b");
+  await watcher.update({ files: [join(deep, "c.ts")], trees: [join(root, "later", "tree")] });
+  await change("the first directory comes", () => mkdir(join(root, "a")));
+  await change("the tree comes", () => mkdir(join(root, "later", "tree"), { recursive: true }));
 });
 
 t.test("a burst of changes is one change, and what does not matter is none", async (t) => {

@@ -1,5 +1,5 @@
 import { type FSWatcher, watch } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf, systemCode } from "@daruma/base";
 
@@ -41,20 +41,22 @@ export class SourceWatcher {
     this.#events = events;
   }
 
+  /** Something has changed, and `onChange` is yet to be called. */
+  get isSettling(): boolean {
+    return this.#timer !== null;
+  }
+
   /** Watches exactly these from now on. The old watchers are closed last, so that nothing falls between. */
   async update(targets: WatchTargets): Promise<void> {
-    const names = new Map<string, Set<string> | "all">();
-    for (const file of targets.files) {
-      const directory = dirname(file);
-      const known = names.get(directory) ?? new Set();
-      if (known !== "all") names.set(directory, known.add(basename(file)));
-    }
+    const places = new Places();
+    for (const file of targets.files) places.add(await watchPoint(file));
     for (const tree of targets.trees) {
-      for (const directory of await directoriesOf(tree)) names.set(directory, "all");
+      places.add(await watchPoint(tree));
+      for (const directory of await directoriesOf(tree)) places.addAll(directory);
     }
     if (this.#closed) return;
     const old = this.#watchers;
-    this.#watchers = [...names].flatMap(([directory, wanted]) => this.#watch(directory, wanted));
+    this.#watchers = [...places.wanted].flatMap(([directory, names]) => this.#watch(directory, names));
     for (const watcher of old) watcher.close();
   }
 
@@ -65,10 +67,10 @@ export class SourceWatcher {
     this.#watchers = [];
   }
 
-  #watch(directory: string, wanted: ReadonlySet<string> | "all"): readonly FSWatcher[] {
+  #watch(directory: string, names: Names): readonly FSWatcher[] {
     try {
       const watcher = watch(directory, (_, file) => {
-        const matters = wanted === "all" ? !passedOver.has(file ?? "") : file === null || wanted.has(file);
+        const matters = names === "all" ? !passedOver.has(file ?? "") : file === null || names.has(file);
         if (matters) this.#changed();
       });
       watcher.on("error", (error) => this.#problem(directory, error));
@@ -102,14 +104,50 @@ export class SourceWatcher {
   }
 }
 
+type Names = ReadonlySet<string> | "all";
+
+/** Which names matter in which directories. */
+class Places {
+  readonly wanted = new Map<string, Names>();
+
+  add({ directory, name }: WatchPoint): void {
+    const known = this.wanted.get(directory) ?? new Set();
+    if (known !== "all") this.wanted.set(directory, new Set([...known, name]));
+  }
+
+  addAll(directory: string): void {
+    this.wanted.set(directory, "all");
+  }
+}
+
+interface WatchPoint {
+  readonly directory: string;
+  readonly name: string;
+}
+
+/** Where it shows that `path` comes, goes or is replaced: the nearest directory above it that exists. */
+async function watchPoint(path: string): Promise<WatchPoint> {
+  const directory = dirname(path);
+  if (directory === path || (await exists(directory))) return { directory, name: basename(path) };
+  return watchPoint(directory);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 /**
  * The directories of a tree. Of a node_modules only the top is watched: every installation writes there, and below it are
  * more directories than inotify has watches.
  */
 async function directoriesOf(tree: string): Promise<string[]> {
+  const entries = await readdir(tree, { withFileTypes: true }).catch(() => null);
+  if (entries === null) return [];
   const found = [tree];
   if (basename(tree) === "node_modules") return found;
-  const entries = await readdir(tree, { withFileTypes: true }).catch(() => []);
   for (const entry of entries) {
     if (!entry.isDirectory() || passedOver.has(entry.name)) continue;
     found.push(...(await directoriesOf(join(tree, entry.name))));

@@ -1,4 +1,4 @@
-import { baseErrors, callUnix, isDarumaError } from "@daruma/base";
+import { baseErrors, callUnix } from "@daruma/base";
 
 /*
  * The documents of watchd's socket, as far as they are shown here. Each carries a schemaVersion, which is checked; the
@@ -104,9 +104,4 @@ export function watchdClient(socket: string): WatchdClient {
     reload: () => call("POST", "/v1/reload"),
     drain: async (timeoutMs) => void (await call("POST", "/v1/drain", undefined, timeoutMs)),
   };
-}
-
-/** Whether the daemon may answer again by itself: it restarts, or hangs on a slow disk. */
-export function isUnreachable(error: unknown): boolean {
-  return isDarumaError(error) && (error.code === "SOCKET_E_UNREACHABLE" || error.code === "SOCKET_E_TIMEOUT");
 }

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { isDarumaError } from "@daruma/base";
 import { readEntries, type StoredEntry } from "@daruma/ledger";
+import { mayComeBack, pause } from "../instance/patience.ts";
 
 export interface FollowOptions {
   readonly socket: string;
@@ -41,26 +40,5 @@ export async function* followEntries(options: FollowOptions): AsyncGenerator<Sto
     }
     await pause(pauseMs, signal);
     pauseMs = Math.min(pauseMs * 2, longestPauseMs);
-  }
-}
-
-const passing: ReadonlySet<string> = new Set([
-  "LEDGER_E_DISCONNECTED",
-  "LEDGER_E_STOPPING",
-  "SOCKET_E_UNREACHABLE",
-  "SOCKET_E_TIMEOUT",
-]);
-
-function mayComeBack(error: unknown): boolean {
-  return isDarumaError(error) && passing.has(error.code);
-}
-
-/** Like a timer, but it rejects with the signal's own reason. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -54,7 +54,11 @@ export function runAgentctl(t: Test, argv: readonly string[], options: StartOpti
 /** A directory of its own, with a short path since sockets go into it. Removed at the end of the test. */
 export function scratchDirectory(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), "dctl-"));
-  t.teardown(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+  t.teardown(async () => {
+    // Generations are read-only, which only root can overlook.
+    spawnSync("chmod", ["-R", "u+w", directory]);
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  });
   return directory;
 }
 

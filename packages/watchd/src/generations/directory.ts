@@ -1,7 +1,14 @@
 import { type FSWatcher, watch } from "node:fs";
 import { isDarumaError } from "@daruma/base";
 import { watchdErrors } from "../catalogue.ts";
-import type { CurrentGeneration, GenerationInfo, Generations, KnownGood, Verdict } from "../ports.ts";
+import type {
+  CurrentGeneration,
+  GenerationInfo,
+  Generations,
+  KnownGood,
+  SwitchOrder,
+  Verdict,
+} from "../ports.ts";
 import { closureProblems, manifestOf, missingFrom } from "./closure.ts";
 import { createMutex } from "./concurrency.ts";
 import { removeGarbage } from "./garbage.ts";
@@ -136,10 +143,14 @@ class Directory implements DirectoryGenerations {
     });
   }
 
-  async switchTo(path: string): Promise<Verdict> {
+  async switchTo(path: string, order?: SwitchOrder): Promise<Verdict> {
     try {
       return await this.#changing(async () => {
         const name = await this.#present(path);
+        const before = order === undefined ? null : await currentProfileLink(this.#layout);
+        const left = before === null ? undefined : this.#path(before.name);
+        if (left !== undefined && left !== order?.from && left !== path)
+          return verdict([`${left} has become current meanwhile`]);
         const known = (await profileLinks(this.#layout)).findLast((link) => link.name === name);
         await activateProfileLink(this.#layout, known?.number ?? (await this.#addNumber(name)));
         const current = await currentProfileLink(this.#layout);

@@ -51,7 +51,7 @@ export class Memory {
   readonly proven = new Set<string>();
   readonly ended = new Set<string>();
   readonly runIds = new Set<string>();
-  /** Agent -> when it was found dead by its probes, its exit having been missed. */
+  /** Agent -> when it was found unhealthy or too big by what was asked before its exit was heard of. */
   readonly foundDead = new Map<string, number[]>();
   life = 0;
   bootId = "";
@@ -204,7 +204,8 @@ export class Memory {
         this.proven.add(subject);
         return;
     }
-    if (action === "agent.unhealthy" && world.machine.process(run) === undefined)
+    const judged = action === "agent.unhealthy" || action === "agent.over-memory";
+    if (judged && world.machine.process(run) === undefined)
       this.foundDead.set(subject, [...(this.foundDead.get(subject) ?? []), world.machine.time]);
     if (details.cause === "dependency")
       this.outsideFaults.set(subject, [...(this.outsideFaults.get(subject) ?? []), world.machine.time]);

@@ -1,0 +1,104 @@
+import t from "tap";
+import type { ProbeOutcome } from "../ports.ts";
+import { probed, type Story, story } from "./fixtures/story.ts";
+
+const sick: ProbeOutcome = { ok: false, latencyMs: 1, reason: "500" };
+const waiting: ProbeOutcome = { ok: false, latencyMs: 1, reason: "503", dependency: "db" };
+const well: ProbeOutcome = { ok: true, latencyMs: 1 };
+
+const alone = () => story({ agents: { a: probed } });
+
+function answers(s: Story, outcome: ProbeOutcome): Story {
+  s.answers.set("a", outcome);
+  return s;
+}
+
+t.test("two passing probes in a row prove a run; they come a few milliseconds apart", async (t) => {
+  const s = alone();
+  t.equal(s.agent("a").phase, "verifying");
+  s.wait(5);
+  t.equal(s.agent("a").phase, "verifying");
+  s.wait(5);
+  t.equal(s.agent("a").phase, "healthy");
+});
+
+t.test("without a health check a run proves itself by lasting", async (t) => {
+  const s = story({ agents: { a: { startupMs: 2_000 } } });
+  s.wait(1_999);
+  t.equal(s.agent("a").phase, "verifying");
+  s.wait(1);
+  t.equal(s.agent("a").phase, "healthy");
+  t.equal(s.asked("probe").length, 0);
+});
+
+t.test("failing probes do not count in the start-up time", async (t) => {
+  const s = answers(alone(), sick).wait(999);
+  t.equal(s.agent("a").phase, "verifying");
+  t.equal(s.agent("a").incident, null);
+  answers(s, well).healthy("a");
+  t.equal(s.agent("a").incident, null);
+});
+
+t.test("a probe that was sent in the start-up time is excused however late it fails", async (t) => {
+  const s = story({ agents: { a: { ...probed, health: { ...probed.health, failures: 1 } } } });
+  s.holding("probe").wait(5);
+  const runId = s.agent("a").run?.runId ?? "";
+  s.wait(2_000).send({ type: "probed", agent: "a", runId, outcome: sick });
+  t.equal(s.agent("a").phase, "verifying");
+});
+
+t.test("an agent that is not healthy by the end of its start-up time is stopped and restarted", async (t) => {
+  const s = answers(alone(), sick);
+  s.waitUntil(() => s.agent("a").incident !== null);
+  t.equal(s.record("agent.unhealthy").details.becameHealthy, false);
+  t.equal(s.agent("a").phase, "backoff");
+});
+
+t.test("a healthy agent fails with its third miss in a row, and not before", async (t) => {
+  const s = answers(alone().healthy("a"), sick).wait(6_000);
+  t.equal(s.agent("a").phase, "healthy");
+  answers(s, well).wait(3_000);
+  answers(s, sick).wait(6_000);
+  t.equal(s.agent("a").phase, "healthy", "a pass begins the count anew");
+  s.wait(3_000);
+  t.equal(s.record("agent.unhealthy").details.failingProbes, 3);
+});
+
+t.test("a probe result that comes twice proves nothing twice", async (t) => {
+  const s = alone().wait(5);
+  const runId = s.agent("a").run?.runId ?? "";
+  s.send({ type: "probed", agent: "a", runId, outcome: well });
+  t.equal(s.agent("a").phase, "verifying");
+});
+
+t.test("the answer about an earlier run says nothing about this one", async (t) => {
+  const s = alone().healthy("a").holding("probe").wait(3_000);
+  const runId = s.agent("a").run?.runId ?? "";
+  s.exit("a").wait(100);
+  for (let time = 0; time < 3; time += 1) s.send({ type: "probed", agent: "a", runId, outcome: well });
+  t.equal(s.agent("a").phase, "verifying");
+});
+
+t.test("an agent that names what it waits for is left alone, with an alert", async (t) => {
+  const s = answers(alone().healthy("a"), waiting);
+  s.told();
+  s.wait(60_000);
+  t.equal(s.agent("a").phase, "healthy");
+  t.equal(s.agent("a").waitsFor, "db");
+  t.same(s.told(), ["dependency.down", "alert.raise"]);
+  answers(s, well).wait(3_000);
+  t.same(s.told(), ["dependency.up"]);
+});
+
+t.test("an agent that waits for something from its start on is not called unhealthy", async (t) => {
+  const s = answers(alone(), waiting).wait(600_000);
+  t.equal(s.agent("a").phase, "verifying");
+  t.equal(s.asked("start").length, 1);
+});
+
+t.test("probing goes on at the declared pace once the agent is healthy", async (t) => {
+  const s = alone().healthy("a");
+  const before = s.asked("probe").length;
+  s.wait(30_000);
+  t.equal(s.asked("probe").length - before, 10);
+});
