@@ -3,7 +3,7 @@
  * Node and these files and nothing else.
  */
 import { copyFile, mkdir, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { builtinModules, createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
@@ -30,6 +30,22 @@ const nativeBesideBundle: Plugin = {
       loader: "js",
     }));
     setup.onResolve({ filter: /\.node$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
+
+/** An ES module loads everything that it imports before it runs; programs should pay only for what they use. */
+const lazyBuiltins: Plugin = {
+  name: "lazy-builtins",
+  setup(setup) {
+    const names = builtinModules.filter((name) => !name.startsWith("_")).join("|");
+    setup.onResolve({ filter: new RegExp(`^(node:.*|${names})$`) }, ({ path }) => ({
+      path,
+      namespace: "builtin",
+    }));
+    setup.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
+      loader: "js",
+    }));
   },
 };
 
@@ -60,7 +76,7 @@ for (const [name, entry] of Object.entries(programs)) {
     banner: {
       js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);',
     },
-    plugins: [nativeBesideBundle],
+    plugins: [nativeBesideBundle, lazyBuiltins],
   });
 }
 await copyFile(nativeLibrary(), join(dist, nativeName));

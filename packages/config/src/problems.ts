@@ -1,7 +1,7 @@
 import type { Problem } from "@daruma/base";
+import { suggest } from "@daruma/base";
 import type { SchemaAST, SchemaIssue } from "effect";
 import { formatPath, type Path } from "./paths.ts";
-import { suggest } from "./suggest.ts";
 
 /** Flattens what the schema found wrong into one line for each place. Values are not repeated: they may be secrets. */
 export function problemsOf(issue: SchemaIssue.Issue, path: Path = []): Problem[] {

@@ -1,3 +1,5 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Entry } from "@daruma/ledger";
 import t from "tap";
 import { elapsed } from "./elapsed.ts";
@@ -93,8 +95,21 @@ t.test("no known action is told with a question mark where its usual details are
     problems: ["p"],
     agent: "a",
     dependency: "d",
+    serviceResult: "signal",
   };
   for (const action of knownActions) t.notMatch(told(action, details), /\?/, action);
+});
+
+t.test("every action that watchd writes has words of its own", async (t) => {
+  const watchd = join(import.meta.dirname, "..", "..", "..", "watchd", "src");
+  const files = await readdir(watchd, { recursive: true });
+  const sources = files.filter((file) => /^(policy|supervisor)\/.*(?<!\.test)\.ts$/.test(file));
+  const texts = await Promise.all(sources.map((file) => readFile(join(watchd, file), "utf8")));
+  const actions = texts.flatMap((text) =>
+    [...text.matchAll(/action: "([a-z.-]+)"/g)].map((match) => match[1] ?? ""),
+  );
+  t.ok(actions.length > 20);
+  for (const action of actions) t.ok(knownActions.includes(action), action);
 });
 
 t.test("an entry without the usual details, or of an unknown action, is told all the same", async (t) => {

@@ -34,6 +34,7 @@ const tellers: Readonly<Record<string, Teller>> = {
     `${d.becameHealthy === false ? "did not become healthy" : "is unhealthy"}: ${text(d.reason)}`,
   "agent.over-memory": (d) => `uses ${mib(d.bytes)} of memory, more than its limit of ${mib(d.limitBytes)}`,
   "agent.start-failed": (d) => `could not be started: ${text(d.message)} (${text(d.code)})`,
+  "agent.start-lost": () => "ended before its start was known",
   "agent.stop": (d) => `stopping with ${text(d.signal)}: ${text(d.why)}`,
   "agent.stopped": (d) => (d.forced === true ? "stopped by SIGKILL: it did not end in time" : "stopped"),
   "agent.stop-failed": (d) => `could not be stopped: ${text(d.message)}`,
@@ -62,6 +63,7 @@ const tellers: Readonly<Record<string, Teller>> = {
   "dependency.up": (d) => `${text(d.dependency)} is back`,
   "alert.raise": (d) => `ALERT: ${text(d.message)}`,
   "watchd.start": () => "started",
+  "watchd.failed": (d) => `did not stay up (${text(d.serviceResult)}): ${list(d.why)}`,
   "watchd.drain": () => "stopping every agent",
 };
 
