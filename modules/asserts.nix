@@ -1,0 +1,167 @@
+# What option types cannot say: names, ranges, paths that systemd can hold, and settings that contradict each other. The
+# rules are those of the fleet file (packages/config), for whoever writes services.daruma by hand; a test holds the two
+# together. A function of services.daruma, in builtins only, to a list of { assertion, message }.
+spec:
+let
+  inherit (builtins)
+    attrNames
+    concatLists
+    elem
+    elemAt
+    filter
+    genList
+    head
+    length
+    match
+    stringLength
+    substring
+    toJSON
+    ;
+  inherit (import ./units/measures.nix) milliseconds bytes;
+
+  check = option: assertion: problem: {
+    inherit assertion;
+    message = "services.daruma.${option}: ${problem}";
+  };
+
+  within =
+    parse: option: value: least: most:
+    check option (
+      parse value >= parse least && parse value <= parse most
+    ) "${value} is not from ${least} to ${most}";
+  duration = within milliseconds;
+
+  fits = pattern: limit: text: stringLength text <= limit && match pattern text != null;
+
+  # POSIX extended regular expressions, as in packages/config/src/names.ts.
+  isHostName = fits "[a-z0-9]([a-z0-9-]*[a-z0-9])?" 63;
+  isAgentName = fits "[a-z][a-z0-9-]{0,26}[a-z0-9]" 28;
+  isVariableName =
+    name: fits "[A-Za-z_][A-Za-z0-9_]*" 255 name && substring 0 7 name != "DARUMA_" && !elem name reserved;
+  isCredentialName = name: fits "[A-Za-z0-9_][A-Za-z0-9_.-]*" 255 name && name != "__proto__";
+
+  # Daruma or systemd tells the agent something through them. __proto__ is lost in a JavaScript object.
+  reserved = [
+    "CREDENTIALS_DIRECTORY"
+    "INVOCATION_ID"
+    "NOTIFY_SOCKET"
+    "WATCHDOG_PID"
+    "WATCHDOG_USEC"
+    "__proto__"
+  ];
+
+  # systemd drops such a line, or reads it differently, instead of refusing the unit.
+  isUnitPath =
+    path:
+    stringLength path < 4096
+    && match "/[^[:cntrl:]]*" path != null
+    && match ".*([[:space:]]|\\\\)" path == null
+    && match ".*//.*" path == null
+    && match ".*/[.][.]?(/.*)?" path == null;
+  unitPathProblem =
+    "must be an absolute path without control characters, without empty, \".\" or \"..\" parts, "
+    + "and without a space or backslash at its end";
+
+  # systemd 254 and newer hand a credential's path to the process that starts the agent in a form that cannot hold more
+  # (tried with 257: such an agent never starts).
+  isCredentialPath = path: isUnitPath path && match "[^[:space:]\\]*" path != null;
+  credentialPathProblem =
+    "must be an absolute path without spaces, backslashes and control characters, "
+    + "and without empty, \".\" or \"..\" parts";
+
+  inStore =
+    let
+      store = "${builtins.storeDir}/";
+    in
+    path: substring 0 (stringLength store) path == store;
+
+  agentAsserts =
+    name:
+    let
+      agent = spec.agents.${name};
+      at = "agents.${toJSON name}";
+      inherit (agent) health restart;
+      program = head agent.command;
+    in
+    [
+      (check at (isAgentName name)
+        "an agent's name has 2 to 28 characters from a-z, 0-9 and \"-\", starts with a letter and does not end with \"-\""
+      )
+      # systemd.service(5): the path of the executable is the one word that may not be quoted in every way.
+      (check "${at}.command" (
+        agent.command != [ ] && match "/[^[:cntrl:]\"'\\]*" program != null
+      ) "the program must be an absolute path without control characters, quotes and backslashes")
+      (check "${at}.workingDirectory" (
+        agent.workingDirectory == null || isUnitPath agent.workingDirectory
+      ) unitPathProblem)
+      (duration "${at}.startup" agent.startup "1ms" "1d")
+      (duration "${at}.stop.grace" agent.stop.grace "1ms" "1h")
+      (duration "${at}.restart.within" restart.within "1ms" "7d")
+      (duration "${at}.restart.backoff.initial" restart.backoff.initial "0ms" "1h")
+      (duration "${at}.restart.backoff.max" restart.backoff.max "1ms" "1d")
+      (check "${at}.restart.backoff.max" (
+        milliseconds restart.backoff.max >= milliseconds restart.backoff.initial
+      ) "${restart.backoff.max} is less than backoff.initial, ${restart.backoff.initial}")
+    ]
+    ++ map (
+      variable:
+      check "${at}.environment" (isVariableName variable)
+        "${toJSON variable} is not the name of a variable, or is set by Daruma itself"
+    ) (attrNames agent.environment)
+    ++ concatLists (
+      map (credential: [
+        (check "${at}.credentials" (isCredentialName credential)
+          "${toJSON credential} is not a file name of letters, digits, \"_\", \".\" and \"-\""
+        )
+        (check "${at}.credentials.${credential}" (
+          isCredentialPath agent.credentials.${credential}
+        ) credentialPathProblem)
+        (check "${at}.credentials.${credential}" (
+          !inStore agent.credentials.${credential}
+        ) "must not be in ${builtins.storeDir}, which everybody can read")
+      ]) (attrNames agent.credentials)
+    )
+    ++ (
+      if health == null then
+        [ ]
+      else
+        [
+          (duration "${at}.health.every" health.every "10ms" "1h")
+          (duration "${at}.health.expect.within" health.expect.within "1ms" "10m")
+        ]
+    )
+    ++ (
+      if agent.limits.memory == null then
+        [ ]
+      else
+        [ (within bytes "${at}.limits.memory" agent.limits.memory "1MiB" "1024TiB") ]
+    );
+
+  # Of two agents that are probed at one address, one would be judged by the answers of the other.
+  probed = filter (name: spec.agents.${name}.health != null) (attrNames spec.agents);
+  sharedProbes = concatLists (
+    genList (
+      index:
+      let
+        name = elemAt probed index;
+        url = spec.agents.${name}.health.http;
+        others = filter (other: spec.agents.${other}.health.http == url) (
+          genList (elemAt probed) index
+        );
+      in
+      map (
+        other:
+        check "agents.${toJSON name}.health.http" false
+          "is also the URL of the agent ${toJSON other}: a probe would not tell the two apart"
+      ) others
+    ) (length probed)
+  );
+in
+[
+  (check "host" (isHostName spec.host)
+    "a host's name has 1 to 63 characters from a-z, 0-9 and \"-\", and does not start or end with \"-\""
+  )
+  (duration "watchdog.probation" spec.watchdog.probation "1ms" "7d")
+]
+++ concatLists (map agentAsserts (attrNames spec.agents))
+++ sharedProbes

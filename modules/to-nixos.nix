@@ -1,0 +1,32 @@
+# A part of what units.nix returns, as NixOS options.
+{ lib, pkgs }:
+part: {
+  systemd.services = lib.mapAttrs' (
+    file: sections:
+    lib.nameValuePair (lib.removeSuffix ".service" file) {
+      unitConfig = sections.Unit;
+      serviceConfig = sections.Service;
+      wantedBy = sections.Install.WantedBy or [ ];
+    }
+  ) part.units;
+
+  systemd.tmpfiles.rules = part.tmpfiles;
+
+  users.users = lib.mapAttrs (
+    _: user:
+    user
+    // {
+      # NixOS gives it a uid once and for all, so files of an agent that was removed never become another's.
+      isSystemUser = true;
+    }
+  ) part.users;
+  users.groups = part.groups;
+
+  environment.etc = lib.mapAttrs (
+    path: file:
+    if file.executable then
+      { source = pkgs.writeScript (baseNameOf path) file.text; }
+    else
+      { inherit (file) text; }
+  ) part.etc;
+}

@@ -1,0 +1,228 @@
+# From services.daruma to everything that is on a host: units, users, directories, hooks and host.json. Pure, with
+# builtins only: the NixOS modules (agents.nix, watchdog.nix, ledger.nix) and the test host use the same function.
+{
+  # The value of services.daruma (options.nix), with every default filled in.
+  spec,
+  # runtimeShell, coreutils, nix and systemd are taken from it.
+  pkgs,
+  # The package with bin/{agentctl,watchd,ledgerd} and libexec/daruma/{rollback,watchd-failed}.
+  daruma ? pkgs.daruma,
+  # A string that changes when something of the host changes that is neither an agent nor Daruma: another kernel,
+  # another package, another service. That an agent fails after such a change can be the change's fault.
+  hostSeed,
+}:
+let
+  inherit (builtins)
+    attrNames
+    attrValues
+    concatLists
+    concatStringsSep
+    filter
+    foldl'
+    listToAttrs
+    mapAttrs
+    toJSON
+    ;
+  text = import ./units/text.nix;
+  paths = import ./units/paths.nix;
+
+  failed = filter (each: !each.assertion) (import ./asserts.nix spec);
+  checked = if failed == [ ] then spec else throw (concatStringsSep "\n" (map (each: each.message) failed));
+
+  path = concatStringsSep ":" (
+    map (package: "${package}/bin") [
+      pkgs.coreutils
+      pkgs.nix
+      pkgs.systemd
+    ]
+  );
+
+  daemons = import ./units/daemons.nix {
+    inherit (checked) host;
+    inherit daruma path;
+  };
+
+  hooks = import ./units/hooks.nix {
+    shell = pkgs.runtimeShell;
+    inherit (pkgs) coreutils;
+    inherit daruma path;
+  };
+
+  hostManifest = import ./units/manifest.nix {
+    spec = checked;
+    rest = {
+      inherit hostSeed;
+      # Another release of Daruma, or another sandbox, can make an agent fail as well.
+      inherit daemons hooks;
+      template = import ./units/agent.nix {
+        name = "template";
+        agent = import ./units/template.nix;
+        digest = "";
+      };
+    };
+  };
+
+  agentUnit =
+    name:
+    import ./units/agent.nix {
+      inherit name;
+      agent = checked.agents.${name};
+      inherit (hostManifest.agents.${name}) digest;
+    };
+
+  names = attrNames checked.agents;
+  forAgents =
+    make:
+    listToAttrs (
+      map (name: {
+        name = (paths.agent name).user;
+        value = make name;
+      }) names
+    );
+
+  directory =
+    {
+      path,
+      mode,
+      user ? "root",
+      group ? "root",
+    }:
+    "d ${path} ${mode} ${user} ${group} -";
+
+  parts = {
+    agents = {
+      units = listToAttrs (
+        map (name: {
+          name = "daruma-agent-${name}.service";
+          value = agentUnit name;
+        }) names
+      );
+      users = forAgents (name: {
+        description = "Daruma agent ${name}";
+        group = (paths.agent name).user;
+        home = (paths.agent name).stateDir;
+      });
+      groups = forAgents (_: { });
+      tmpfiles = [
+        (directory {
+          path = "${paths.state}/agents";
+          mode = "0755";
+        })
+      ]
+      ++ map (
+        name:
+        directory {
+          path = (paths.agent name).home;
+          mode = "0750";
+          group = (paths.agent name).user;
+        }
+      ) names;
+      etc."daruma/bin/exit-hook" = {
+        text = hooks.exit-hook;
+        executable = true;
+      };
+    };
+
+    watchdog = {
+      units = {
+        inherit (daemons) "daruma-watchd.service" "daruma-watchd-failed.service";
+      };
+      users = { };
+      groups = { };
+      tmpfiles =
+        map directory [
+          {
+            path = paths.state;
+            mode = "0755";
+          }
+          {
+            path = paths.watchdState;
+            mode = "0700";
+          }
+          {
+            path = paths.stopped;
+            mode = "0755";
+          }
+          {
+            path = paths.runtime;
+            mode = "0755";
+          }
+          {
+            path = paths.exits;
+            mode = "0700";
+          }
+          {
+            path = paths.gcRoots;
+            mode = "0755";
+          }
+        ];
+      etc = {
+        "daruma/host.json" = {
+          text = toJSON hostManifest + "\n";
+          executable = false;
+        };
+        "daruma/bin/rollback" = {
+          text = hooks.rollback;
+          executable = true;
+        };
+        "daruma/bin/watchd-failed" = {
+          text = hooks.watchd-failed;
+          executable = true;
+        };
+      };
+    };
+
+    ledger = {
+      units = {
+        inherit (daemons) "daruma-ledgerd.service";
+      };
+      users.daruma-ledger = {
+        description = "Daruma ledger";
+        group = "daruma-ledger";
+        home = paths.ledgerState;
+      };
+      groups.daruma-ledger = { };
+      tmpfiles = map directory [
+        {
+          path = paths.ledgerState;
+          mode = "0700";
+          user = "daruma-ledger";
+          group = "daruma-ledger";
+        }
+        {
+          path = paths.ledgerSockets;
+          # Sockets inherit the group.
+          mode = "2750";
+          user = "daruma-ledger";
+          group = "daruma-ledger";
+        }
+      ];
+      etc = { };
+    };
+  };
+
+  all = kind: foldl' (sum: part: sum // part.${kind}) { } (attrValues parts);
+in
+{
+  # By the module that sets them up: agents, watchdog, ledger. Each has what follows here for all of them together.
+  inherit parts;
+
+  # File name -> sections -> settings: a string, number or boolean, or a list of those for repeated lines. Values are
+  # escaped already. Install.WantedBy is a list.
+  units = all "units";
+  # File name -> text of the unit file.
+  unitTexts = mapAttrs (_: text.unitText) (all "units");
+  # Name -> { description, group, home }: system users that do not log in.
+  users = all "users";
+  # Name -> { }.
+  groups = all "groups";
+  # Lines as in tmpfiles.d(5), parents before what is in them.
+  tmpfiles = concatLists [
+    parts.watchdog.tmpfiles
+    parts.ledger.tmpfiles
+    parts.agents.tmpfiles
+  ];
+  # Path below /etc -> { text, executable }.
+  etc = all "etc";
+  inherit hostManifest;
+}

@@ -1,0 +1,122 @@
+# The unit of one agent: from what is declared to sections. systemd starts, isolates and limits the agent and is the
+# safety net; watchd decides. What of it is the same for every agent is in the host's digest, not in the agent's.
+{
+  name,
+  agent,
+  digest,
+}:
+let
+  inherit (builtins)
+    any
+    attrNames
+    elem
+    match
+    stringLength
+    substring
+    ;
+  inherit (import ./measures.nix) bytes milliseconds;
+  text = import ./text.nix;
+  paths = import ./paths.nix;
+  self = paths.agent name;
+
+  inHome = path: match "/(home|root|run/user)(/.*)?" path != null;
+  inStore = path: substring 0 (stringLength builtins.storeDir + 1) path == "${builtins.storeDir}/";
+  directory = if agent.workingDirectory == null then self.stateDir else agent.workingDirectory;
+
+  # The hook at the end of a stop has the same time limit as the stop, and must not be cut off by a tiny one.
+  leastStopMs = 2000;
+  stopMs =
+    let
+      graceMs = milliseconds agent.stop.grace;
+    in
+    if graceMs > leastStopMs then graceMs else leastStopMs;
+
+  environment = agent.environment // {
+    DARUMA_AGENT = name;
+    DARUMA_CHECKPOINT_DIR = self.checkpointDir;
+    DARUMA_DIGEST = digest;
+    DARUMA_STATE_DIR = self.stateDir;
+  };
+in
+{
+  Unit = {
+    Description = "Daruma agent ${name}";
+    # An agent that fails because the network is not there yet would look like one that a deploy has broken.
+    After = [ "network-online.target" ];
+    Wants = [ "network-online.target" ];
+    # What a person stopped stays stopped: every switch starts what multi-user.target wants.
+    ConditionPathExists = "!${paths.stopped}/${name}";
+    # A dead watchd never means dead agents: systemd tries for ever.
+    StartLimitIntervalSec = 0;
+  };
+
+  Service = (import ./hardening.nix).agent // {
+    Type = "exec";
+    ExecStart = text.commandLine agent.command;
+    # Tells how the run ended, as root and outside the sandbox. A hook that fails must not make the stop fail. (Where
+    # the working directory is missing, systemd runs neither the agent nor the hook; it knows exit status 200 itself.)
+    ExecStopPost = "+-${paths.bin}/exit-hook ${name}";
+    Environment = map (variable: text.word "${variable}=${environment.${variable}}") (attrNames environment);
+    WorkingDirectory = text.plain directory;
+    LoadCredential = map (credential: "${credential}:${text.plain agent.credentials.${credential}}") (
+      attrNames agent.credentials
+    );
+
+    User = self.user;
+    Group = self.user;
+    StateDirectory = [
+      self.stateDirectory
+      self.checkpointDirectory
+    ];
+    StateDirectoryMode = "0700";
+    CacheDirectory = self.cacheDirectory;
+    CacheDirectoryMode = "0700";
+    RuntimeDirectory = self.runtimeDirectory;
+    RuntimeDirectoryMode = "0700";
+
+    # watchd restarts with backoff long before this; it is for the time without watchd.
+    Restart =
+      {
+        always = "always";
+        on-failure = "on-failure";
+        never = "no";
+      }
+      .${agent.restart.when};
+    RestartSec = "15s";
+    # Without it, a unit that waits for its restart counts as failed in between.
+    RestartMode = "direct";
+
+    KillSignal = agent.stop.signal;
+    TimeoutStopSec = "${toString stopMs}ms";
+  }
+  // (
+    # The working directory that was asked for may be written to, as far as its modes allow. It may be missing;
+    # starting then fails with a message about it rather than about a mount.
+    if agent.workingDirectory == null || directory == "/" || inStore directory then
+      { }
+    else
+      { ReadWritePaths = text.word "-${directory}"; }
+  )
+  // (
+    # Homes are hidden, unless that would hide what was asked for.
+    if any inHome ([ directory ] ++ agent.command) then { ProtectHome = "read-only"; } else { }
+  )
+  // (
+    # Ending by the signal that asked it to is no failure. systemd knows that of the others by itself.
+    if
+      elem agent.stop.signal [
+        "SIGQUIT"
+        "SIGUSR1"
+        "SIGUSR2"
+      ]
+    then
+      { SuccessExitStatus = agent.stop.signal; }
+    else
+      { }
+  )
+  // (
+    if agent.limits.memory == null then { } else { MemoryMax = bytes agent.limits.memory; }
+  );
+
+  Install.WantedBy = [ "multi-user.target" ];
+}

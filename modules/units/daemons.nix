@@ -1,0 +1,108 @@
+# The units of Daruma itself. Nothing in them depends on which agents there are.
+{
+  host,
+  daruma,
+  path,
+}:
+let
+  text = import ./text.nix;
+  paths = import ./paths.nix;
+  hardening = import ./hardening.nix;
+
+  # A daemon that a switch changes is restarted in one step, under its new definition: it is away for a moment only.
+  restartInOneStep.X-StopIfChanged = false;
+in
+{
+  "daruma-watchd.service" = {
+    Unit = {
+      Description = "Daruma watchdog";
+      Wants = [ "daruma-ledgerd.service" ];
+      After = [ "daruma-ledgerd.service" ];
+      # A watchdog that cannot stay up is what this program, which needs no Node, is for.
+      OnFailure = [ "daruma-watchd-failed.service" ];
+      StartLimitIntervalSec = 60;
+      StartLimitBurst = 5;
+    };
+    Service =
+      hardening.watchd
+      // restartInOneStep
+      // {
+        Type = "exec";
+        ExecStart = text.commandLine [
+          "${daruma}/bin/watchd"
+          "--state"
+          paths.state
+          "--runtime"
+          paths.runtime
+          "--manifest"
+          paths.manifest
+          "--ledger"
+          "${paths.ledgerSockets}/watchd.sock"
+          "--socket"
+          paths.watchdSocket
+        ];
+        Environment = [ (text.word "PATH=${path}") ];
+        Restart = "always";
+        RestartSec = "200ms";
+        # Otherwise OnFailure= would fire at every crash.
+        RestartMode = "direct";
+        # Fed after completed reconciles through systemd-notify, which is a process of its own.
+        WatchdogSec = "30s";
+        NotifyAccess = "all";
+        TimeoutStopSec = "30s";
+        OOMScoreAdjust = -900;
+      };
+    Install.WantedBy = [ "multi-user.target" ];
+  };
+
+  "daruma-watchd-failed.service" = {
+    Unit.Description = "Daruma: the watchdog cannot stay up";
+    Service = {
+      Type = "oneshot";
+      ExecStart = "${paths.bin}/watchd-failed";
+      # It waits for somebody else's switch, hashes closures and waits for its own switch, each with a bound of its own.
+      TimeoutStartSec = "2h";
+      UMask = "0077";
+      # It waits for a switch that may change or remove this very unit.
+      X-RestartIfChanged = false;
+    };
+  };
+
+  "daruma-ledgerd.service" = {
+    Unit = {
+      Description = "Daruma ledger";
+      StartLimitIntervalSec = 0;
+    };
+    Service =
+      hardening.ledgerd
+      // restartInOneStep
+      // {
+        Type = "exec";
+        ExecStart = text.commandLine [
+          "${daruma}/bin/ledgerd"
+          "--store"
+          paths.ledgerState
+          "--sockets"
+          paths.ledgerSockets
+          "--host"
+          host
+          "--writers"
+          "watchd,operator"
+        ];
+        User = "daruma-ledger";
+        Group = "daruma-ledger";
+        StateDirectory = "daruma/ledger";
+        StateDirectoryMode = "0700";
+        ReadWritePaths = [ paths.ledgerSockets ];
+        Restart = "always";
+        RestartSec = "200ms";
+        RestartMode = "direct";
+        # It never gives up; with a full disk, trying five times a second would help nobody.
+        RestartSteps = 6;
+        RestartMaxDelaySec = "10s";
+        TimeoutStopSec = "30s";
+        OOMScoreAdjust = -900;
+      };
+    Install.WantedBy = [ "multi-user.target" ];
+  };
+}

@@ -1,0 +1,67 @@
+# What a process of ours may do, from least trusted to most. systemd.exec(5) "Sandboxing" explains each setting.
+let
+  # Nothing that a service in user space needs.
+  common = {
+    AmbientCapabilities = "";
+    CapabilityBoundingSet = "";
+    DevicePolicy = "closed";
+    KeyringMode = "private";
+    LockPersonality = true;
+    NoNewPrivileges = true;
+    PrivateDevices = true;
+    PrivateTmp = true;
+    ProtectClock = true;
+    ProtectControlGroups = true;
+    ProtectHome = true;
+    ProtectHostname = true;
+    ProtectKernelLogs = true;
+    ProtectKernelModules = true;
+    ProtectKernelTunables = true;
+    ProtectProc = "invisible";
+    ProtectSystem = "strict";
+    RemoveIPC = true;
+    RestrictNamespaces = true;
+    RestrictRealtime = true;
+    RestrictSUIDSGID = true;
+    SystemCallArchitectures = "native";
+    # A refused call is an error that a runtime can handle, not a death that looks like a crash of the agent.
+    SystemCallErrorNumber = "EPERM";
+    # @pkey: V8 guards its own code pages with memory protection keys where the processor has them.
+    SystemCallFilter = [
+      "@system-service"
+      "@pkey"
+    ];
+    UMask = "0077";
+    # Not MemoryDenyWriteExecute: V8 (and every other JIT) maps memory that is writable and executable.
+    # Not ProcSubset=pid: Node and Python count processors and memory in /proc/cpuinfo and /proc/meminfo.
+  };
+in
+{
+  agent = common // {
+    RestrictAddressFamilies = [
+      "AF_INET"
+      "AF_INET6"
+      "AF_UNIX"
+      # getifaddrs(3), which Node and Python call to list addresses, asks through it.
+      "AF_NETLINK"
+    ];
+  };
+
+  ledgerd = common // {
+    IPAddressDeny = "any";
+    PrivateNetwork = true;
+    PrivateUsers = true;
+    RestrictAddressFamilies = "AF_UNIX";
+  };
+
+  # watchd is root and switches the system; it sees the file system as it is, so that what it finds (mounts, agents'
+  # files, control groups) is what there is.
+  watchd = {
+    LockPersonality = true;
+    NoNewPrivileges = true;
+    ProtectClock = true;
+    RestrictRealtime = true;
+    SystemCallArchitectures = "native";
+    UMask = "0077";
+  };
+}

@@ -1,0 +1,31 @@
+# The programs in /etc/daruma/bin: name -> text of an executable script.
+{
+  shell,
+  coreutils,
+  daruma,
+  path,
+}:
+let
+  paths = import ./paths.nix;
+
+  # The caller may be systemd-run, which passes no environment on.
+  program = name: ''
+    #!${shell}
+    export PATH=${path}
+    exec ${daruma}/libexec/daruma/${name} "$@"
+  '';
+in
+{
+  # ExecStopPost= of every agent: how the run ended, for watchd. systemd leaves EXIT_CODE and EXIT_STATUS out when there
+  # was no process. The rename makes the file appear whole.
+  exit-hook = ''
+    #!${shell}
+    umask 077
+    file="${paths.exits}/.$1.$$"
+    echo "''${SERVICE_RESULT:--} ''${EXIT_CODE:--} ''${EXIT_STATUS:--} ''${INVOCATION_ID:--}" >"$file" &&
+      exec ${coreutils}/bin/mv -f "$file" "${paths.exits}/$1"
+  '';
+
+  rollback = program "rollback";
+  watchd-failed = program "watchd-failed";
+}

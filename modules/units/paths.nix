@@ -1,0 +1,32 @@
+# Where things are on a host. agentctl and watchd know the same places.
+rec {
+  state = "/var/lib/daruma";
+  runtime = "/run/daruma";
+  configuration = "/etc/daruma";
+
+  # Hooks and programs sit at paths that no deploy changes, so that adding an agent changes no other unit.
+  bin = "${configuration}/bin";
+  manifest = "${configuration}/host.json";
+
+  watchdSocket = "${runtime}/watchd.sock";
+  ledgerSockets = "${runtime}/ledger";
+  exits = "${runtime}/exits";
+
+  watchdState = "${state}/watchd";
+  ledgerState = "${state}/ledger";
+  stopped = "${state}/stopped";
+  gcRoots = "/nix/var/nix/gcroots/daruma";
+
+  agent = name: rec {
+    user = "da-${name}";
+    # Below /var/lib and /var/cache; systemd makes them for the agent's user.
+    stateDirectory = "daruma/agents/${name}/state";
+    checkpointDirectory = "daruma/agents/${name}/checkpoint";
+    cacheDirectory = "daruma/agents/${name}";
+    # Not below /run/daruma: systemd removes it whenever the agent stops, and what watchd serves must stay.
+    runtimeDirectory = "daruma-agents/${name}";
+    home = "${state}/agents/${name}";
+    stateDir = "/var/lib/${stateDirectory}";
+    checkpointDir = "/var/lib/${checkpointDirectory}";
+  };
+}

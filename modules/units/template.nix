@@ -1,0 +1,27 @@
+# An agent that declares nothing. What its unit says is what Daruma says in the unit of every agent.
+{
+  command = [ "/program" ];
+  environment = { };
+  workingDirectory = null;
+  credentials = { };
+  startup = "30s";
+  health = null;
+  restart = {
+    when = "on-failure";
+    backoff = {
+      initial = "100ms";
+      factor = 2;
+      max = "30s";
+      jitter = 0.2;
+    };
+    attempts = 3;
+    within = "10m";
+  };
+  limits.memory = null;
+  stop = {
+    signal = "SIGTERM";
+    grace = "30s";
+  };
+  escalate = [ "alert" ];
+  required = true;
+}

@@ -1,0 +1,204 @@
+import { decodeFleet } from "@daruma/config";
+import t, { type Test } from "tap";
+import { evaluateNix, nixHost, nixPath, withoutNix } from "./support.ts";
+
+/** A setting, as a fleet file has it and as Nix has it, and the option that a message about it has to name. */
+interface Rule {
+  readonly host?: object;
+  readonly agent?: object;
+  readonly name?: string;
+  readonly nix: string;
+  readonly option: string;
+}
+
+const at = (option: string) => `services.daruma.agents."worker".${option}`;
+/** A setting of the agent. */
+function rule(agent: object, nix: string, option: string): Rule {
+  return { agent, nix: `{ agents = { worker = agent // { ${nix} }; }; }`, option: at(option) };
+}
+function named(name: string): Rule {
+  const nix = `{ agents = { ${JSON.stringify(name)} = agent; }; }`;
+  return { name, nix, option: `services.daruma.agents.${JSON.stringify(name)}` };
+}
+function duration(path: readonly string[], value: string): Rule {
+  const nested = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+  const option = path.join(".");
+  const outer = path[0] ?? "";
+  const nix = `${outer} = update [ ${path
+    .slice(1)
+    .map((key) => JSON.stringify(key))
+    .join(" ")} ] ${JSON.stringify(value)} agent.${outer}`;
+  return rule(withHealth(nested), `${nix};`, option);
+}
+/** A health check is nothing without its URL. */
+function withHealth(agent: unknown): object {
+  const given = agent as { readonly health?: object };
+  return given.health === undefined ? given : { ...given, health: { http: url, ...given.health } };
+}
+
+const url = "http://127.0.0.1:8080/health";
+const program = "/usr/bin/worker";
+
+const refused: readonly Rule[] = [
+  ...["a", "Worker", "1worker", "worker-", "wor ker", "../worker", "x".repeat(29), "wor\nker"].map(named),
+  duration(["startup"], "0ms"),
+  duration(["startup"], "25h"),
+  duration(["stop", "grace"], "0s"),
+  duration(["stop", "grace"], "61m"),
+  duration(["health", "every"], "9ms"),
+  duration(["health", "every"], "2h"),
+  duration(["health", "expect", "within"], "0ms"),
+  duration(["health", "expect", "within"], "11m"),
+  duration(["restart", "within"], "8d"),
+  duration(["restart", "backoff", "initial"], "2h"),
+  duration(["restart", "backoff", "max"], "0ms"),
+  duration(["restart", "backoff", "max"], "2d"),
+  duration(["restart", "backoff", "max"], "99ms"),
+  rule({ command: [] }, "command = [ ];", "command"),
+  rule({ command: ["bin/worker"] }, 'command = [ "bin/worker" ];', "command"),
+  rule({ environment: { DARUMA_STATE_DIR: "/x" } }, 'environment.DARUMA_STATE_DIR = "/x";', "environment"),
+  rule({ environment: { INVOCATION_ID: "x" } }, 'environment.INVOCATION_ID = "x";', "environment"),
+  rule({ environment: { "A B": "x" } }, 'environment."A B" = "x";', "environment"),
+  rule({ environment: { "1A": "x" } }, 'environment."1A" = "x";', "environment"),
+  rule({ environment: { ["x".repeat(256)]: "x" } }, `environment.${"x".repeat(256)} = "x";`, "environment"),
+  rule({ credentials: { "a/b": "/run/x" } }, 'credentials."a/b" = "/run/x";', "credentials"),
+  rule({ credentials: { ".a": "/run/x" } }, 'credentials.".a" = "/run/x";', "credentials"),
+  rule({ credentials: { "a:b": "/run/x" } }, 'credentials."a:b" = "/run/x";', "credentials"),
+  rule({ credentials: { KEY: "x" } }, 'credentials.KEY = "x";', "credentials.KEY"),
+  rule({ workingDirectory: "srv" }, 'workingDirectory = "srv";', "workingDirectory"),
+  rule({ limits: { memory: "1KiB" } }, 'limits.memory = "1KiB";', "limits.memory"),
+  rule({ limits: { memory: "1025TiB" } }, 'limits.memory = "1025TiB";', "limits.memory"),
+  {
+    host: { watchdog: { probation: "8d" } },
+    nix: '{ watchdog.probation = "8d"; }',
+    option: "services.daruma.watchdog.probation",
+  },
+];
+
+/** The store of the test's Nix is elsewhere, and a host's name is the key in a fleet file. */
+const refusedInNix: readonly Rule[] = [
+  rule({}, `credentials.KEY = "\${builtins.storeDir}/secret";`, "credentials.KEY"),
+  ...["", "-a", "a-", "A", "a.b", "x".repeat(64)].map((host) => ({
+    nix: `{ host = ${JSON.stringify(host)}; }`,
+    option: "services.daruma.host",
+  })),
+  {
+    nix: "{ agents = { a1 = agent; a2 = agent; }; }",
+    option: 'services.daruma.agents."a2".health.http',
+  },
+];
+
+/** What systemd would drop or read differently. */
+const refusedForSystemd: readonly Rule[] = [
+  ...['/usr/bin/"worker"', "/usr/bin/it's", "/usr/bin/a\\b", "/usr/bin/a\nb"].map((path) =>
+    rule({ command: [path] }, `command = [ ${JSON.stringify(path)} ];`, "command"),
+  ),
+  ...["/srv/a\nb", "/srv/a\tb", "/srv//a", "/srv/../a", "/srv/.", "/srv/a/..", "/srv/a ", "/srv/a\\"].flatMap(
+    (path) => [
+      rule({ workingDirectory: path }, `workingDirectory = ${JSON.stringify(path)};`, "workingDirectory"),
+      rule({ credentials: { KEY: path } }, `credentials.KEY = ${JSON.stringify(path)};`, "credentials.KEY"),
+    ],
+  ),
+  ...["/run/a b", "/run/a\\b"].map((path) =>
+    rule({ credentials: { KEY: path } }, `credentials.KEY = ${JSON.stringify(path)};`, "credentials.KEY"),
+  ),
+];
+
+const accepted: readonly Rule[] = [
+  ...["aa", "a1", "a--b", "x".repeat(28)].map(named),
+  duration(["startup"], "1ms"),
+  duration(["startup"], "1d"),
+  duration(["stop", "grace"], "1h"),
+  duration(["health", "every"], "10ms"),
+  duration(["health", "every"], "60m"),
+  duration(["health", "expect", "within"], "10m"),
+  duration(["restart", "within"], "7d"),
+  duration(["restart", "backoff", "initial"], "0h"),
+  duration(["restart", "backoff", "max"], "1d"),
+  duration(["restart", "backoff", "max"], "100ms"),
+  rule(
+    { environment: { PATH: "", _x: "y", ["x".repeat(255)]: "" } },
+    `environment = { PATH = ""; _x = "y"; ${"x".repeat(255)} = ""; };`,
+    "",
+  ),
+  rule(
+    { credentials: { "a.b-c_1": "/run/secrets/é%$x" } },
+    `credentials."a.b-c_1" = "/run/secrets/é%$x";`,
+    "",
+  ),
+  rule({ workingDirectory: "/" }, 'workingDirectory = "/";', ""),
+  rule({ workingDirectory: "/srv/a b/.c/..d" }, 'workingDirectory = "/srv/a b/.c/..d";', ""),
+  rule({ limits: { memory: "1024KiB" } }, 'limits.memory = "1024KiB";', ""),
+  rule({ limits: { memory: "1024TiB" } }, 'limits.memory = "1024TiB";', ""),
+  { host: { watchdog: { probation: "7d" } }, nix: '{ watchdog.probation = "7d"; }', option: "" },
+];
+
+/** For each rule, the messages of the assertions that fail. */
+function failures(rules: readonly Rule[]): string[][] {
+  const host = nixHost({ agents: { worker: { command: [program], health: { http: url } } } });
+  return evaluateNix(`
+    let
+      host = ${host};
+      agent = host.agents.worker;
+      # Sets what is at the path, all else as it was.
+      update = path: value: old:
+        if path == [ ] then value
+        else old // { \${builtins.head path} = update (builtins.tail path) value (old.\${builtins.head path} or { }); };
+      asserts = import ${nixPath("modules/asserts.nix")};
+      merge = change: host // change // (if change ? watchdog then { watchdog = host.watchdog // change.watchdog; } else { });
+      messages = change: map (each: each.message) (builtins.filter (each: !each.assertion) (asserts (merge change)));
+    in
+    map messages [ ${rules.map(({ nix }) => `(${nix})`).join("\n")} ]
+  `) as string[][];
+}
+
+function fleetOf({ agent, host, name = "worker" }: Rule): unknown {
+  const worker = { command: [program], health: { http: url }, ...agent };
+  return { hosts: { h: { system: "x86_64-linux", agents: { [name]: worker }, ...host } } };
+}
+
+t.test(
+  "what a fleet file refuses is refused in Nix, with the option's name",
+  { skip: withoutNix },
+  async (t) => {
+    for (const [index, messages] of failures(refused).entries()) check(t, refused[index], messages);
+    for (const each of refused) t.notOk(decodeFleet(fleetOf(each)).ok, `the fleet file: ${each.nix}`);
+  },
+);
+
+t.test("what only Nix can see is refused there", { skip: withoutNix }, async (t) => {
+  const rules = [...refusedInNix, ...refusedForSystemd];
+  for (const [index, messages] of failures(rules).entries()) check(t, rules[index], messages);
+});
+
+t.test("what a fleet file accepts is accepted in Nix", { skip: withoutNix }, async (t) => {
+  for (const [index, messages] of failures(accepted).entries())
+    t.same(messages, [], accepted[index]?.nix ?? "");
+  for (const each of accepted) t.ok(decodeFleet(fleetOf(each)).ok, `the fleet file: ${each.nix}`);
+});
+
+t.test(
+  "units.nix makes nothing of a host that is refused, and says all that is wrong",
+  { skip: withoutNix },
+  async (t) => {
+    const host = nixHost({ agents: {} });
+    const evaluates = (change: string) =>
+      evaluateNix(`
+      let units = import ${nixPath("modules/units.nix")} {
+        spec = ${host} // { ${change} };
+        pkgs = { coreutils = ""; nix = ""; systemd = ""; runtimeShell = ""; };
+        daruma = "";
+        hostSeed = "";
+      };
+      in (builtins.tryEval (builtins.deepSeq units.unitTexts true)).success
+    `);
+    t.same([evaluates(""), evaluates('host = "..";')], [true, false]);
+  },
+);
+
+function check(t: Test, rule: Rule | undefined, messages: readonly string[]): void {
+  t.ok(
+    messages.some((message) => message.startsWith(`${rule?.option}: `)),
+    `${rule?.nix} is refused: ${messages.join("; ")}`,
+  );
+}

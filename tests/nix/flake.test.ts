@@ -1,0 +1,56 @@
+import { readFileSync } from "node:fs";
+import t from "tap";
+import { evaluateNix, nixPath, withoutNix } from "./support.ts";
+
+const lock: unknown = JSON.parse(readFileSync(new URL("../../flake.lock", import.meta.url), "utf8"));
+
+t.test("the flake has a module, and a package for each system", { skip: withoutNix }, async (t) => {
+  const found = evaluateNix(`
+    let
+      systems = [ "x86_64-linux" "aarch64-linux" ];
+      nixpkgs = {
+        lib.genAttrs = names: make: builtins.listToAttrs (map (name: { inherit name; value = make name; }) names);
+        legacyPackages = nixpkgs.lib.genAttrs systems (system: {
+          callPackage = path: _: "\${system}:\${baseNameOf path}";
+          nixfmt-tree = "\${system}:formatter";
+        });
+      };
+      flake = import ${nixPath("flake.nix")};
+      outputs = flake.outputs { self = outputs; inherit nixpkgs; };
+    in {
+      inherit (outputs) packages formatter;
+      names = builtins.attrNames outputs;
+      modules = map builtins.pathExists outputs.nixosModules.default.imports;
+      inputs = flake.inputs;
+    }
+  `);
+  const forSystems = (value: (system: string) => unknown) =>
+    Object.fromEntries(["x86_64-linux", "aarch64-linux"].map((system) => [system, value(system)]));
+  t.same(found, {
+    names: ["formatter", "nixosModules", "packages"],
+    modules: [true, true],
+    packages: forSystems((system) => ({ default: `${system}:package.nix`, daruma: `${system}:package.nix` })),
+    formatter: forSystems((system) => `${system}:formatter`),
+    inputs: { nixpkgs: { url: "github:NixOS/nixpkgs/nixos-26.05" } },
+  });
+});
+
+t.test("the lock file pins the branch that the flake names, by its hash", async (t) => {
+  t.match(lock, {
+    version: 7,
+    root: "root",
+    nodes: {
+      root: { inputs: { nixpkgs: "nixpkgs" } },
+      nixpkgs: {
+        locked: {
+          rev: /^[0-9a-f]{40}$/,
+          narHash: /^sha256-/,
+          type: "github",
+          owner: "NixOS",
+          repo: "nixpkgs",
+        },
+        original: { ref: "nixos-26.05", type: "github", owner: "NixOS", repo: "nixpkgs" },
+      },
+    },
+  });
+});

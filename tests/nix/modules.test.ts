@@ -1,0 +1,201 @@
+import { nixpkg, parseManifest } from "@daruma/config";
+import t from "tap";
+import {
+  evaluateNix,
+  type HostCase,
+  must,
+  nixHost,
+  nixPath,
+  nixpkgsLib,
+  unitsOfHost,
+  withoutModules,
+} from "./support.ts";
+
+/* modules/ under nixpkgs' module system, against option declarations that mirror those of NixOS (nixos.nix). */
+
+const node = nixpkg("nodejs_24", "bin/node");
+const fleet: HostCase = {
+  agents: {
+    enricher: {
+      command: [node, "/srv/enricher/main.js", "100%"],
+      environment: { LOG_LEVEL: "info" },
+      credentials: { API_KEY: "/run/secrets/key" },
+      limits: { memory: "512MiB" },
+    },
+    other: { command: [node, "/srv/other/main.js"], health: { http: "http://127.0.0.1:8081/" } },
+  },
+};
+
+/** Evaluates `expression`, in which `system` makes the configuration of a host with the given modules added. */
+function evaluate(expression: string, host: HostCase = fleet): unknown {
+  return evaluateNix(`
+    let
+      lib = import (/. + ${JSON.stringify(nixpkgsLib)});
+      package = name: derivation { inherit name; system = "x86_64-linux"; builder = "/bin/sh"; };
+      file = name: text: derivation {
+        inherit name text;
+        system = "x86_64-linux";
+        builder = "/bin/sh";
+      };
+      pkgs = lib.genAttrs [ "coreutils" "nix" "nodejs_24" "systemd" "package-of-somebody" ] package // {
+        runtimeShell = "/bin/bash";
+        writeText = name: file (builtins.replaceStrings [ "/" ] [ "-" ] name);
+        writeScript = file;
+        callPackage = path: _: package (baseNameOf path);
+        stdenv.hostPlatform.system = "x86_64-linux";
+      };
+      system = extra: (lib.evalModules {
+        specialArgs.pkgs = pkgs;
+        modules = [
+          ${nixPath("tests/nix/nixos.nix")}
+          ${nixPath("modules")}
+          { services.daruma = ${nixHost(host)}; }
+        ] ++ extra;
+      }).config;
+    in
+    ${expression}
+  `);
+}
+
+t.test("NixOS writes the units that the test host gets", { skip: withoutModules }, async (t) => {
+  const [units, texts] = evaluate(`
+    let config = system [ ]; in
+    [ config.systemd.units config.services.daruma.build.unitTexts ]
+  `) as Record<string, string>[];
+  if (units === undefined || texts === undefined) throw new Error("two values were asked for");
+  t.same(Object.keys(units).sort(), Object.keys(texts).sort());
+  for (const [name, text] of Object.entries(texts)) {
+    const lines = must(units, name).split("\n");
+    // NixOS gives every service a PATH; where Daruma sets one as well, the later line wins.
+    const own = lines.filter((line) => line !== 'Environment="PATH=/stub/default/bin"');
+    t.equal(lines.length - own.length, 1, `${name} has the PATH of NixOS`);
+    t.same(own, text.split("\n"), name);
+  }
+});
+
+t.test("users, directories and files arrive in NixOS", { skip: withoutModules }, async (t) => {
+  const found = evaluate(`
+    let config = system [ ]; in {
+      users = builtins.mapAttrs (_: user: { inherit (user) isSystemUser group home; }) config.users.users;
+      groups = builtins.attrNames config.users.groups;
+      rules = builtins.sort builtins.lessThan config.systemd.tmpfiles.rules;
+      etc = builtins.mapAttrs (_: file: { inherit (file) mode text; source = "\${file.source}"; }) config.environment.etc;
+      packages = map (each: each.name) config.environment.systemPackages;
+      failed = builtins.filter (each: !each.assertion) config.assertions;
+    }
+  `) as {
+    readonly users: Readonly<Record<string, unknown>>;
+    readonly groups: readonly string[];
+    readonly rules: readonly string[];
+    readonly etc: Readonly<Record<string, { readonly mode: string; readonly text: string | null }>>;
+    readonly packages: readonly string[];
+    readonly failed: readonly unknown[];
+  };
+  const expected = unitsOfHost(fleet);
+  t.same(found.users["da-other"], {
+    isSystemUser: true,
+    group: "da-other",
+    home: "/var/lib/daruma/agents/other/state",
+  });
+  t.same(Object.keys(found.users).sort(), Object.keys(expected.users).sort());
+  t.same(found.groups, Object.keys(expected.groups).sort());
+  t.same(found.rules, [...expected.tmpfiles].sort());
+  t.same(Object.keys(found.etc).sort(), Object.keys(expected.etc).sort());
+  t.same(Object.keys(parseManifest(must(found.etc, "daruma/host.json").text ?? "").agents), [
+    "enricher",
+    "other",
+  ]);
+  t.equal(
+    must(found.etc, "daruma/bin/exit-hook").text,
+    null,
+    "scripts are links to executables in the store",
+  );
+  t.same(found.packages, ["package.nix"]);
+  t.same(found.failed, []);
+});
+
+t.test("a host that has Daruma turned off has nothing of it", { skip: withoutModules }, async (t) => {
+  const found = evaluate(`
+    let config = system [ { services.daruma.enable = lib.mkForce false; } ]; in
+    [ config.systemd.services config.users.users config.environment.etc config.systemd.tmpfiles.rules config.environment.systemPackages ]
+  `);
+  t.same(found, [{}, {}, {}, [], []]);
+});
+
+t.test(
+  "the digest of the host follows the rest of the system, and only that",
+  { skip: withoutModules },
+  async (t) => {
+    const more = '{ services.daruma.agents.third.command = [ "/third" ]; }';
+    const changes: Readonly<Record<string, readonly [module: string, changes: boolean]>> = {
+      nothing: ["{ }", false],
+      "another agent": [more, false],
+      "an agent that changes": ['{ services.daruma.agents.other.startup = lib.mkForce "9s"; }', false],
+      "more for an agent's unit": [
+        "{ systemd.services.daruma-agent-other.path = [ pkgs.coreutils ]; }",
+        true,
+      ],
+      "a service of somebody": ['{ systemd.services.x.serviceConfig.ExecStart = "/x"; }', true],
+      "a file of somebody": ['{ environment.etc."x.conf".text = "x"; }', true],
+      "a package of somebody": ["{ environment.systemPackages = [ pkgs.package-of-somebody ]; }", true],
+      "a user of somebody": ["{ users.users.x = { }; }", true],
+      "the revision of the configuration": ['{ system.configurationRevision = "abc"; }', false],
+      "a specialisation": ["{ specialisation.x = { }; }", false],
+      "a warning": ['{ warnings = [ "w" ]; }', false],
+      "another systemd": ["{ systemd.package = pkgs.package-of-somebody; }", true],
+      "another Daruma": ["{ services.daruma.package = pkgs.package-of-somebody; }", true],
+      "a seed of one's own": ['{ services.daruma.hostSeed = "mine"; }', true],
+    };
+    const manifests = evaluate(`
+    map (module: (system [ module ]).services.daruma.build.hostManifest) [
+      ${Object.values(changes)
+        .map(([module]) => module)
+        .join("\n")}
+    ]
+  `) as readonly {
+      readonly hostDigest: string;
+      readonly agents: { readonly enricher: { readonly digest: string } };
+    }[];
+    for (const [index, [what, [, expected]]] of Object.entries(changes).entries()) {
+      t.equal(manifests[index]?.hostDigest !== manifests[0]?.hostDigest, expected, what);
+      t.equal(
+        manifests[index]?.agents.enricher.digest,
+        manifests[0]?.agents.enricher.digest,
+        `enricher: ${what}`,
+      );
+    }
+  },
+);
+
+t.test("the whole system evaluates, its digests included", { skip: withoutModules }, async (t) => {
+  const path = evaluate("(system [ ]).system.build.toplevel.outPath");
+  t.match(path, /-toplevel$/);
+});
+
+t.test("what is wrong is said with the option's name", { skip: withoutModules }, async (t) => {
+  const failed = evaluate(
+    `map (each: each.message) (builtins.filter (each: !each.assertion) (system [
+      { services.daruma.agents.other.startup = lib.mkForce "2d"; services.daruma.system = lib.mkForce "aarch64-linux"; }
+    ]).assertions)`,
+  ) as readonly string[];
+  t.match(failed, [/^services\.daruma\.agents\."other"\.startup: /, /^services\.daruma\.system: /]);
+});
+
+t.test(
+  "a setting of a unit can be overridden as any setting of NixOS",
+  { skip: withoutModules },
+  async (t) => {
+    const unit = evaluate(`(system [ {
+    systemd.services.daruma-agent-other = {
+      path = [ "/stub/git" ];
+      environment.EXTRA = "1";
+      serviceConfig.RestartSec = lib.mkForce "1s";
+      serviceConfig.Environment = [ "MORE=2" ];
+    };
+  } ]).systemd.units."daruma-agent-other.service"`);
+    t.match(unit, 'PATH=/stub/git/bin:/stub/default/bin"\n');
+    t.match(unit, 'Environment="EXTRA=1"\n');
+    t.match(unit, "RestartSec=1s\n");
+    t.match(unit, "Environment=MORE=2\n");
+  },
+);

@@ -1,0 +1,88 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { unitsOfHost, withoutNix } from "./support.ts";
+
+/* The units, read by the systemd of this machine. That it runs them is shown on the test host. */
+
+const withoutSystemd = withoutNix || noSystemd();
+
+function noSystemd(): string | false {
+  const { status } = spawnSync("systemd-analyze", ["--version"]);
+  return status !== 0 && "no systemd-analyze on PATH";
+}
+
+function version(): number {
+  const [, number = "0"] =
+    /^systemd (\d+)/.exec(execFileSync("systemd-analyze", ["--version"], { encoding: "utf8" })) ?? [];
+  return Number(number);
+}
+
+/** What systemd learned later than Debian 12 (252): keys of our units, by the release that knows them. */
+const later: Readonly<Record<string, number>> = {
+  RestartMode: 254,
+  RestartSteps: 254,
+  RestartMaxDelaySec: 254,
+};
+
+function writeUnits(directory: string): string[] {
+  // Programs that are on any machine: systemd looks for them.
+  const { unitTexts } = unitsOfHost({
+    agents: {
+      worker: {
+        command: ["/bin/sh", "-c", 'echo "100%" $HOME; exec sleep 1'],
+        environment: { GREETING: "50% of $HOME\n" },
+        workingDirectory: "/srv/a b",
+        credentials: { KEY: "/run/secrets/100%" },
+        limits: { memory: "512MiB" },
+        stop: { signal: "SIGUSR1" },
+      },
+      plain: { command: ["/bin/sh"], restart: { when: "never" } },
+    },
+    arguments: 'daruma = "/stub/daruma";',
+  });
+  mkdirSync(directory, { recursive: true });
+  return Object.entries(unitTexts).map(([name, text]) => {
+    const file = join(directory, name);
+    // The daemons' programs are not on this machine, and these tests are not about them.
+    writeFileSync(file, text.replace(/^ExecStart="?\/(stub|etc)\/.*$/m, "ExecStart=/bin/sh"));
+    return file;
+  });
+}
+
+t.test("systemd knows every setting and takes every value", { skip: withoutSystemd }, async (t) => {
+  const files = writeUnits(t.testdir({}));
+  const { stdout, stderr, status } = spawnSync("systemd-analyze", ["verify", "--man=no", ...files], {
+    encoding: "utf8",
+    env: { ...process.env, SYSTEMD_LOG_LEVEL: "info", SYSTEMD_LOG_TARGET: "console", SYSTEMD_COLORS: "0" },
+  });
+  const known = version();
+  const complaints = `${stdout}${stderr}`.split("\n").filter((line) => {
+    const key = /Unknown key(?: name)? '(\w+)'/.exec(line)?.[1];
+    return line.includes("daruma-") && !(key !== undefined && (later[key] ?? 0) > known);
+  });
+  t.same(complaints, []);
+  t.equal(status, 0);
+});
+
+t.test(
+  "agents and the ledger are well confined, by systemd's own measure",
+  { skip: withoutSystemd },
+  async (t) => {
+    const files = writeUnits(t.testdir({}));
+    // 0 is confined, 10 is not; releases of systemd differ by a tenth or two.
+    const most: Readonly<Record<string, number>> = { "agent-worker": 2, "agent-plain": 2, ledgerd: 1 };
+    for (const [name, limit] of Object.entries(most)) {
+      const file = files.find((each) => each.endsWith(`/daruma-${name}.service`));
+      if (file === undefined) throw new Error(`there is no unit of ${name}`);
+      const report = execFileSync("systemd-analyze", ["security", "--offline=true", "--no-pager", file], {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "ignore"],
+        env: { ...process.env, SYSTEMD_COLORS: "0" },
+      });
+      const exposure = Number(/exposure level for \S+: ([\d.]+)/.exec(report)?.[1]);
+      t.ok(exposure <= limit, `${name}: ${exposure} is at most ${limit}`);
+    }
+  },
+);
