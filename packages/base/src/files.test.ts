@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { systemCode } from "./errors.ts";
-import { syncDirectory, writeFileAtomic } from "./files.ts";
+import { makeDirectories, syncDirectory, writeFileAtomic } from "./files.ts";
 
 async function directoryFor(t: Test): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "daruma-files-"));
@@ -79,3 +79,17 @@ t.test("a directory can be synced, one that is not there cannot", async (t) => {
   await syncDirectory(directory);
   t.equal(await codeOf(syncDirectory(join(directory, "gone"))), "ENOENT");
 });
+
+t.test(
+  "directories are made with those above them, again without complaint, and never under /proc",
+  async (t) => {
+    const root = await directoryFor(t);
+    const path = join(root, "a", "b", "c");
+    await makeDirectories(path);
+    await makeDirectories(path);
+    t.equal((await stat(path)).isDirectory(), true);
+    await t.rejects(makeDirectories("/proc/1/nothing/here"));
+    await writeFile(join(root, "file"), "");
+    await t.rejects(makeDirectories(join(root, "file")), { code: "EEXIST" });
+  },
+);

@@ -15,7 +15,7 @@ export {
   type Problem,
   systemCode,
 } from "./errors.ts";
-export { syncDirectory, writeFileAtomic } from "./files.ts";
+export { makeDirectories, syncDirectory, writeFileAtomic } from "./files.ts";
 export { suggest } from "./suggest.ts";
 export {
   type CallOptions,

@@ -1,10 +1,11 @@
-import { chmod, lstat, mkdir, rm } from "node:fs/promises";
+import { chmod, lstat, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { baseErrors } from "./catalogue.ts";
 import { DarumaError, type ErrorDocument, isDarumaError, messageOf, systemCode } from "./errors.ts";
+import { makeDirectories } from "./files.ts";
 
 /** `sun_path` has 108 bytes on Linux, one of them the closing NUL (unix(7)). */
 export const maxSocketPathBytes = 107;
@@ -59,7 +60,7 @@ export async function serveUnix(options: ServeOptions): Promise<UnixServer> {
     else options.onUpgrade(String(incoming.headers.upgrade), socket, head);
   });
   try {
-    await mkdir(dirname(options.path), { recursive: true, mode: 0o700 });
+    await makeDirectories(dirname(options.path), 0o700);
     if (await someoneListens(options.path)) {
       throw baseErrors.make("SOCKET_E_IN_USE", `another process serves ${options.path}`, {
         where: options.path,

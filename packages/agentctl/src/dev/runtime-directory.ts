@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { lstat, mkdir, readlink, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkSocketPath, messageOf, systemCode } from "@daruma/base";
+import { checkSocketPath, makeDirectories, messageOf, systemCode } from "@daruma/base";
 import { agentctlErrors } from "../catalogue.ts";
 import { runtimeDirectories, type Sockets, socketsIn, stateLayout } from "../instance/layout.ts";
 
@@ -21,7 +21,7 @@ export async function prepareDirectories(state: string, environment: Environment
   const sockets = socketsIn(own[1]);
   for (const path of [sockets.watchd, sockets.operatorLedger]) checkSocketPath(path);
   try {
-    await mkdir(root, { recursive: true, mode: 0o700 });
+    await makeDirectories(root, 0o700);
     for (const directory of own) await makeOwn(directory, uid);
   } catch (cause) {
     if (systemCode(cause) === undefined || systemCode(cause)?.startsWith("DEV_E_") === true) throw cause;
@@ -32,7 +32,7 @@ export async function prepareDirectories(state: string, environment: Environment
 
 async function makeState(state: string): Promise<string> {
   try {
-    await mkdir(state, { recursive: true, mode: 0o700 });
+    await makeDirectories(state, 0o700);
     return await realpath(state);
   } catch (cause) {
     throw agentctlErrors.make(
