@@ -89,6 +89,20 @@ t.test(
   },
 );
 
+t.test(
+  "an agent that comes back before it is gone is told as added, and one on its way out is removed once",
+  async (t) => {
+    const s = two()
+      .holding("stop")
+      .deploy("/two", { agents: { b: "b-1" } });
+    t.match(s.record("generation.switch").details, { removed: ["a"] });
+    s.deploy("/three", { agents: { b: "b-2" } });
+    t.match(s.record("generation.switch").details, { removed: [], changed: ["b"] });
+    s.deploy("/four", { agents: { a: "a-1", b: "b-2" } });
+    t.match(s.record("generation.switch").details, { added: ["a"], changed: [], removed: [] });
+  },
+);
+
 t.test("an agent that is removed while its failed run is being stopped is not restarted", async (t) => {
   const s = story({ agents: { a: { limits: { memoryBytes: 1 } }, b: "b-1" } })
     .healthy("a")

@@ -4,7 +4,7 @@ import { escalate, hold } from "./failure.ts";
 import { abandonRollback, completeRollback, failRollback, maxAttempts, retryRollback } from "./rollback.ts";
 import { beginStart, beginStop, retire } from "./start-stop.ts";
 import { type AgentPolicy, type AgentState, type Incident, initialAgent, type Rollback } from "./state.ts";
-import { agentOf, patch, patchAgent, record, type Turn } from "./turn.ts";
+import { agentOf, patch, patchAgent, record, setAgent, type Turn } from "./turn.ts";
 
 export function onGeneration(turn: Turn, current: CurrentGeneration, knownGood: readonly KnownGood[]): void {
   patch(turn, { knownGood });
@@ -59,18 +59,15 @@ function applyManifest(turn: Turn, agents: Readonly<Record<string, AgentManifest
   for (const [name, manifest] of Object.entries(agents)) {
     const known = agentOf(turn, name);
     const policy = policyOf(manifest);
-    if (known === undefined) {
-      patch(turn, { agents: { ...turn.state.agents, [name]: initialAgent(policy) } });
-      change.added.push(name);
-    } else if (known.policy.digest !== policy.digest) {
-      patchAgent(turn, name, redefined(known, policy));
-      change.changed.push(name);
-    } else {
-      patchAgent(turn, name, kept(known, policy));
-    }
+    const same = known?.policy.digest === policy.digest;
+    // One that was removed may still be on its way out, and comes back.
+    if (known?.declared !== true) change.added.push(name);
+    else if (!same) change.changed.push(name);
+    if (known === undefined) setAgent(turn, name, initialAgent(policy));
+    else patchAgent(turn, name, same ? kept(known, policy) : redefined(known, policy));
   }
-  for (const name of Object.keys(turn.state.agents)) {
-    if (Object.hasOwn(agents, name)) continue;
+  for (const [name, { declared }] of Object.entries(turn.state.agents)) {
+    if (Object.hasOwn(agents, name) || !declared) continue;
     patchAgent(turn, name, { declared: false });
     change.removed.push(name);
   }

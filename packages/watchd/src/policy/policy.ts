@@ -19,7 +19,7 @@ import { onExited, onMemory, onStarted, onStartFailed, onStopFailed, onStopped }
 import { askStop, beginStart } from "./start-stop.ts";
 import type { AgentState, State } from "./state.ts";
 import { onBoot, onSurvey } from "./survey.ts";
-import { agentOf, patchAgent, type Turn } from "./turn.ts";
+import { patchAgent, type Turn } from "./turn.ts";
 
 export interface Step {
   readonly state: State;
@@ -28,7 +28,7 @@ export interface Step {
 }
 
 export function step(state: State, event: Event, now: Instant): Step {
-  const turn: Turn = { state: { ...state, turn: state.turn + 1 }, now, commands: [], records: [] };
+  const turn: Turn = { state: { ...state, turn: state.turn + 1 }, own: null, now, commands: [], records: [] };
   apply(turn, event);
   if (turn.state.surveyed) {
     runTimers(turn);
@@ -85,10 +85,9 @@ function apply(turn: Turn, event: Event): void {
 
 /** Does what is due by the clock, whichever event it was that brought the time along. */
 function runTimers(turn: Turn): void {
-  for (const name of Object.keys(turn.state.agents)) {
-    const agent = agentOf(turn, name);
-    const due = agent === undefined ? null : nextTimer(agent);
-    if (agent !== undefined && due !== null && due <= turn.now.mono) runTimer(turn, name, agent);
+  for (const [name, agent] of Object.entries(turn.state.agents)) {
+    const due = nextTimer(agent);
+    if (due !== null && due <= turn.now.mono) runTimer(turn, name, agent);
   }
 }
 
@@ -120,10 +119,10 @@ function nextTimer(agent: AgentState): number | null {
 /** Monotonic instant at which the core wants to be woken by a `tick` if nothing else happens; null: not at all. */
 export function nextWake(state: State): number | null {
   if (!state.surveyed) return null;
-  const instants = Object.values(state.agents).map(nextTimer);
-  if (state.rollback === null) instants.push(probationEnds(state));
-  return instants.reduce<number | null>(
-    (least, at) => (at === null ? least : Math.min(at, least ?? at)),
-    null,
-  );
+  let least = state.rollback === null ? probationEnds(state) : null;
+  for (const agent of Object.values(state.agents)) {
+    const at = nextTimer(agent);
+    if (at !== null && (least === null || at < least)) least = at;
+  }
+  return least;
 }

@@ -1,22 +1,21 @@
 import type { KnownGood } from "../ports.ts";
-import type { State } from "./state.ts";
+import type { AgentState, State } from "./state.ts";
 import { patch, record, type Turn } from "./turn.ts";
 
-/** Required agents that have not proven themselves right now; as long as there is one, probation does not run. */
-export function unproven(state: State): readonly string[] {
-  return Object.entries(state.agents)
-    .filter(([, agent]) => agent.declared && agent.policy.required)
-    .filter(
-      ([, agent]) => agent.waitsFor !== null || (agent.phase !== "healthy" && agent.phase !== "completed"),
-    )
-    .map(([name]) => name);
+/** Whether the agent holds the probation up: it is required and is not proving itself right now. */
+function holdsUp({ declared, policy, phase, waitsFor }: AgentState): boolean {
+  if (!declared || !policy.required) return false;
+  return waitsFor !== null || (phase !== "healthy" && phase !== "completed");
 }
 
 /** Keeps `provenSince`; called after every event, so that no lapse however short goes by unseen. */
 export function watchProbation(turn: Turn): void {
   const { state } = turn;
   const proven =
-    state.surveyed && state.generation !== null && !state.draining && unproven(state).length === 0;
+    state.surveyed &&
+    state.generation !== null &&
+    !state.draining &&
+    !Object.values(state.agents).some(holdsUp);
   if (proven && state.provenSince === null) patch(turn, { provenSince: turn.now.mono });
   else if (!proven && state.provenSince !== null) patch(turn, { provenSince: null });
 }

@@ -4,7 +4,7 @@ import { bookFailure, raiseAlert, recover, temporaryFailure } from "./failure.ts
 import { converge } from "./generation.ts";
 import { beginStart, beginStop, beginVerifying, retire, stopStray } from "./start-stop.ts";
 import { type AgentPolicy, type AgentState, initialAgent } from "./state.ts";
-import { agentOf, patch, patchAgent, record, type Turn } from "./turn.ts";
+import { agentOf, patchAgent, record, setAgent, type Turn } from "./turn.ts";
 
 export function onStarted(turn: Turn, run: Run): void {
   const agent = agentOf(turn, run.agent);
@@ -187,8 +187,7 @@ export function onMemory(turn: Turn, name: string, runId: string, bytes: number)
 export function meetStray(turn: Turn, run: Run): void {
   if (agentOf(turn, run.agent) === undefined) {
     // It is taken in so that nothing is started in its place, should a deploy bring the agent back, before it is gone.
-    const agent = { ...initialAgent(strangerPolicy(run.digest)), declared: false };
-    patch(turn, { agents: { ...turn.state.agents, [run.agent]: agent } });
+    setAgent(turn, run.agent, { ...initialAgent(strangerPolicy(run.digest)), declared: false });
   }
   stopStray(turn, run.agent, run.runId);
 }

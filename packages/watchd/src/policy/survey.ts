@@ -62,13 +62,13 @@ export function onSurvey(turn: Turn, event: Survey): void {
   // Without a generation every run would be a stranger: somebody's agents are not stopped because a file cannot be read.
   if (turn.state.generation === null && !turn.state.draining && event.runs.length > 0) return;
   patch(turn, { surveyed: true });
-  const before = turn.state.agents;
+  const orphaned = new Set(first ? stopping(turn) : []);
   for (const run of first ? bestFirst(turn, event.runs) : event.runs)
     meetRun(turn, run, event.takenAt, first);
   const alive = new Set(event.runs.map((run) => run.runId));
   for (const name of Object.keys(turn.state.agents)) {
     if (first) missStart(turn, name);
-    missRun(turn, name, alive, event.takenAt, first && before[name]?.phase === "stopping");
+    missRun(turn, name, alive, event.takenAt, orphaned.has(name));
   }
   for (const name of Object.keys(turn.state.agents)) {
     missStrays(turn, name, alive);
@@ -78,6 +78,10 @@ export function onSurvey(turn: Turn, event: Survey): void {
     converge(turn, name);
   }
   if (turn.state.rollback !== null) orderRollback(turn, turn.state.rollback);
+}
+
+function stopping(turn: Turn): readonly string[] {
+  return Object.keys(turn.state.agents).filter((name) => agentOf(turn, name)?.phase === "stopping");
 }
 
 /** Of several runs of an agent the one to keep comes first: one that is what is wanted, then the one that was asked for. */

@@ -8,6 +8,8 @@ import type { AgentState, State } from "./state.ts";
  */
 export interface Turn {
   state: State;
+  /** The agents of `state` once this step has changed one: a copy of its own, so that many changes cost one copy. */
+  own: Record<string, AgentState> | null;
   readonly now: Instant;
   readonly commands: Command[];
   readonly records: LedgerRecord[];
@@ -25,13 +27,24 @@ export function patchAgent(turn: Turn, name: string, change: Partial<AgentState>
   const agent = agentOf(turn, name);
   if (agent === undefined) throw new Error(`the core has no agent ${name}`);
   const next = { ...agent, ...change };
-  patch(turn, { agents: { ...turn.state.agents, [name]: next } });
+  setAgent(turn, name, next);
   return next;
 }
 
+export function setAgent(turn: Turn, name: string, agent: AgentState): void {
+  ownAgents(turn)[name] = agent;
+}
+
 export function removeAgent(turn: Turn, name: string): void {
-  const { [name]: _gone, ...agents } = turn.state.agents;
-  patch(turn, { agents });
+  delete ownAgents(turn)[name];
+}
+
+function ownAgents(turn: Turn): Record<string, AgentState> {
+  if (turn.own === null) {
+    turn.own = { ...turn.state.agents };
+    patch(turn, { agents: turn.own });
+  }
+  return turn.own;
 }
 
 export interface Note {

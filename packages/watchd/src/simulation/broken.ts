@@ -2,8 +2,8 @@
 export class Broken extends Error {
   readonly invariant: string;
 
-  constructor(invariant: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(invariant: string, message: string) {
+    super(message);
     this.invariant = invariant;
   }
 }

@@ -42,17 +42,33 @@ export function simulate(seed: number, core: Core = { step, nextWake }): Outcome
     if (story.length > storyLength) story.shift();
     judge(seen, memory, world);
   };
-  const watchd = new Watchd(world, core, see);
+  let heard = "";
+  const listening: Core = {
+    nextWake: core.nextWake,
+    step: (state, event, now) => {
+      heard = event.type;
+      return core.step(state, event, now);
+    },
+  };
+  const watchd = new Watchd(world, listening, see);
   try {
     live(world, watchd);
     endWell(world, watchd);
     return { steps: watchd.steps, failure: null };
   } catch (error) {
-    const broken = error instanceof Broken ? error : new Broken("crash", String(error), { cause: error });
-    const { invariant, message } = broken;
-    if (invariant === "crash" && process.env.SIMULATION_TRACE) console.error(error);
+    const { invariant, message } = error instanceof Broken ? error : crashAt(heard, error);
     return { steps: watchd.steps, failure: { seed, invariant, message, step: watchd.steps, story } };
   }
+}
+
+/** What the core was told last, the error, and the first places of its stack, in one line. */
+function crashAt(heard: string, error: unknown): Broken {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const where = stack
+    .split("\n")
+    .slice(0, 4)
+    .map((line) => line.trim());
+  return new Broken("crash", `on ${heard}: ${where.join(" ")}`);
 }
 
 function judge(seen: Seen, memory: Memory, world: World): void {
