@@ -199,7 +199,10 @@ function stopOnSignals(dev: DevSession): void {
     ["SIGINT", 130],
     ["SIGTERM", 143],
   ] as const) {
-    process.once(signal, () => {
+    let ending = false;
+    process.on(signal, () => {
+      if (ending) return;
+      ending = true;
       narrator.bad(`${signal}: cleaning up`);
       void dev
         .stop()

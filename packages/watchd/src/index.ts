@@ -7,3 +7,4 @@ export {
 } from "./generations/directory.ts";
 export { createProgramResolver, type ResolveProgram } from "./generations/programs.ts";
 export type { GenerationInfo, KnownGood } from "./ports.ts";
+export { createProcessManager, type ProcessManagerOptions } from "./processes/manager.ts";

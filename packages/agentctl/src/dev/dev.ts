@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { ExitCode, UnixServer } from "@daruma/base";
-import { createDirectoryGenerations, type DirectoryGenerations } from "@daruma/watchd";
+import { createDirectoryGenerations, createProcessManager, type DirectoryGenerations } from "@daruma/watchd";
 import type { Context } from "../cli/command.ts";
 import { whenAborted } from "../cli/interrupts.ts";
 import { loadFleet } from "../compile/index.ts";
@@ -78,6 +78,7 @@ async function refuseMissing(config: string, agentctl: string): Promise<void> {
 
 async function underLock(lock: UnixServer, session: Session): Promise<never> {
   const { state, sockets, context, plan, report, programs } = session;
+  let watched = false;
   try {
     await markState(state, sockets);
     const first = await prepareAloud(plan, report, context.interrupt);
@@ -89,14 +90,33 @@ async function underLock(lock: UnixServer, session: Session): Promise<never> {
     const { environment } = plan;
     const place = { programs, host: spec.host, state, sockets, environment };
     const daemons = await startDaemons({ ...place, report, signal: context.interrupt });
+    watched = true;
     return await withDaemons(session, {
       daemons,
       generations,
       first: first.prepared,
       targets: first.targets,
     });
+  } catch (error) {
+    if (!watched) await tellSurvivors(session);
+    throw error;
   } finally {
     await lock.close();
+  }
+}
+
+/** Agents outlive a dev that was killed. One that ends before it could look after them again must not do so in silence. */
+async function tellSurvivors({ state, sockets, report }: Session): Promise<void> {
+  const manager = createProcessManager({ stateDir: state, runtimeDir: sockets.directory });
+  try {
+    const runs = await manager.list();
+    if (runs.length === 0) return;
+    const names = runs.map(({ agent, pid }) => `${agent} (process ${pid})`).join(", ");
+    report.note(
+      `agents of an earlier agentctl dev still run, and nobody watches them: ${names}. The next agentctl dev adopts them; to end one, kill its process.`,
+    );
+  } finally {
+    await manager.close();
   }
 }
 

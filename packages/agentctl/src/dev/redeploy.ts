@@ -51,6 +51,18 @@ export class Redeployer {
    * @throws why it cannot be deployed, if there is no older generation to keep running instead
    */
   async begin(first: Prepared, targets: WatchTargets): Promise<void> {
+    const beginning = this.#beginWith(first, targets);
+    // What changes meanwhile is deployed after it: of two deploys at once, the older could be the last to switch.
+    this.#working = beginning
+      .catch(() => undefined)
+      .then(() => this.#deployAll())
+      .finally(() => {
+        this.#working = null;
+      });
+    await beginning;
+  }
+
+  async #beginWith(first: Prepared, targets: WatchTargets): Promise<void> {
     await this.#watcher?.update(targets);
     try {
       await this.#activate(first);

@@ -159,3 +159,15 @@ t.test("the order of promotions counts, whatever the wall clock says", async (t)
   s.exits("a", 3);
   t.equal(s.current, "/one");
 });
+
+t.test("an agent that worked here and cannot be started any more is no reason to go back", async (t) => {
+  const s = broken(proven()).healthy("a").holding("start");
+  s.exit("a");
+  for (let start = 0; start < 5; start += 1) {
+    s.waitUntil(() => s.agent("a").startingRun !== null);
+    const runId = s.agent("a").startingRun?.runId ?? "";
+    s.send({ type: "start-failed", agent: "a", runId, code: "AGENT_E_PORT_IN_USE", message: "taken" });
+  }
+  t.same(rollbacks(s), []);
+  t.match(whyNot(s), ["restarts-exhausted"]);
+});

@@ -49,7 +49,9 @@ export function judgeRollback(state: State, name: string, now: Instant): Rollbac
       why:
         differing.length > 0
           ? `${name} or the host differs from the known-good generation`
-          : `${name} and the host are the same in every known-good generation`,
+          : possible.length > 0
+            ? `${name} and the host are the same in every known-good generation`
+            : "there is no generation to compare with",
     },
     notExternal(agent),
     budgetLeft(state, generation),

@@ -18,7 +18,8 @@ export function onStartFailed(turn: Turn, event: Extract<Event, { type: "start-f
   if (digest === null || !isStillWanted(turn, event.agent, digest)) return;
   bookFailure(turn, event.agent, {
     cause: "start-failed",
-    fault: "own",
+    // What could be started in this generation and now cannot has lost something around it: a port, a file, a disk.
+    fault: agentOf(turn, event.agent)?.provenInGeneration === true ? "unknown" : "own",
     action: "agent.start-failed",
     run: event.runId,
     details: { code: event.code, message: event.message },

@@ -1,6 +1,7 @@
 import { type Handler, messageOf } from "@daruma/base";
 import { watchdErrors } from "../catalogue.ts";
 import { refuseRollback } from "../policy/operator.ts";
+import type { State } from "../policy/state.ts";
 import type { Clock, GenerationInfo, Generations } from "../ports.ts";
 import { generationsOf, statusOf } from "./status.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -52,10 +53,13 @@ async function rollback(options: ApiOptions, to: number | undefined): Promise<ob
   await intend(options, "generation.rollback-request", target, { from });
   // Somebody else may have been faster while the ledger wrote.
   refuse(supervisor, target);
+  const before = supervisor.state.turn;
   supervisor.dispatch({ type: "operator-rollback", target: target.path, targetNumber: target.number });
+  // What was queued before it may have made it impossible; then there is nothing to wait for.
   const state = await supervisor.until(
-    ({ rollback: under, generation }) => under?.target === target.path || generation?.path === target.path,
+    (now) => now.turn > before && (isUnderWay(now, target.path) || refuseRollback(now, target.path) !== null),
   );
+  if (!isUnderWay(state, target.path)) refuse(supervisor, target);
   return {
     schemaVersion: 1,
     id: state.rollback?.id ?? null,
@@ -63,6 +67,10 @@ async function rollback(options: ApiOptions, to: number | undefined): Promise<ob
     target: target.path,
     targetNumber: target.number,
   };
+}
+
+function isUnderWay({ rollback: under, generation }: State, target: string): boolean {
+  return under?.target === target || generation?.path === target;
 }
 
 /** A person's destructive command is carried out only if it can be recorded first. */

@@ -41,7 +41,7 @@ const generation: CurrentGeneration = {
 };
 
 /** An engine whose journal is written only when the test lets it. */
-function engineWith() {
+function engineWith(bootId = "b") {
   const log: string[] = [];
   const writes: {
     readonly delta: Delta;
@@ -60,7 +60,7 @@ function engineWith() {
     log: () => {},
   });
   const engine = new Engine({
-    state: initialState({ epoch: "e", bootId: "b", seed: 1 }),
+    state: initialState({ epoch: "e", bootId, seed: 1 }),
     clock,
     outbox,
     journal: {
@@ -146,4 +146,15 @@ t.test("a journal that cannot be written ends this watchd before anything is don
   t.same(world.commands, []);
   world.engine.dispatch({ type: "tick" });
   t.equal(world.writes.length, 1, "and it takes no more events");
+});
+
+t.test("what changed in a round that needed no write is in the next write", async (t) => {
+  const world = engineWith("an older boot");
+  world.engine.dispatch({ type: "boot", bootId: "b" });
+  t.equal(world.writes.length, 0, "booting alone asks for nothing and says nothing");
+  world.engine.note({ action: "watchd.start", subject: "watchd", at: 1_000, severity: "info", details: {} });
+  const write = await nextWrite(world, 1);
+  t.equal(write.delta.state.bootId, "b");
+  write.done();
+  world.engine.close();
 });

@@ -27,6 +27,8 @@ const longestSleepMs = 60_000;
 export class Engine {
   readonly #options: EngineOptions;
   #state: State;
+  /** What the journal holds: a round that needs no write is part of the next one's delta. */
+  #durable: State;
   #events: Event[] = [];
   #notes: LedgerRecord[] = [];
   #working = false;
@@ -37,6 +39,7 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#state = options.state;
+    this.#durable = options.state;
   }
 
   /** The state whose intents are all durable, or will be before anything comes of them. */
@@ -93,7 +96,6 @@ export class Engine {
 
   /** All that has gathered is judged together and costs one write. */
   async #round(): Promise<void> {
-    const before = this.#state;
     const commands: Command[] = [];
     const records = this.#notes.splice(0);
     for (const event of this.#events.splice(0)) {
@@ -103,17 +105,22 @@ export class Engine {
       records.push(...taken.records);
     }
     const added = this.#options.outbox.number(records);
-    if (added.length > 0 || commands.some((command) => command.type !== "probe"))
-      await this.#persist(before, added);
+    if (added.length > 0 || commands.some((command) => command.type !== "probe")) await this.#persist(added);
     for (const command of commands) this.#options.execute(command);
     this.#options.outbox.send(added);
   }
 
-  async #persist(before: State, added: ReturnType<Outbox["number"]>): Promise<void> {
+  async #persist(added: ReturnType<Outbox["number"]>): Promise<void> {
+    const { journal } = this.#options;
+    const state = this.#state;
+    if (!(journal.nearlyFull && (await this.#compact(added)))) await this.#append(state, added);
+    this.#durable = state;
+  }
+
+  async #append(state: State, added: ReturnType<Outbox["number"]>): Promise<void> {
     const { journal, outbox } = this.#options;
-    if (journal.nearlyFull && (await this.#compact(added))) return;
     const { nextEntry, acknowledged } = outbox;
-    await journal.append(encode(deltaBetween(before, this.#state, { nextEntry, added, acknowledged })));
+    await journal.append(encode(deltaBetween(this.#durable, state, { nextEntry, added, acknowledged })));
   }
 
   /** False where there is no room for a snapshot; what room is left still takes records. */

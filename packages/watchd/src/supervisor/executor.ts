@@ -73,17 +73,15 @@ async function probe(options: ExecutorOptions, command: Extract<Command, { type:
   options.dispatch({ type: "probed", agent, runId, outcome });
 }
 
+/** A closure that cannot be read says nothing good about the generation either: it is not promoted. */
 async function verifyClosure(options: ExecutorOptions, path: string): Promise<void> {
-  options.dispatch({ type: "closure-verified", path, problems: await problemsOf(options.world, path) });
+  const problems = await problemsOf(options.world, path).catch((error) => [messageOf(error)]);
+  options.dispatch({ type: "closure-verified", path, problems });
 }
 
 async function problemsOf(world: World, path: string): Promise<readonly string[]> {
-  try {
-    const verdict = await world.generations.verifyClosure(path);
-    return verdict.ok ? [] : verdict.problems;
-  } catch (error) {
-    return [messageOf(error)];
-  }
+  const verdict = await world.generations.verifyClosure(path);
+  return verdict.ok ? [] : verdict.problems;
 }
 
 async function promote(options: ExecutorOptions, path: string, promotedAt: number): Promise<void> {
@@ -96,7 +94,10 @@ async function promote(options: ExecutorOptions, path: string, promotedAt: numbe
   }
 }
 
-/** The closure is verified right before the switch: a target that was good once may have been damaged since. */
+/**
+ * The closure is verified right before the switch: a target that was good once may have been damaged since. Damage
+ * strikes it off for good; an error in reading it may pass, and is a failed attempt.
+ */
 async function rollback(
   options: ExecutorOptions,
   command: Extract<Command, { type: "rollback" }>,

@@ -62,11 +62,17 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
     log: options.log,
   });
   let current: CurrentGeneration | null = null;
-  const refresh = async () => {
+  const look = async () => {
     const [now, knownGood] = [await world.generations.current(), await world.generations.knownGood()];
     if (now === null) return;
     current = now;
     engine.dispatch({ type: "generation", current: now, knownGood });
+  };
+  // One look at a time: of two at once, the older could be told last, and an old generation would seem to have come back.
+  let looking: Promise<void> = Promise.resolve();
+  const refresh = () => {
+    looking = looking.catch(() => undefined).then(look);
+    return looking;
   };
   const execute = createExecutor({
     world,
