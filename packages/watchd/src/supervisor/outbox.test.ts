@@ -1,6 +1,11 @@
+import { defineErrors, exitCode } from "@daruma/base";
 import t from "tap";
 import type { LedgerRecord } from "../policy/events.ts";
 import { type LedgerPort, Outbox, type OutboxOptions } from "./outbox.ts";
+
+const errors = defineErrors({
+  LEDGER_E_BAD_REQUEST: { summary: "Refused.", remedy: "Correct it.", exit: exitCode.error },
+});
 
 type Entry = Parameters<LedgerPort["append"]>[0];
 
@@ -99,5 +104,35 @@ t.test("an outbox that is recovered from the journal goes on with the numbers it
     [7, 8],
   );
   t.equal(outbox.acknowledged, 8);
+  await outbox.close();
+});
+
+t.test("an entry that the ledger can never take goes without its details, and blocks nobody", async (t) => {
+  const written: Entry[] = [];
+  const connect = async (): Promise<LedgerPort> => {
+    let refused = false;
+    return {
+      append: async (entry) => {
+        // As ledgerd does: what follows a refused entry of an outbox would take its place.
+        if (refused) throw new Error("out of order");
+        refused = entry.subject.length > 256;
+        if (refused) throw errors.make("LEDGER_E_BAD_REQUEST", "the subject is too long");
+        written.push(entry);
+      },
+      close: async () => {},
+    };
+  };
+  const outbox = outboxWith({ connect });
+  outbox.start();
+  outbox.send(outbox.number([recordOf("x".repeat(300)), recordOf("next")]));
+  await outbox.settle(10_000);
+  t.same(
+    written.map((entry) => [entry.subject.length, entry.key?.n]),
+    [
+      [200, 1],
+      [4, 2],
+    ],
+  );
+  t.equal(written[0]?.details.withheld, "LEDGER_E_BAD_REQUEST");
   await outbox.close();
 });

@@ -26,6 +26,9 @@ export interface OutboxOptions {
 
 /** An entry recorded this much after it happened says so. */
 const lateAfterMs = 1_000;
+/** Code units; the ledger takes 256 characters. */
+const longestSubject = 200;
+
 /** Refusals that the same entry would meet again. */
 const faultsOfEntry = new Set(["LEDGER_E_TOO_LARGE", "LEDGER_E_BAD_REQUEST", "JSON_E_NOT_CANONICAL"]);
 const retryMs = { first: 50, most: 2_000 };
@@ -176,11 +179,19 @@ export class Outbox {
     this.#retryLater(error);
   }
 
-  /** One entry that can never be taken must not keep all that follow from being recorded: it goes without its details. */
+  /**
+   * One entry that can never be taken must not keep all that follow from being recorded: it goes without its details,
+   * and with as much of its subject as the ledger takes.
+   */
   #withhold(entry: Waiting, code: string): void {
     const index = this.#queue.indexOf(entry);
     if (index === -1) return;
     this.#options.log(`${code}: the details of entry ${entry.n} (${entry.record.action}) are left out`);
-    this.#queue[index] = { n: entry.n, record: { ...entry.record, details: { withheld: code } } };
+    const { action, subject, at, severity } = entry.record;
+    const short = subject.replaceAll(/\p{Cc}/gu, "?").slice(0, longestSubject);
+    this.#queue[index] = {
+      n: entry.n,
+      record: { action, subject: short || "?", at, severity, details: { withheld: code } },
+    };
   }
 }
