@@ -5,11 +5,12 @@ export NODE_COMPILE_CACHE ?= $(CURDIR)/node_modules/.cache/compile
 installed := node_modules/.package-lock.json
 sources := $(shell find packages scripts templates -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help build demo test check bench generate simulate clean
+.PHONY: help build demo test test-host check bench generate simulate clean
 
 help:
 	@echo "make demo      see a fleet healed and rolled back on this machine (under a minute)"
 	@echo "make test      run every test"
+	@echo "make test-host scenarios on a throw-away host with real systemd and Nix (root)"
 	@echo "make check     format, lint, types, generated files current"
 	@echo "make bench     measure recovery: detected, serving, verified"
 	@echo "make simulate  run the policy against a simulated world (SEED=… RUNS=…)"
@@ -32,6 +33,10 @@ demo: build
 
 test: build
 	node scripts/test.ts $(TESTS)
+
+# Not part of `test` yet: so far the scenarios prove the test host itself. Root, systemd-container and debootstrap.
+test-host: build
+	node scripts/test.ts tests/host/*.test.ts
 
 check: $(installed)
 	biome check .

@@ -1,0 +1,28 @@
+# The activation script of the stand-in, called as `activate TOPLEVEL`: accounts, /etc, the generation's own snippets and
+# then, at the very end, /run/current-system. As in NixOS it goes on after a failure and tells of it with its exit status.
+# Set by the caller: USERS (a table), UPDATE_USERS and SNIPPETS (scripts).
+set -uo pipefail
+export PATH=/usr/sbin:/usr/bin
+umask 0022
+toplevel=$1
+status=0
+
+bash "$UPDATE_USERS" "$USERS" || status=1
+
+# /etc/static is this generation's /etc; what it has is linked from /etc through it, and links to what it does not have
+# any more are removed.
+ln -sfn "$toplevel/etc" /etc/.static.new && mv -T /etc/.static.new /etc/static || status=1
+find /etc -type l -lname '/etc/static/*' -print0 | while IFS= read -r -d '' link; do
+  [ -e "$link" ] || rm -f "$link"
+done
+(cd /etc/static && find . -mindepth 1 \( -type f -o -type l \) -printf '%P\0') | while IFS= read -r -d '' name; do
+  [ "$(readlink "/etc/$name")" != "/etc/static/$name" ] || continue
+  mkdir -p "/etc/$(dirname "$name")"
+  ln -sfn "/etc/static/$name" "/etc/$name.new" && mv -T "/etc/$name.new" "/etc/$name" || exit 1
+done || status=1
+
+bash "$SNIPPETS" "$toplevel" || status=1
+
+ln -sfn "$(readlink -f "$toplevel")" /run/current-system
+ln -sfn /run/current-system /nix/var/nix/gcroots/current-system
+exit "$status"

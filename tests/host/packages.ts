@@ -1,0 +1,97 @@
+/**
+ * What a test host starts with on top of the image: Node and Daruma as packages in its store, and a first, empty generation
+ * as an installer would leave it. Made without booting, kept in the cache, shared by all hosts.
+ */
+import { existsSync } from "node:fs";
+import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { cached, hashOf } from "./cache.ts";
+import { image } from "./image.ts";
+import { run } from "./run.ts";
+
+export const repository = dirname(dirname(import.meta.dirname));
+
+const generation = join(import.meta.dirname, "generation");
+const script = join(import.meta.dirname, "machine", "make-layer.sh");
+const programs = ["agentctl.mjs", "classic_level.node", "ledgerd.mjs", "watchd.mjs"];
+const libexec = ["failed.sh", "rollback.sh"];
+const withinMs = 120_000;
+const builtWithinMs = 10_000;
+
+interface Layer {
+  readonly key: string;
+  readonly lower: readonly string[];
+  /** What is /payload while the commands run. */
+  readonly payload: string;
+  /** Run as root in the host's file system. */
+  readonly commands: string;
+}
+
+/** The layers of a host's disk, the topmost first. Makes what is not in the cache. */
+export async function layers(): Promise<readonly string[]> {
+  const bottom = await image();
+  const withNode = await nodeLayer(bottom);
+  // A copy, so that the layer is made of what its key was made of, whoever builds in the meantime.
+  const payload = await mkdtemp(join(tmpdir(), "daruma-payload-"));
+  try {
+    await copyPrograms(payload);
+    const key = await hashOf([withNode, ...(await filesOf(generation)), ...(await filesOf(payload))]);
+    const commands = `${build("daruma", key)}\n${installation}`;
+    const withDaruma = await layer({ key, lower: [withNode, bottom], payload, commands });
+    return [withDaruma, withNode, bottom];
+  } finally {
+    await rm(payload, { recursive: true, force: true });
+  }
+}
+
+async function nodeLayer(bottom: string): Promise<string> {
+  const node = createRequire(import.meta.url).resolve("node/bin/node");
+  const packages = join(generation, "packages.nix");
+  const key = await hashOf([basename(bottom), { file: script }, { file: packages }, { file: node }]);
+  return layer({ key, lower: [bottom], payload: dirname(node), commands: build("nodejs_24", key) });
+}
+
+async function layer({ key, lower, payload, commands }: Layer): Promise<string> {
+  return cached(`layer-${key}`, async (temporary) => {
+    await run("unshare", ["-m", script, lower.join(":"), temporary, repository, payload, commands], withinMs);
+  });
+}
+
+/** Waits for a moment: a build takes dist/ away first. */
+async function copyPrograms(payload: string): Promise<void> {
+  const sources = [
+    ...programs.map((name) => join(repository, "dist", name)),
+    ...libexec.map((name) => join(repository, "packages", "watchd", "src", "nixos", name)),
+  ];
+  const deadline = performance.now() + builtWithinMs;
+  while (!sources.every((source) => existsSync(source))) {
+    const missing = sources.filter((source) => !existsSync(source)).join(", ");
+    if (performance.now() > deadline) throw new Error(`${missing} is not there; run \`make build\` first`);
+    await delay(50);
+  }
+  for (const source of sources) await cp(source, join(payload, basename(source)));
+}
+
+/** Rooted, so that no scenario's garbage collection takes what no scenario could build again. */
+function build(name: string, hash: string): string {
+  return `
+    mkdir -p /usr/lib/test-host/packages /nix/var/nix/gcroots
+    echo ${hash} >/usr/lib/test-host/packages/${name}
+    nix-build /opt/daruma/tests/host/generation/packages.nix -A ${name} -o /nix/var/nix/gcroots/test-host-${name}`;
+}
+
+/** As nixos-install does it. */
+const installation = `
+  nix-env -p /nix/var/nix/profiles/system --set \
+    "$(nix-build /opt/daruma/tests/host/generation/toplevel.nix --arg configurations '[ ]' --no-out-link)"
+  /nix/var/nix/profiles/system/bin/switch-to-configuration boot`;
+
+async function filesOf(directory: string): Promise<readonly (string | { readonly file: string })[]> {
+  const names = (await readdir(directory)).sort();
+  return names.flatMap((name) => [name, { file: join(directory, name) }]);
+}
+
+if (import.meta.main) process.stdout.write(`${(await layers()).join("\n")}\n`);
