@@ -3,7 +3,14 @@ import type { CurrentGeneration, KnownGood } from "../ports.ts";
 import { escalate, hold } from "./failure.ts";
 import { abandonRollback, completeRollback, failRollback, maxAttempts, retryRollback } from "./rollback.ts";
 import { beginStart, beginStop, retire } from "./start-stop.ts";
-import { type AgentPolicy, type AgentState, type Incident, initialAgent, type Rollback } from "./state.ts";
+import {
+  type AgentPolicy,
+  type AgentState,
+  type Incident,
+  initialAgent,
+  nothingLearned,
+  type Rollback,
+} from "./state.ts";
 import { agentOf, patch, patchAgent, record, setAgent, type Turn } from "./turn.ts";
 
 export function onGeneration(turn: Turn, current: CurrentGeneration, knownGood: readonly KnownGood[]): void {
@@ -103,13 +110,7 @@ function redefined(known: AgentState, policy: AgentPolicy): Partial<AgentState> 
     // What is wrong with the new definition is news, even if the incident is an old one.
     incident: withoutAlerts(known.incident),
     ...(idle ? { phase: "stopped", restartAt: null } : {}),
-    failures: [],
-    evidence: [],
-    failuresInGeneration: 0,
-    provenInGeneration: false,
-    outsideFaults: [],
-    externalFaults: 0,
-    held: false,
+    ...nothingLearned,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { KnownGood } from "../ports.ts";
+import type { LedgerRecord, Severity } from "./events.ts";
 import type { Rollback } from "./state.ts";
 import { agentOf, freshId, patch, patchAgent, record, type Turn } from "./turn.ts";
 
@@ -81,14 +82,8 @@ export function retryRollback(turn: Turn, rollback: Rollback): void {
 /** The target is current: seen from the facts, so it holds after a crash in mid-switch too. */
 export function completeRollback(turn: Turn, rollback: Rollback): void {
   const from = turn.state.generation;
-  patch(turn, { rollback: null });
-  record(turn, {
-    action: "generation.rolled-back",
-    subject: rollback.target,
-    incident: rollback.incident ?? undefined,
-    severity: "warning",
-    details: { rollback: rollback.id, from: rollback.from, tookMs: elapsed(turn, rollback) },
-  });
+  const tookMs = Math.max(0, turn.now.mono - rollback.decided.mono);
+  endRollback(turn, rollback, "generation.rolled-back", "warning", { from: rollback.from, tookMs });
   if (rollback.by === "operator" || rollback.agent === null) return;
   const digest = agentOf(turn, rollback.agent)?.policy.digest ?? "";
   patch(turn, {
@@ -115,28 +110,29 @@ export function completeRollback(turn: Turn, rollback: Rollback): void {
 
 /** The switch did not come about. */
 export function failRollback(turn: Turn, rollback: Rollback, problems: readonly string[]): void {
-  patch(turn, { rollback: null });
-  record(turn, {
-    action: "generation.rollback-failed",
-    subject: rollback.target,
-    incident: rollback.incident ?? undefined,
-    severity: "critical",
-    details: { rollback: rollback.id, problems: [...problems], stillOn: rollback.from },
-  });
+  const details = { problems: [...problems], stillOn: rollback.from };
+  endRollback(turn, rollback, "generation.rollback-failed", "critical", details);
 }
 
 /** Somebody switched while the rollback was on its way: their word counts. */
 export function abandonRollback(turn: Turn, rollback: Rollback, why: string): void {
-  patch(turn, { rollback: null });
-  record(turn, {
-    action: "generation.rollback-abandoned",
-    subject: rollback.target,
-    incident: rollback.incident ?? undefined,
-    severity: "warning",
-    details: { rollback: rollback.id, why },
-  });
+  endRollback(turn, rollback, "generation.rollback-abandoned", "warning", { why });
 }
 
-function elapsed(turn: Turn, rollback: Rollback): number {
-  return Math.max(0, turn.now.mono - rollback.decided.mono);
+/** However it ended: nothing is under way any more, and the ledger says how. */
+function endRollback(
+  turn: Turn,
+  rollback: Rollback,
+  action: string,
+  severity: Severity,
+  details: LedgerRecord["details"],
+): void {
+  patch(turn, { rollback: null });
+  record(turn, {
+    action,
+    subject: rollback.target,
+    incident: rollback.incident ?? undefined,
+    severity,
+    details: { rollback: rollback.id, ...details },
+  });
 }

@@ -201,6 +201,17 @@ export const noProbe: ProbeState = {
   failing: 0,
 };
 
+/** What the failures and proofs of one definition of an agent teach; another definition begins without them. */
+export const nothingLearned = {
+  failures: [],
+  evidence: [],
+  failuresInGeneration: 0,
+  provenInGeneration: false,
+  outsideFaults: [],
+  externalFaults: 0,
+  held: false,
+} as const satisfies Partial<AgentState>;
+
 export function initialAgent(policy: AgentPolicy): AgentState {
   return {
     policy,
@@ -214,13 +225,7 @@ export function initialAgent(policy: AgentPolicy): AgentState {
     failedStops: 0,
     restartAt: null,
     incident: null,
-    failures: [],
-    evidence: [],
-    failuresInGeneration: 0,
-    provenInGeneration: false,
-    outsideFaults: [],
-    externalFaults: 0,
-    held: false,
+    ...nothingLearned,
     waitsFor: null,
     probe: noProbe,
   };
