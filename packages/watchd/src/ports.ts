@@ -18,7 +18,9 @@ export interface Run {
 export type ExitCause =
   | { readonly kind: "exit"; readonly code: number }
   | { readonly kind: "signal"; readonly signal: string }
-  /** The run was adopted from an earlier watchd, which alone could have waited for it. */
+  /** Somebody else had it stopped through the service manager: a person, or a switch that changes it. */
+  | { readonly kind: "stopped" }
+  /** Nobody saw it: the run was adopted from an earlier watchd, or what would have told is lost. */
   | { readonly kind: "unknown" };
 
 export interface RunExit {
@@ -45,6 +47,12 @@ export interface ServiceManager {
   stop(runId: string, policy: StopPolicy): Promise<{ readonly forced: boolean }>;
   /** Called once for each run that ends, stopped or not, as soon as it is seen. */
   onExit(listener: (exit: RunExit) => void): void;
+  /** Called when there may be a run that nobody here has started: a hint to list. */
+  onFound(listener: () => void): void;
+  /** The agents that a person has stopped: kept on disk, so that they stay stopped across switches and reboots. */
+  stopped(): Promise<ReadonlySet<string>>;
+  /** Durable. Stops and starts nothing by itself. */
+  setStopped(agent: string, stopped: boolean): Promise<void>;
   /** Resident memory of the whole run in bytes, for the runs asked for that are alive. */
   memory(runIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Stops watching. Agents keep running. */
@@ -103,7 +111,12 @@ export interface Generations {
    * whatever is current is left.
    */
   switchTo(path: string, order?: SwitchOrder): Promise<Verdict>;
-  /** Called after the current generation may have changed: a hint to ask again. */
+  /**
+   * Whether a switch is under way, whoever began it. Until it ends the service manager may have the agents of either
+   * generation, so that what runs is no evidence of anything.
+   */
+  switching(): Promise<boolean>;
+  /** Called after the current generation may have changed, and when a switch has ended: a hint to ask again. */
   onSwitch(listener: () => void): void;
   close(): Promise<void>;
 }

@@ -168,6 +168,11 @@ class Directory implements DirectoryGenerations {
     return names.map((name) => this.#path(name));
   }
 
+  /** The link that says which generation is current moves at once. */
+  async switching(): Promise<boolean> {
+    return false;
+  }
+
   onSwitch(listener: () => void): void {
     this.#listeners.push(listener);
     this.#watcher ??= watch(this.#layout.profiles, (_, file) => {

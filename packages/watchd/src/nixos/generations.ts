@@ -50,8 +50,8 @@ class NixosGenerations implements Generations {
   readonly #hints: SwitchHints;
   /** What was current when nothing was being switched, as far as anybody was told. */
   #settled: CurrentGeneration | null = null;
-  /** Monotonic instant at which another system was first seen to be current in mid-switch. */
-  #movingSince: number | null = null;
+  /** Monotonic instant at which the switch that is under way was first seen. */
+  #switchSince: number | null = null;
 
   constructor(site: Site, limits: NixosLimits) {
     this.#site = site;
@@ -68,9 +68,8 @@ class NixosGenerations implements Generations {
   async current(): Promise<CurrentGeneration | null> {
     const path = await currentPath(this.#site);
     if (path === null) return null;
-    const settled = this.#settled;
-    if (settled !== null && settled.path !== path && (await this.#isMoving())) return settled;
-    this.#movingSince = null;
+    const [moving, settled] = [await this.switching(), this.#settled];
+    if (moving && settled !== null && settled.path !== path) return settled;
     const [number, manifest] = [await numberOfPath(this.#site, path), await this.#manifests.of(path)];
     this.#settled = { number, path, manifest };
     return this.#settled;
@@ -134,6 +133,16 @@ class NixosGenerations implements Generations {
     return verdict([]);
   }
 
+  /** As long as `settleMs` at most: a switch that does not end must not blind the watchdog. */
+  async switching(): Promise<boolean> {
+    if (!(await switchUnderWay(this.#site))) {
+      this.#switchSince = null;
+      return false;
+    }
+    this.#switchSince ??= performance.now();
+    return performance.now() - this.#switchSince < this.#limits.settleMs;
+  }
+
   onSwitch(listener: () => void): void {
     this.#hints.listen(listener);
   }
@@ -141,12 +150,6 @@ class NixosGenerations implements Generations {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#hints.close();
-  }
-
-  async #isMoving(): Promise<boolean> {
-    if (!(await switchUnderWay(this.#site))) return false;
-    this.#movingSince ??= performance.now();
-    return performance.now() - this.#movingSince < this.#limits.settleMs;
   }
 
   /** Our own switch has ended; somebody else's that began right then must not hide it. */

@@ -11,8 +11,13 @@ export type Event =
       readonly current: CurrentGeneration;
       readonly knownGood: readonly KnownGood[];
     }
-  /** Everything that is alive, as listed at the monotonic instant `takenAt` or later. */
-  | { readonly type: "runs"; readonly runs: readonly Run[]; readonly takenAt: number }
+  /** Everything that is alive, as listed at the monotonic instant `takenAt` or later, and what a person has stopped. */
+  | {
+      readonly type: "runs";
+      readonly runs: readonly Run[];
+      readonly stopped: readonly string[];
+      readonly takenAt: number;
+    }
   | { readonly type: "started"; readonly run: Run }
   | {
       readonly type: "start-failed";
@@ -45,6 +50,15 @@ export type Event =
       readonly targetNumber: number | null;
     }
   | { readonly type: "operator-allow"; readonly path: string }
+  /** A person wants the agent to run again, however it came to be stopped. */
+  | { readonly type: "operator-start"; readonly agent: string }
+  /** The Node-free program has left the generation `from` because watchd could not stay up in it (failed.sh). */
+  | {
+      readonly type: "left-without-watchd";
+      readonly from: string;
+      readonly number: number;
+      readonly incident: string;
+    }
   | { readonly type: "drain" }
   | { readonly type: "tick" };
 

@@ -75,6 +75,10 @@ export function recover(turn: Turn, name: string): void {
     patchAgent(turn, name, { phase: "stopped", restartAt: null });
     return;
   }
+  if (agent.stoppedBy !== null) {
+    patchAgent(turn, name, { phase: "stopped", restartAt: null, incident: null });
+    return;
+  }
   if (turn.state.rollback?.agent === name) {
     // It asked for this rollback, and what comes of that decides how it goes on.
     patchAgent(turn, name, { phase: "backoff", restartAt: null });

@@ -2,7 +2,7 @@ import type { AgentManifest } from "@daruma/config";
 import type { CurrentGeneration, KnownGood } from "../ports.ts";
 import { escalate, hold } from "./failure.ts";
 import { abandonRollback, completeRollback, failRollback, maxAttempts, retryRollback } from "./rollback.ts";
-import { beginStart, beginStop, retire } from "./start-stop.ts";
+import { beginStart, beginStop, byPerson, retire } from "./start-stop.ts";
 import {
   type AgentPolicy,
   type AgentState,
@@ -10,6 +10,7 @@ import {
   initialAgent,
   nothingLearned,
   type Rollback,
+  unlessByPerson,
 } from "./state.ts";
 import { agentOf, patch, patchAgent, record, setAgent, type Turn } from "./turn.ts";
 
@@ -70,7 +71,8 @@ function applyManifest(turn: Turn, agents: Readonly<Record<string, AgentManifest
     // One that was removed may still be on its way out, and comes back.
     if (known?.declared !== true) change.added.push(name);
     else if (!same) change.changed.push(name);
-    if (known === undefined) setAgent(turn, name, initialAgent(policy));
+    if (known === undefined)
+      setAgent(turn, name, initialAgent(policy, turn.state.stopped.includes(name) ? "person" : null));
     else patchAgent(turn, name, same ? kept(known, policy) : redefined(known, policy));
   }
   for (const [name, { declared }] of Object.entries(turn.state.agents)) {
@@ -90,6 +92,7 @@ function kept(known: AgentState, policy: AgentPolicy): Partial<AgentState> {
   return {
     policy,
     declared: true,
+    stoppedBy: unlessByPerson(known.stoppedBy),
     incident: alertsAreNew ? withoutAlerts(known.incident) : known.incident,
     evidence: [],
     failuresInGeneration: 0,
@@ -107,6 +110,7 @@ function redefined(known: AgentState, policy: AgentPolicy): Partial<AgentState> 
   return {
     policy,
     declared: true,
+    stoppedBy: unlessByPerson(known.stoppedBy),
     // What is wrong with the new definition is news, even if the incident is an old one.
     incident: withoutAlerts(known.incident),
     ...(idle ? { phase: "stopped", restartAt: null } : {}),
@@ -123,6 +127,7 @@ export function converge(turn: Turn, name: string): void {
   if (agent === undefined || !turn.state.surveyed) return;
   if (turn.state.draining) drain(turn, name, agent);
   else if (!agent.declared) retire(turn, name);
+  else if (agent.stoppedBy !== null) keepStopped(turn, name, agent);
   else if (agent.run !== null) {
     if (agent.phase !== "stopping" && agent.run.digest !== agent.policy.digest)
       beginStop(turn, name, "replace", "this generation changes it");
@@ -133,6 +138,12 @@ function drain(turn: Turn, name: string, agent: AgentState): void {
   if (agent.run === null) {
     if (agent.phase === "backoff") patchAgent(turn, name, { phase: "stopped", restartAt: null });
   } else if (agent.phase !== "stopping") beginStop(turn, name, "replace", "everything is being stopped");
+}
+
+function keepStopped(turn: Turn, name: string, agent: AgentState): void {
+  if (agent.run !== null) {
+    if (agent.phase !== "stopping") beginStop(turn, name, "replace", byPerson);
+  } else if (agent.startingRun === null) patchAgent(turn, name, { phase: "stopped", restartAt: null });
 }
 
 /** An agent in backoff without a time has asked for a rollback: until that is settled, it waits. */

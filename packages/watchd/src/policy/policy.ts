@@ -16,6 +16,7 @@ import {
   watchProbation,
 } from "./probation.ts";
 import { onExited, onMemory, onStarted, onStartFailed, onStopFailed, onStopped } from "./runs.ts";
+import { onLeftWithoutWatchd, onOperatorStart } from "./standstill.ts";
 import { askStop, beginStart } from "./start-stop.ts";
 import type { AgentState, State } from "./state.ts";
 import { onBoot, onSurvey } from "./survey.ts";
@@ -76,6 +77,10 @@ function apply(turn: Turn, event: Event): void {
       return onOperatorRollback(turn, event.target, event.targetNumber);
     case "operator-allow":
       return onOperatorAllow(turn, event.path);
+    case "operator-start":
+      return onOperatorStart(turn, event.agent);
+    case "left-without-watchd":
+      return onLeftWithoutWatchd(turn, event);
     case "drain":
       return onDrain(turn);
     case "tick":

@@ -2,6 +2,7 @@ import type { ExitCause, Run } from "../ports.ts";
 import type { Event } from "./events.ts";
 import { bookFailure, raiseAlert, recover, temporaryFailure } from "./failure.ts";
 import { converge } from "./generation.ts";
+import { onStoppedOutside } from "./standstill.ts";
 import { beginStart, beginStop, beginVerifying, retire, stopStray } from "./start-stop.ts";
 import { type AgentPolicy, type AgentState, initialAgent } from "./state.ts";
 import { agentOf, patchAgent, record, setAgent, type Turn } from "./turn.ts";
@@ -31,7 +32,8 @@ export function onExited(turn: Turn, name: string, runId: string, cause: ExitCau
   const before = agentOf(turn, name);
   const digest = forgetRun(turn, name, runId);
   if (before === undefined || digest === null || !isStillWanted(turn, name, digest)) return;
-  settleExit(turn, name, before, runId, cause);
+  if (cause.kind === "stopped") onStoppedOutside(turn, name, before, runId);
+  else settleExit(turn, name, before, runId, cause);
 }
 
 /** A start that an earlier watchd had asked for has left nothing behind: it was never carried out, or it died unseen. */

@@ -1,5 +1,5 @@
 import type { Run } from "../ports.ts";
-import { type AgentState, noProbe, type RunState } from "./state.ts";
+import { type AgentState, noProbe, type RunState, unlessByPerson } from "./state.ts";
 import { agentOf, freshId, patchAgent, record, removeAgent, type Turn } from "./turn.ts";
 
 /** Probes of an unproven run come at this interval at first, doubling up to `slowestProbeMs` or the declared one. */
@@ -11,7 +11,8 @@ export function beginStart(turn: Turn, name: string): void {
   const before = agentOf(turn, name);
   if (before?.run !== null || before.startingRun !== null)
     throw new Error(`${name} has a run or will have one`);
-  if (!turn.state.surveyed || turn.state.draining || before.strays.length > 0) {
+  const barred = turn.state.draining || before.stoppedBy !== null || before.strays.length > 0;
+  if (!turn.state.surveyed || barred) {
     patchAgent(turn, name, { phase: "stopped", restartAt: null });
     return;
   }
@@ -82,12 +83,14 @@ export function retire(turn: Turn, name: string): void {
 }
 
 const notDeclared = "this generation does not have it";
+export const byPerson = "a person has stopped it";
 
 /** The run exists: now it has to prove itself, if it is still wanted at all. */
 export function beginVerifying(turn: Turn, name: string, run: Run, adopted: boolean): void {
   const before = agentOf(turn, name);
   const agent = patchAgent(turn, name, {
     phase: "verifying",
+    stoppedBy: unlessByPerson(before?.stoppedBy ?? null),
     run: runStateOf(turn, run, before?.startingRun?.runId === run.runId ? before.startingRun.askedAt : null),
     startingRun: null,
     restartAt: null,
@@ -104,6 +107,7 @@ export function beginVerifying(turn: Turn, name: string, run: Run, adopted: bool
   }
   if (!agent.declared) beginStop(turn, name, "remove", notDeclared);
   else if (turn.state.draining) beginStop(turn, name, "replace", "everything is being stopped");
+  else if (agent.stoppedBy === "person") beginStop(turn, name, "replace", byPerson);
   else if (run.digest !== agent.policy.digest)
     beginStop(turn, name, "replace", "another definition is wanted by now");
 }

@@ -60,6 +60,12 @@ export interface AgentState {
   /** Whether the current generation has it; one that it has not is on its way out. */
   readonly declared: boolean;
   readonly phase: Phase;
+  /**
+   * Why it is not to run although it is declared. `person`: a person has stopped it, until a person starts it. `outside`:
+   * its run was stopped behind our back, by systemctl or a switch; until it is started in the same way, a switch has
+   * been made, or the machine boots.
+   */
+  readonly stoppedBy: "person" | "outside" | null;
   readonly run: RunState | null;
   /** The run that is being started; `askedAt` is a monotonic instant. */
   readonly startingRun: { readonly runId: string; readonly digest: string; readonly askedAt: number } | null;
@@ -166,6 +172,8 @@ export interface State {
   readonly quarantine: readonly Quarantined[];
   /** False from boot until what is alive has been listed: nothing is started or stopped before that. */
   readonly surveyed: boolean;
+  /** What a person has stopped, declared or not, as the last survey told. */
+  readonly stopped: readonly string[];
   /** Everything is being stopped for good; nothing is started any more. */
   readonly draining: boolean;
 }
@@ -188,6 +196,7 @@ export function initialState(options: { epoch: string; bootId: string; seed: num
     spentBudget: {},
     quarantine: [],
     surveyed: false,
+    stopped: [],
     draining: false,
   };
 }
@@ -212,11 +221,12 @@ export const nothingLearned = {
   held: false,
 } as const satisfies Partial<AgentState>;
 
-export function initialAgent(policy: AgentPolicy): AgentState {
+export function initialAgent(policy: AgentPolicy, stoppedBy: AgentState["stoppedBy"] = null): AgentState {
   return {
     policy,
     declared: true,
     phase: "stopped",
+    stoppedBy,
     run: null,
     startingRun: null,
     endedRun: null,
@@ -229,4 +239,9 @@ export function initialAgent(policy: AgentPolicy): AgentState {
     waitsFor: null,
     probe: noProbe,
   };
+}
+
+/** What a run, a switch or a boot makes of a stop behind our back: it is over. A person's stop is not. */
+export function unlessByPerson(stoppedBy: AgentState["stoppedBy"]): AgentState["stoppedBy"] {
+  return stoppedBy === "person" ? "person" : null;
 }

@@ -101,7 +101,7 @@ t.test("a list that was begun before a run was known says nothing about it", asy
   const s = alone().exit("a");
   const takenAt = s.mono;
   s.wait(100);
-  s.send({ type: "runs", runs: [], takenAt });
+  s.send({ type: "runs", runs: [], stopped: [], takenAt });
   t.equal(s.agent("a").phase, "verifying");
 });
 
@@ -114,7 +114,7 @@ t.test("the same when the wall clock is set forward as the run starts", async (t
   s.mono += 5;
   s.wall += 3_600_000;
   s.send({ type: "started", run });
-  s.send({ type: "runs", runs: [], takenAt });
+  s.send({ type: "runs", runs: [], stopped: [], takenAt });
   t.equal(s.agent("a").phase, "verifying");
 });
 

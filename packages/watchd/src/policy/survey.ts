@@ -3,8 +3,9 @@ import type { Event } from "./events.ts";
 import { converge } from "./generation.ts";
 import { orderRollback } from "./rollback.ts";
 import { afterStop, meetStray, onExited, onStartLost, strayIsGone } from "./runs.ts";
+import { followPerson } from "./standstill.ts";
 import { askStop, beginVerifying, stopStray } from "./start-stop.ts";
-import { type AgentState, noProbe } from "./state.ts";
+import { type AgentState, noProbe, unlessByPerson } from "./state.ts";
 import { agentOf, patch, patchAgent, type Turn } from "./turn.ts";
 
 type Survey = Extract<Event, { type: "runs" }>;
@@ -37,6 +38,7 @@ function afterReboot(turn: Turn, agent: AgentState): Partial<AgentState> {
   const idle = agent.phase === "completed" || agent.phase === "failed";
   return {
     phase: idle ? agent.phase : "stopped",
+    stoppedBy: unlessByPerson(agent.stoppedBy),
     run: null,
     startingRun: null,
     endedRun: null,
@@ -62,6 +64,7 @@ export function onSurvey(turn: Turn, event: Survey): void {
   // Without a generation every run would be a stranger: somebody's agents are not stopped because a file cannot be read.
   if (turn.state.generation === null && !turn.state.draining && event.runs.length > 0) return;
   patch(turn, { surveyed: true });
+  followPerson(turn, event.stopped);
   const orphaned = new Set(first ? stopping(turn) : []);
   for (const run of first ? bestFirst(turn, event.runs) : event.runs)
     meetRun(turn, run, event.takenAt, first);
@@ -73,11 +76,10 @@ export function onSurvey(turn: Turn, event: Survey): void {
   for (const name of Object.keys(turn.state.agents)) {
     missStrays(turn, name, alive);
   }
-  if (!first) return;
   for (const name of Object.keys(turn.state.agents)) {
     converge(turn, name);
   }
-  if (turn.state.rollback !== null) orderRollback(turn, turn.state.rollback);
+  if (first && turn.state.rollback !== null) orderRollback(turn, turn.state.rollback);
 }
 
 function stopping(turn: Turn): readonly string[] {
@@ -100,10 +102,27 @@ function meetRun(turn: Turn, run: Run, takenAt: number, first: boolean): void {
   const stray = agent?.strays.find(({ runId }) => runId === run.runId);
   if (stray?.asked === true) return;
   const expected = agent?.startingRun?.runId === run.runId;
-  const usable = first && agent?.run === null && agent.declared && agent.policy.digest === run.digest;
+  const usable =
+    agent?.declared === true && agent.policy.digest === run.digest && isVacant(agent, run, takenAt, first);
   if (stray !== undefined) stopStray(turn, run.agent, run.runId);
-  else if (expected || usable) beginVerifying(turn, run.agent, run, first);
+  else if (expected || usable) beginVerifying(turn, run.agent, run, first || !expected);
   else meetStray(turn, run);
+}
+
+/**
+ * Whether a run that nobody here has asked for may be the agent's own: a person has started it by hand, or systemd as the
+ * safety net. Another watchd's start may still be in the books when this one comes up.
+ */
+function isVacant(
+  { run, endedRun, ...agent }: AgentState,
+  found: Run,
+  takenAt: number,
+  first: boolean,
+): boolean {
+  if (run !== null || agent.stoppedBy === "person" || agent.strays.length > 0) return false;
+  if (first) return true;
+  const fresh = endedRun === null || (endedRun.at < takenAt && endedRun.runId !== found.runId);
+  return agent.startingRun === null && fresh;
 }
 
 /** A stray whose stop is on its way ends with the answer to it; one whose stop had failed may have gone by itself. */

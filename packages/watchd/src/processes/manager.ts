@@ -1,8 +1,10 @@
 import { closeSync } from "node:fs";
+import { join } from "node:path";
 import { messageOf } from "@daruma/base";
 import type { StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import type { ExitCause, Run, RunExit, ServiceManager, StartRequest } from "../ports.ts";
+import { createStopFiles, type StopFiles } from "../stop-files.ts";
 import { removeCredentials, removeOtherCredentials } from "./credentials.ts";
 import { type EndingContext, endGracefully, kill } from "./ending.ts";
 import { discard, launch, type Prepared, prepare } from "./launch.ts";
@@ -53,12 +55,14 @@ class ProcessManager implements ServiceManager {
   readonly #runs = new Map<string, TrackedRun>();
   readonly #listeners: ((exit: RunExit) => void)[] = [];
   readonly #context: EndingContext;
+  readonly #stopFiles: StopFiles;
   #look: NodeJS.Timeout | null = null;
   #recovered = false;
   #closed = false;
 
   constructor(site: Site) {
     this.#site = site;
+    this.#stopFiles = createStopFiles(join(site.stateDir, "stopped"));
     this.#context = { owner: site.owner, waits: createWaits(), observe: (run) => this.#observe(run) };
   }
 
@@ -100,6 +104,17 @@ class ProcessManager implements ServiceManager {
 
   onExit(listener: (exit: RunExit) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Nobody but us starts a child of ours. */
+  onFound(): void {}
+
+  stopped(): Promise<ReadonlySet<string>> {
+    return this.#stopFiles.list();
+  }
+
+  setStopped(agent: string, stopped: boolean): Promise<void> {
+    return this.#stopFiles.set(agent, stopped);
   }
 
   async memory(runIds: readonly string[]): Promise<ReadonlyMap<string, number>> {

@@ -17,6 +17,9 @@ const mischief: readonly (readonly [number, Mischief])[] = [
   [1, deployAgain],
   [1, aPersonRollsBack],
   [1, aPersonAllows],
+  [1, aPersonStops],
+  [1, aPersonStarts],
+  [0.7, aRunIsStoppedBehindOurBack],
   [2, watchdIsKilled],
   [2, watchdIsKilledInMidAction],
   [1, watchdStalls],
@@ -110,6 +113,36 @@ function aPersonAllows({ profile, random }: World, watchd: Watchd): void {
   watchd.send({ type: "operator-allow", path }, 0);
 }
 
+function aPersonStops({ machine, profile, random }: World): void {
+  const agents = Object.keys(profile.current?.manifest.agents ?? {});
+  if (agents.length > 0) machine.stopped.add(random.pick(agents));
+}
+
+function aPersonStarts({ machine, profile, random }: World, watchd: Watchd): void {
+  const agents = Object.keys(profile.current?.manifest.agents ?? {});
+  const stopped = [...machine.stopped];
+  if (agents.length === 0) return;
+  start(machine, watchd, random.pick(stopped.length > 0 && random.chance(0.7) ? stopped : agents));
+}
+
+export function start(machine: World["machine"], watchd: Watchd, agent: string): void {
+  machine.stopped.delete(agent);
+  watchd.send({ type: "operator-start", agent }, 0);
+}
+
+/** As `systemctl stop` does it; somebody may start it in the same way later. */
+function aRunIsStoppedBehindOurBack(world: World): void {
+  const process = anyProcess(world);
+  if (process === null) return;
+  process.stopAsked = true;
+  world.machine.end(process, { kind: "stopped" });
+  const { agent } = process.run;
+  later(world, world.random.delay(100, 60_000), () => {
+    const digest = world.profile.current?.manifest.agents[agent]?.digest;
+    if (digest !== undefined && world.machine.aliveOf(agent).length === 0) appear(world, agent, digest);
+  });
+}
+
 function watchdIsKilled({ random }: World, watchd: Watchd): void {
   watchd.kill(random.delay(20, 20_000));
 }
@@ -146,9 +179,14 @@ function theWallClockJumps({ machine, random }: World): void {
 }
 
 /** A run that watchd has not started: left over from somebody's experiment. */
-function aStrangerAppears({ machine, nature, profile, random }: World): void {
+function aStrangerAppears(world: World): void {
+  const { profile, random } = world;
   const agents = Object.entries(profile.current?.manifest.agents ?? {});
   if (agents.length === 0) return;
   const [name, { digest }] = random.pick(agents);
-  nature.animate(machine.spawn(name, `stranger-${random.whole(1, 1e9)}`, digest, 0));
+  appear(world, name, digest);
+}
+
+function appear({ machine, nature, random }: World, agent: string, digest: string): void {
+  nature.animate(machine.spawn(agent, `stranger-${random.whole(1, 1e9)}`, digest, 0));
 }

@@ -3,7 +3,7 @@ import { isDrained } from "../policy/operator.ts";
 import type { State } from "../policy/state.ts";
 import type { CurrentGeneration } from "../ports.ts";
 import { Broken } from "./broken.ts";
-import { deploy } from "./chaos.ts";
+import { deploy, start } from "./chaos.ts";
 import type { Watchd } from "./watchd.ts";
 import { advance, type World } from "./world.ts";
 
@@ -20,6 +20,7 @@ export function endWell(world: World, watchd: Watchd): void {
   machine.outages.clear();
   for (const agent of needy) machine.touch(agent);
   for (const process of machine.processes) process.deaf = false;
+  startAll(world, watchd);
   waitFor(
     world,
     () => watchd.isAlive(watchd.life) && isWell(world, watchd.state),
@@ -31,6 +32,18 @@ export function endWell(world: World, watchd: Watchd): void {
     watchd.send({ type: "drain" }, 0);
     waitFor(world, () => isDrained(watchd.state) && machine.processes.length === 0, "a drain never ends");
   }
+}
+
+/** Persons start what persons have stopped, once watchd has heard of all that was. */
+function startAll(world: World, watchd: Watchd): void {
+  const { machine } = world;
+  const settled = machine.time + 90_000;
+  waitFor(
+    world,
+    () => machine.time > settled && watchd.isAlive(watchd.life) && watchd.state.surveyed,
+    "watchd does not come up",
+  );
+  for (const name of [...machine.stopped, ...Object.keys(watchd.state.agents)]) start(machine, watchd, name);
 }
 
 /** Whether the current generation runs as well as its code allows. */

@@ -45,9 +45,13 @@ export class Machine {
   time = 0;
   bootId = "boot-1";
   readonly outages = new Map<string, Outage>();
+  /** What a person has stopped, as it is on disk. */
+  readonly stopped = new Set<string>();
   readonly badTimes = new Map<string, BadTime[]>();
   /** Every failure that really happened, in order. */
   readonly failures = new Map<string, TrueFailure[]>();
+  /** How runs ended that somebody else had started, in case watchd had taken them over without having heard of it. */
+  readonly #strangers = new Map<string, TrueFailure & { readonly agent: string }>();
   readonly #processes = new Map<string, Process>();
   readonly #fleet: Fleet;
   #boots = 1;
@@ -108,7 +112,10 @@ export class Machine {
     const { runId, agent } = process.run;
     this.#processes.delete(runId);
     this.touch(agent);
-    if (!process.stopAsked && process.life !== 0) this.blame(agent, process.run.digest, kindOf(cause));
+    const { digest } = process.run;
+    if (!process.stopAsked && process.life !== 0) this.blame(agent, digest, kindOf(cause));
+    else if (!process.stopAsked)
+      this.#strangers.set(runId, { agent, time: this.time, digest, kind: kindOf(cause) });
     this.onEnd(process, cause);
   }
 
@@ -117,6 +124,18 @@ export class Machine {
     const failures = this.failures.get(agent) ?? [];
     failures.push({ time: this.time, digest, kind });
     this.failures.set(agent, failures);
+  }
+
+  /** watchd has taken over a run that somebody else had started: how it ends, or has ended, counts from now on. */
+  takeOver(runId: string): boolean {
+    const process = this.#processes.get(runId);
+    const ended = this.#strangers.get(runId);
+    if (ended !== undefined)
+      this.failures.set(ended.agent, [...(this.failures.get(ended.agent) ?? []), ended]);
+    this.#strangers.delete(runId);
+    if (process?.life !== 0) return ended !== undefined;
+    process.life = -1;
+    return true;
   }
 
   /** Power is lost: nothing is left and nobody is told. */

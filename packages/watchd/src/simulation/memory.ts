@@ -49,6 +49,8 @@ export class Memory {
   readonly lastCause = new Map<string, string>();
   /** Agents that have been healthy since the last switch. */
   readonly proven = new Set<string>();
+  /** What the core was told last that a person has stopped. */
+  stoppedByPerson: ReadonlySet<string> = new Set();
   readonly ended = new Set<string>();
   readonly runIds = new Set<string>();
   /** Agent -> when it was found unhealthy or too big by what was asked before its exit was heard of. */
@@ -117,7 +119,11 @@ export class Memory {
         if (event.type === "promoted") this.struck.delete(event.path);
         return;
       case "runs":
+        this.stoppedByPerson = new Set(event.stopped);
         return this.#noteRuns(event, mono);
+      case "operator-start":
+        this.stoppedByPerson = new Set([...this.stoppedByPerson].filter((agent) => agent !== event.agent));
+        return;
       case "started":
         this.starting.delete(event.run.runId);
         if (!this.ended.has(event.run.runId) && !this.told.has(event.run.runId))
@@ -184,14 +190,14 @@ export class Memory {
       case "generation.rollback":
         if (details.by === "watchd" && !this.decisions.has(String(details.rollback))) this.#decide(record);
         return;
-      case "agent.adopt": {
-        const process = world.machine.process(run);
-        if (process?.life !== 0) return;
-        process.life = -1;
+      case "agent.adopt":
         // It stands in for whatever became of a start that watchd did not live to see.
+        if (world.machine.takeOver(run)) this.fresh.set(subject, world.machine.time);
+        return;
+      case "agent.released":
+        // A person's word: whatever was before.
         this.fresh.set(subject, world.machine.time);
         return;
-      }
       case "generation.quarantine":
         this.quarantined.add(subject);
         return;

@@ -128,7 +128,7 @@ export class Watchd {
         // After the generation, which is asked for first.
         later(this.#world, 50, () => {
           if (!this.isAlive(life)) return;
-          this.send({ type: "runs", runs, takenAt }, random.delay(0, 100));
+          this.send({ type: "runs", runs, stopped: [...machine.stopped], takenAt }, random.delay(0, 100));
           this.#sampleMemory();
         });
       });

@@ -56,7 +56,7 @@ export function applyDelta(durable: Durable, delta: Delta): Durable {
   const agents = { ...durable.state.agents };
   for (const [name, agent] of Object.entries(delta.agents)) {
     if (agent === null) delete agents[name];
-    else agents[name] = agent;
+    else agents[name] = withStoppedBy(agent);
   }
   return {
     state: { ...durable.state, ...delta.state, agents },
@@ -74,7 +74,7 @@ export function recoverDurable(recovered: {
   readonly snapshot: JsonValue;
   readonly deltas: readonly JsonValue[];
 }): Durable {
-  const snapshot = recovered.snapshot as unknown as Durable;
+  const snapshot = completed(recovered.snapshot as unknown as Durable);
   if (snapshot.state.schemaVersion !== 1) {
     throw new Error(
       `the journal holds state of version ${String(snapshot.state.schemaVersion)}, this release reads 1`,
@@ -84,4 +84,17 @@ export function recoverDurable(recovered: {
     (durable, delta) => applyDelta(durable, delta as unknown as Delta),
     snapshot,
   );
+}
+
+/** The release before this one knew neither who had stopped an agent nor that anybody could. */
+function completed(durable: Durable): Durable {
+  const agents = Object.entries(durable.state.agents).map(([name, agent]) => [name, withStoppedBy(agent)]);
+  return {
+    ...durable,
+    state: { ...durable.state, stopped: durable.state.stopped ?? [], agents: Object.fromEntries(agents) },
+  };
+}
+
+function withStoppedBy(agent: AgentState): AgentState {
+  return { ...agent, stoppedBy: agent.stoppedBy ?? null };
 }

@@ -91,7 +91,7 @@ async function nextWrite(world: ReturnType<typeof engineWith>, count: number) {
 function bring(world: ReturnType<typeof engineWith>): void {
   world.engine.dispatch({ type: "boot", bootId: "b" });
   world.engine.dispatch({ type: "generation", current: generation, knownGood: [] });
-  world.engine.dispatch({ type: "runs", runs: [], takenAt: 1_000 });
+  world.engine.dispatch({ type: "runs", runs: [], stopped: [], takenAt: 1_000 });
 }
 
 t.test("no command is carried out and no entry is sent before the journal has its intent", async (t) => {

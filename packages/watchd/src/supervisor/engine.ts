@@ -15,6 +15,8 @@ export interface EngineOptions {
   readonly execute: (command: Command) => void;
   /** The journal cannot be written: without it nothing may be done. */
   readonly onFatal: (error: unknown) => void;
+  /** Called with each state that is durable; nothing comes of it before this resolves. */
+  readonly beforeActing?: ((state: State) => Promise<void>) | undefined;
 }
 
 /** The longest that a timer sleeps; the core is asked again then. Node's own limit is 2^31 - 1 ms. */
@@ -30,7 +32,7 @@ export class Engine {
   /** What the journal holds: a round that needs no write is part of the next one's delta. */
   #durable: State;
   #events: Event[] = [];
-  #notes: LedgerRecord[] = [];
+  #notes: { readonly record: LedgerRecord; readonly noted: () => void }[] = [];
   #working = false;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
@@ -53,10 +55,12 @@ export class Engine {
     if (!this.#working) void this.#work();
   }
 
-  /** An entry that the core does not make itself, such as `watchd.start`. */
-  note(record: LedgerRecord): void {
-    this.#notes.push(record);
-    if (!this.#working) void this.#work();
+  /** An entry that the core does not make itself, such as `watchd.start`. Resolves once the journal has it. */
+  note(record: LedgerRecord): Promise<void> {
+    return new Promise((noted) => {
+      this.#notes.push({ record, noted });
+      if (!this.#working) void this.#work();
+    });
   }
 
   /** Resolves with the state as soon as `condition` holds for it. */
@@ -97,7 +101,8 @@ export class Engine {
   /** All that has gathered is judged together and costs one write. */
   async #round(): Promise<void> {
     const commands: Command[] = [];
-    const records = this.#notes.splice(0);
+    const notes = this.#notes.splice(0);
+    const records = notes.map(({ record }) => record);
     for (const event of this.#events.splice(0)) {
       const taken = step(this.#state, event, this.#options.clock.now());
       this.#state = taken.state;
@@ -106,6 +111,8 @@ export class Engine {
     }
     const added = this.#options.outbox.number(records);
     if (added.length > 0 || commands.some((command) => command.type !== "probe")) await this.#persist(added);
+    for (const { noted } of notes) noted();
+    await this.#options.beforeActing?.(this.#state);
     for (const command of commands) this.#options.execute(command);
     this.#options.outbox.send(added);
   }

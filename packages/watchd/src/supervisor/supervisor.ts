@@ -1,14 +1,15 @@
 import { randomBytes, randomInt } from "node:crypto";
-import { messageOf } from "@daruma/base";
 import { type Journal, openJournal } from "../journal/journal.ts";
-import type { Event } from "../policy/events.ts";
+import type { Event, LedgerRecord } from "../policy/events.ts";
 import { isDrained } from "../policy/operator.ts";
 import { initialState, type State } from "../policy/state.ts";
-import type { Clock, CurrentGeneration, Run, ServiceManager } from "../ports.ts";
+import type { Clock, CurrentGeneration, Run } from "../ports.ts";
+import { startBackground } from "./background.ts";
 import { type Durable, encode, recoverDurable } from "./durable.ts";
 import { Engine } from "./engine.ts";
 import { createExecutor, type World } from "./executor.ts";
 import { type LedgerPort, Outbox } from "./outbox.ts";
+import { createSurvey } from "./survey.ts";
 
 export interface SupervisorOptions {
   readonly world: World;
@@ -18,10 +19,11 @@ export interface SupervisorOptions {
   readonly log: (message: string) => void;
   /** The journal failed: this watchd must end, so that a fresh one can start from what is durable. */
   readonly onFatal: (error: unknown) => void;
+  /** Called with each state that is durable, before anything comes of it. */
+  readonly beforeActing?: (state: State) => Promise<void>;
+  /** Called after each completed look at everything: proof that this watchd does its work. */
+  readonly onReconciled?: () => void;
 }
-
-const surveyEveryMs = 5_000;
-const memoryEveryMs = 1_000;
 
 export interface Supervisor {
   readonly state: State;
@@ -30,8 +32,12 @@ export interface Supervisor {
   readonly outbox: Outbox;
   dispatch(event: Event): void;
   until(condition: (state: State) => boolean): Promise<State>;
+  /** An entry that the core does not make itself; resolves once the journal has it. */
+  note(record: LedgerRecord): Promise<void>;
   /** Asks which generation is current, now. */
   refresh(): Promise<void>;
+  /** Asks what is alive and what a person has stopped, now. */
+  survey(): Promise<void>;
   /** Stops every agent; resolves when nothing runs any more and the ledger has been told, if it listens. */
   drain(): Promise<void>;
   /** Ends watching. Agents keep running, and the next supervisor adopts them. */
@@ -90,11 +96,12 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
     outbox,
     execute,
     onFatal: options.onFatal,
+    beforeActing: options.beforeActing,
   });
-  const survey = createSurvey(world.services, clock, (event) => engine.dispatch(event));
+  const survey = createSurvey({ world, clock, refresh, dispatch: (event) => engine.dispatch(event) });
 
   engine.dispatch({ type: "boot", bootId: clock.bootId });
-  engine.note({
+  void engine.note({
     action: "watchd.start",
     subject: "watchd",
     at: clock.now().wall,
@@ -105,7 +112,7 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
   world.services.onExit((exit) => engine.dispatch({ type: "exited", ...exit }));
   await refresh();
   await survey.take();
-  const background = startBackground(options, engine, survey, refresh);
+  const background = startBackground({ ...options, engine, survey: survey.take, refresh });
   return {
     get state() {
       return engine.state;
@@ -119,7 +126,9 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
     outbox,
     dispatch: (event) => engine.dispatch(event),
     until: (condition) => engine.until(condition),
+    note: (record) => engine.note(record),
     refresh,
+    survey: survey.take,
     drain: async () => {
       engine.dispatch({ type: "drain" });
       await engine.until(isDrained);
@@ -144,72 +153,4 @@ function firstState(clock: Clock): Durable {
     seed: randomInt(2 ** 32),
   });
   return { state, nextEntry: 1, waiting: [] };
-}
-
-interface Survey {
-  /** What was alive when last looked at, and what has been started since. */
-  readonly runs: ReadonlyMap<string, Run>;
-  add(run: Run): void;
-  take(): Promise<void>;
-}
-
-function createSurvey(services: ServiceManager, clock: Clock, dispatch: (event: Event) => void): Survey {
-  let runs = new Map<string, Run>();
-  return {
-    add: (run) => {
-      runs.set(run.runId, run);
-    },
-    get runs() {
-      return runs;
-    },
-    take: async () => {
-      const takenAt = clock.now().mono;
-      const alive = await services.list();
-      runs = new Map(alive.map((run) => [run.runId, run]));
-      dispatch({ type: "runs", runs: alive, takenAt });
-    },
-  };
-}
-
-/** Whatever edges miss, these find. */
-function startBackground(
-  options: SupervisorOptions,
-  engine: Engine,
-  survey: Survey,
-  refresh: () => Promise<void>,
-): { stop(): void } {
-  const { world, log } = options;
-  const guarded = (what: string, task: () => Promise<void>) => {
-    let running = false;
-    return () => {
-      if (running) return;
-      running = true;
-      task()
-        .catch((error) => log(`${what} failed: ${messageOf(error)}`))
-        .finally(() => {
-          running = false;
-        });
-    };
-  };
-  const onSwitch = guarded("reading the current generation", refresh);
-  const reconcile = guarded("the survey", async () => {
-    await refresh();
-    await survey.take();
-  });
-  const sample = guarded("sampling memory", () => sampleMemory(world.services, engine));
-  world.generations.onSwitch(onSwitch);
-  const timers = [setInterval(reconcile, surveyEveryMs), setInterval(sample, memoryEveryMs)];
-  return { stop: () => timers.forEach(clearInterval) };
-}
-
-async function sampleMemory(services: ServiceManager, engine: Engine): Promise<void> {
-  const limited = Object.entries(engine.state.agents).flatMap(([agent, { run, policy }]) =>
-    run === null || policy.limits.memoryBytes === null ? [] : [{ agent, runId: run.runId }],
-  );
-  if (limited.length === 0) return;
-  const used = await services.memory(limited.map((entry) => entry.runId));
-  for (const { agent, runId } of limited) {
-    const bytes = used.get(runId);
-    if (bytes !== undefined) engine.dispatch({ type: "memory", agent, runId, bytes });
-  }
 }

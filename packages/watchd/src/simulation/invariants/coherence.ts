@@ -34,7 +34,7 @@ function idle(
   const timed = (at: number | null) => at !== null && nextWake !== null && nextWake <= at;
   switch (agent.phase) {
     case "stopped":
-      if (agent.strays.length > 0 || state.rollback?.agent === name) return null;
+      if (agent.stoppedBy !== null || agent.strays.length > 0 || state.rollback?.agent === name) return null;
       return agent.declared ? "is stopped and nobody will start it" : "is gone and still there";
     case "starting":
       if (agent.run !== null || agent.startingRun === null) return "is starting, and what is not known";

@@ -12,6 +12,13 @@ export const noStartWhileARunIsAlive: Invariant = (seen, memory) => {
   return null;
 };
 
+export const whatAPersonStoppedStaysStopped: Invariant = (seen, memory) => {
+  for (const command of seen.taken.commands)
+    if (command.type === "start" && memory.stoppedByPerson.has(command.agent))
+      return `${command.agent} is started although a person has stopped it`;
+  return null;
+};
+
 /** Of what watchd has started itself there is never more than one run of an agent. */
 export const neverTwoCopies: Invariant = (_seen, _memory, world) => {
   const seen = new Set<string>();

@@ -1,6 +1,6 @@
 import { everyActionIsRecorded, noAgentIsGivenUpSilently, noRunIsBlamedWithoutCause } from "./books.ts";
 import { nobodyIsForgotten, timersAreNeverForgotten } from "./coherence.ts";
-import { neverTwoCopies, noStartWhileARunIsAlive } from "./copies.ts";
+import { neverTwoCopies, noStartWhileARunIsAlive, whatAPersonStoppedStaysStopped } from "./copies.ts";
 import type { Invariant } from "./invariant.ts";
 import { promotionIsEarned } from "./promotion.ts";
 import { restartsAreNeverTooFast } from "./restarts.ts";
@@ -25,6 +25,7 @@ export const invariants: readonly (readonly [string, Invariant])[] = Object.entr
   restartsAreNeverTooFast,
   noStartWhileARunIsAlive,
   neverTwoCopies,
+  whatAPersonStoppedStaysStopped,
   everyActionIsRecorded,
   noAgentIsGivenUpSilently,
   promotionIsEarned,

@@ -18,6 +18,8 @@ export const restartsAreNeverTooFast: Invariant = (seen, memory, world) => {
   if (recordsOf(seen, "generation.switch").length > 0) return null;
   for (const command of seen.taken.commands) {
     if (command.type !== "start") continue;
+    const byPerson = recordsOf(seen, "agent.released").some(({ subject }) => subject === command.agent);
+    if (byPerson) continue;
     const failures = memory.failuresOf(command.agent, world);
     const last = failures.at(-1);
     const due = last !== undefined && !restartedSince(command.agent, last.time, memory);

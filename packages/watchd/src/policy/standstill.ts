@@ -1,0 +1,90 @@
+import { converge } from "./generation.ts";
+import type { AgentState, State } from "./state.ts";
+import { agentOf, patch, patchAgent, record, type Turn } from "./turn.ts";
+
+/*
+ * Agents that are declared and are not to run all the same, because somebody stopped them. A person's word is kept on disk
+ * (`ServiceManager.stopped`) and reaches the core with every survey; a stop behind our back is seen as the end of a run.
+ */
+
+/**
+ * Brings the core's idea of what a person has stopped in line with what is kept on disk. What follows from it is for the
+ * caller to bring about (`converge`): at the first survey other things have to be settled before.
+ */
+export function followPerson(turn: Turn, stopped: readonly string[]): void {
+  if (stopped.join() !== turn.state.stopped.join()) patch(turn, { stopped });
+  const wanted = new Set(stopped);
+  for (const name of Object.keys(turn.state.agents)) {
+    const by = agentOf(turn, name)?.stoppedBy;
+    if (wanted.has(name) && by !== "person") rest(turn, name);
+    else if (!wanted.has(name) && by === "person") release(turn, name);
+  }
+}
+
+/** A person has stopped it: whatever was being recovered is settled by that. */
+function rest(turn: Turn, name: string): void {
+  const incident = agentOf(turn, name)?.incident;
+  patchAgent(turn, name, { stoppedBy: "person", incident: null, held: false, waitsFor: null });
+  record(turn, {
+    action: "agent.stopped-by-person",
+    subject: name,
+    incident: incident?.id,
+    severity: "warning",
+    details: { phase: agentOf(turn, name)?.phase ?? "stopped" },
+  });
+}
+
+function release(turn: Turn, name: string): void {
+  patchAgent(turn, name, { stoppedBy: null });
+  record(turn, { action: "agent.released", subject: name });
+}
+
+/** A person wants it to run, be it that it was stopped, or that it had ended for good. */
+export function onOperatorStart(turn: Turn, name: string): void {
+  if (turn.state.stopped.includes(name))
+    patch(turn, { stopped: turn.state.stopped.filter((each) => each !== name) });
+  const agent = agentOf(turn, name);
+  if (agent?.declared !== true) return;
+  const hasEnded = agent.phase === "completed" || agent.phase === "failed";
+  if (hasEnded) patchAgent(turn, name, { phase: "stopped" });
+  if (!hasEnded && agent.stoppedBy === null) return;
+  release(turn, name);
+  converge(turn, name);
+}
+
+/**
+ * Its run was stopped on purpose, and not by us. In mid-switch that is what a switch does with an agent that it changes, and
+ * the generation that follows settles it. Otherwise a person did it by hand: it stays so until they start it by hand.
+ */
+export function onStoppedOutside(turn: Turn, name: string, before: AgentState, runId: string): void {
+  patchAgent(turn, name, { phase: "stopped", stoppedBy: "outside", restartAt: null, waitsFor: null });
+  const uptimeMs = before.run === null ? 0 : Math.max(0, turn.now.mono - before.run.started.mono);
+  record(turn, {
+    action: "agent.stopped-outside",
+    subject: name,
+    incident: before.incident?.id,
+    run: runId,
+    details: { uptimeMs, phase: before.phase },
+  });
+}
+
+/** Without watchd, the system has gone back from a generation in which watchd could not stay up: it is not trusted again. */
+export function onLeftWithoutWatchd(
+  turn: Turn,
+  left: { readonly from: string; readonly number: number; readonly incident: string },
+): void {
+  const { from: path, number, incident } = left;
+  const spent = turn.state.spentBudget[path] ?? 0;
+  const quarantine: State["quarantine"] = [
+    ...turn.state.quarantine.filter((entry) => entry.path !== path),
+    { path, number, agent: "watchd", digest: "", incident, at: turn.now.wall },
+  ];
+  patch(turn, { quarantine, spentBudget: { ...turn.state.spentBudget, [path]: spent + 1 } });
+  record(turn, {
+    action: "generation.quarantine",
+    subject: path,
+    incident,
+    severity: "warning",
+    details: { agent: "watchd", digest: "" },
+  });
+}
