@@ -14,10 +14,7 @@
         ] (system: make nixpkgs.legacyPackages.${system});
     in
     {
-      nixosModules.default.imports = [
-        ./modules
-        ./modules/no-systemd-adapter.nix
-      ];
+      nixosModules.default = ./modules;
 
       packages = forAllSystems (pkgs: rec {
         default = daruma;

@@ -121,6 +121,10 @@ let
         text = hooks.exit-hook;
         executable = true;
       };
+      etc."daruma/bin/stop-hook" = {
+        text = hooks.stop-hook;
+        executable = true;
+      };
     };
 
     watchdog = {

@@ -10,6 +10,7 @@ let
     any
     attrNames
     elem
+    filter
     match
     stringLength
     substring
@@ -30,6 +31,14 @@ let
       graceMs = milliseconds agent.stop.grace;
     in
     if graceMs > leastStopMs then graceMs else leastStopMs;
+
+  # systemd.service(5), Restart=: with an exit code of 0, these count as a clean exit.
+  cleanSignals = [
+    "SIGHUP"
+    "SIGINT"
+    "SIGTERM"
+    "SIGPIPE"
+  ];
 
   environment = agent.environment // {
     DARUMA_AGENT = name;
@@ -56,6 +65,13 @@ in
     # Tells how the run ended, as root and outside the sandbox. A hook that fails must not make the stop fail. (Where
     # the working directory is missing, systemd runs neither the agent nor the hook; it knows exit status 200 itself.)
     ExecStopPost = "+-${paths.bin}/exit-hook ${name}";
+    # Tells that somebody asked it to stop.
+    ExecStop = "+-${paths.bin}/stop-hook ${name}";
+    # In the journal beside every line of the agent, and how watchd tells which definition systemd has loaded.
+    LogExtraFields = [
+      "DARUMA_AGENT=${name}"
+      "DARUMA_DIGEST=${digest}"
+    ];
     Environment = map (variable: text.word "${variable}=${environment.${variable}}") (attrNames environment);
     WorkingDirectory = text.plain directory;
     LoadCredential = map (credential: "${credential}:${text.plain agent.credentials.${credential}}") (
@@ -100,6 +116,13 @@ in
   // (
     # Homes are hidden, unless that would hide what was asked for.
     if any inHome ([ directory ] ++ agent.command) then { ProtectHome = "read-only"; } else { }
+  )
+  // (
+    # What nobody asked to stop has failed, whichever signal ended it; systemd takes some of them for a clean end.
+    if agent.restart.when == "on-failure" then
+      { RestartForceExitStatus = cleanSignals ++ filter (signal: !elem signal cleanSignals) [ agent.stop.signal ]; }
+    else
+      { }
   )
   // (
     # Ending by the signal that asked it to is no failure. systemd knows that of the others by itself.

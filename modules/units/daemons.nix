@@ -34,8 +34,7 @@ in
           paths.state
           "--runtime"
           paths.runtime
-          "--manifest"
-          paths.manifest
+          "--systemd"
           "--ledger"
           "${paths.ledgerSockets}/watchd.sock"
           "--socket"

@@ -26,6 +26,17 @@ in
       exec ${coreutils}/bin/mv -f "$file" "${paths.exits}/$1"
   '';
 
+  # ExecStop= of every agent, which systemd also runs where a run has ended by itself and well; then there is no $MAINPID.
+  # That somebody asked it to stop is what tells a stop from a failure.
+  stop-hook = ''
+    #!${shell}
+    [ -n "''${MAINPID:-}" ] || exit 0
+    umask 077
+    file="${paths.exits}/.$1.asked.$$"
+    echo "''${INVOCATION_ID:--}" >"$file" &&
+      exec ${coreutils}/bin/mv -f "$file" "${paths.exits}/$1.asked"
+  '';
+
   rollback = program "rollback";
   watchd-failed = program "watchd-failed";
 }

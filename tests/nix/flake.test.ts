@@ -20,7 +20,7 @@ t.test("the flake has a module, and a package for each system", { skip: withoutN
     in {
       inherit (outputs) packages formatter;
       names = builtins.attrNames outputs;
-      modules = map builtins.pathExists outputs.nixosModules.default.imports;
+      module = builtins.pathExists outputs.nixosModules.default;
       inputs = flake.inputs;
     }
   `);
@@ -28,7 +28,7 @@ t.test("the flake has a module, and a package for each system", { skip: withoutN
     Object.fromEntries(["x86_64-linux", "aarch64-linux"].map((system) => [system, value(system)]));
   t.same(found, {
     names: ["formatter", "nixosModules", "packages"],
-    modules: [true, true],
+    module: true,
     packages: forSystems((system) => ({ default: `${system}:package.nix`, daruma: `${system}:package.nix` })),
     formatter: forSystems((system) => `${system}:formatter`),
     inputs: { nixpkgs: { url: "github:NixOS/nixpkgs/nixos-26.05" } },

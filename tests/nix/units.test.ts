@@ -222,6 +222,7 @@ t.test("a host without agents has all of Daruma", { skip: withoutNix }, async (t
   t.same(Object.keys(units.etc).sort(), [
     "daruma/bin/exit-hook",
     "daruma/bin/rollback",
+    "daruma/bin/stop-hook",
     "daruma/bin/watchd-failed",
     "daruma/host.json",
   ]);

@@ -90,6 +90,16 @@ export const watchdErrors = defineErrors({
     remedy: "Nothing: the agent is started as the new generation declares it.",
     exit: exitCode.error,
   },
+  WATCHD_E_UNKNOWN_AGENT: {
+    summary: "The current generation has no agent of that name.",
+    remedy: "List the agents there are with `agentctl status`.",
+    exit: exitCode.unknownUnit,
+  },
+  WATCHD_E_STOPPED_BY_PERSON: {
+    summary: "An agent is not started, because a person has stopped it (seen in ledger entries only).",
+    remedy: "Run `agentctl start NAME` when it is to run again.",
+    exit: exitCode.error,
+  },
   WATCHD_E_ALREADY_RUNNING: {
     summary: "Another watchd already works on this state directory.",
     remedy: "Use the one that runs, or stop it first.",

@@ -1,49 +1,60 @@
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { exitCode, isDarumaError, messageOf, serveUnix, type UnixServer } from "@daruma/base";
+import { exitCode, isDarumaError, serveUnix, type UnixServer } from "@daruma/base";
 import { connectLedger } from "@daruma/ledger";
-import { watchdErrors } from "./catalogue.ts";
+import { type Arguments, parseArguments } from "./arguments.ts";
 import { createClock } from "./clock.ts";
 import { createDirectoryGenerations } from "./generations/directory.ts";
+import { openHost } from "./host.ts";
 import { createProber } from "./probe.ts";
 import { createProcessManager } from "./processes/manager.ts";
 import { apiRoutes } from "./supervisor/api.ts";
+import type { World } from "./supervisor/executor.ts";
 import type { LedgerPort } from "./supervisor/outbox.ts";
 import { startSupervisor } from "./supervisor/supervisor.ts";
-
-interface Arguments {
-  readonly state: string;
-  readonly runtime: string;
-  readonly generations: string;
-  readonly ledger: string;
-  readonly socket: string;
-  readonly exitWithParent: boolean;
-}
 
 const intentWithinMs = 2_000;
 
 async function main(): Promise<void> {
   const options = parseArguments(process.argv.slice(2));
+  const log = (message: string) => process.stderr.write(`watchd: ${message}\n`);
   const clock = createClock();
-  const generations = await createDirectoryGenerations({ root: options.generations });
-  const services = createProcessManager({ stateDir: options.state, runtimeDir: options.runtime });
+  const host = options.generations === null ? openHost({ ...options, log }) : null;
+  const world = host ?? (await laptop(options, options.generations ?? ""));
   const connect = () => connectLedger({ socket: options.ledger });
   const supervisor = await startSupervisor({
-    world: { services, generations, prober: createProber() },
+    world: { ...world, prober: createProber() },
     clock,
     journalDir: join(options.state, "watchd", "journal"),
     connectLedger: connect,
-    log: (message) => process.stderr.write(`watchd: ${message}\n`),
+    log,
     onFatal: fail,
+    ...(host === null ? {} : { beforeActing: host.beforeActing, onReconciled: host.onReconciled }),
   });
   const recordIntent = (entry: Parameters<LedgerPort["append"]>[0]) => appendOnce(connect, entry);
   const server = await serveUnix({
     path: options.socket,
-    routes: apiRoutes({ supervisor, generations, clock, recordIntent }),
-    onBug: (error) => process.stderr.write(`watchd: ${stackOf(error)}\n`),
+    routes: apiRoutes({
+      supervisor,
+      ...world,
+      clock,
+      recordIntent,
+      onAllow: host?.onAllow ?? (async () => undefined),
+    }),
+    onBug: (error) => log(stackOf(error)),
   });
   endOnSignals(server, () => supervisor.close(), options.exitWithParent);
   process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid })}\n`);
+  host?.onReconciled();
+  await host?.tellFailures(supervisor);
+}
+
+/** Agents as child processes, generations in a directory: `agentctl dev`. */
+async function laptop(
+  { state, runtime }: Arguments,
+  root: string,
+): Promise<Pick<World, "services" | "generations">> {
+  const generations = await createDirectoryGenerations({ root });
+  return { services: createProcessManager({ stateDir: state, runtimeDir: runtime }), generations };
 }
 
 async function appendOnce(
@@ -82,38 +93,6 @@ function endOnSignals(server: UnixServer, close: () => Promise<void>, exitWithPa
   process.stdin.on("end", end);
   process.stdin.on("error", end);
   process.stdin.resume();
-}
-
-function parseArguments(argv: string[]): Arguments {
-  const text = { type: "string" } as const;
-  try {
-    const { values } = parseArgs({
-      args: argv,
-      options: {
-        state: text,
-        runtime: text,
-        generations: text,
-        ledger: text,
-        socket: text,
-        "exit-with-parent": { type: "boolean" },
-      },
-    });
-    const need = (name: "state" | "runtime" | "generations" | "ledger" | "socket"): string => {
-      const value = values[name];
-      if (value === undefined) throw new Error(`--${name} is missing`);
-      return value;
-    };
-    return {
-      state: need("state"),
-      runtime: need("runtime"),
-      generations: need("generations"),
-      ledger: need("ledger"),
-      socket: need("socket"),
-      exitWithParent: values["exit-with-parent"] ?? false,
-    };
-  } catch (cause) {
-    throw watchdErrors.make("WATCHD_E_USAGE", messageOf(cause), { cause });
-  }
 }
 
 /** A user's circumstance is one tidy diagnostic; a bug of ours keeps its stack. Agents keep running either way. */

@@ -1,4 +1,4 @@
-import { run } from "./commands.ts";
+import { run } from "../commands.ts";
 
 export interface VerifyOptions {
   /** For the whole closure: some GiB are read. */

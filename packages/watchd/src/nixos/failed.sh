@@ -4,7 +4,7 @@
 # a rule forbids that, it says so as loudly as the journal can.
 #
 #   watchd-failed [--state DIRECTORY] [--gcroots DIRECTORY] [--rollback PROGRAM] [--watchd UNIT]
-#                 [--profile LINK] [--current-system LINK] [--store DIRECTORY] [--wait-seconds N]
+#                 [--held DIRECTORY] [--profile LINK] [--current-system LINK] [--store DIRECTORY] [--wait-seconds N]
 #
 # Reads STATE/gates, which watchd keeps there for this moment (gates.ts), the known-good links in GCROOTS (known-good.ts)
 # and the two generations. Leaves STATE/failed/ID.record, which watchd puts into the ledger once it is back (failures.ts),
@@ -26,6 +26,8 @@ state=/var/lib/daruma/watchd
 gcroots=/nix/var/nix/gcroots/daruma
 rollback=/etc/daruma/bin/rollback
 watchd=daruma-watchd.service
+# A file for each agent that watchd was keeping systemd from restarting.
+held=/run/daruma/held
 profile=/nix/var/nix/profiles/system
 current_link=/run/current-system
 store=/nix/store
@@ -45,6 +47,7 @@ parse_arguments() {
       --gcroots) gcroots=$2 ;;
       --rollback) rollback=$2 ;;
       --watchd) watchd=$2 ;;
+      --held) held=$2 ;;
       --profile) profile=$2 ;;
       --current-system) current_link=$2 ;;
       --store) store=$2 ;;
@@ -324,8 +327,19 @@ write_record() {
   } >"$file.tmp" && sync -- "$file.tmp" && mv -f -- "$file.tmp" "$file" && sync -- "$state/failed" "$state"
 }
 
+# What watchd was holding back is left to systemd, as everything else is: a dead watchd never means dead agents.
+release_held() {
+  set +f
+  for file in "$held"/*; do
+    [ -f "$file" ] || continue
+    systemctl start --no-block -- "daruma-agent-${file##*/}.service" && rm -f -- "$file"
+  done
+  set -f
+}
+
 # Nobody but a person can help now.
 only_alert() {
+  release_held
   alert "$watchd cannot stay up and the system was not rolled back. Agents run on under systemd alone. $1"
   # One record is enough until watchd has been back; the journal has them all.
   has_record record any || write_record alert || say "cannot write to $state/failed"
@@ -369,6 +383,7 @@ main() {
     exit 1
   }
   roll_back || {
+    release_held
     alert "$watchd cannot stay up, and the rollback to $target failed: journalctl -u $unit"
     exit 1
   }

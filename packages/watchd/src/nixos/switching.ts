@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "@daruma/base";
-import { run } from "./commands.ts";
+import { run } from "../commands.ts";
 import { type RollbackResult, readRollbackResult } from "./rollback-result.ts";
 import type { Site } from "./site.ts";
 import { switchUnderWay } from "./switch-lock.ts";

@@ -19,13 +19,20 @@ export function onStartFailed(turn: Turn, event: Extract<Event, { type: "start-f
   if (digest === null || !isStillWanted(turn, event.agent, digest)) return;
   bookFailure(turn, event.agent, {
     cause: "start-failed",
-    // What could be started in this generation and now cannot has lost something around it: a port, a file, a disk.
-    fault: agentOf(turn, event.agent)?.provenInGeneration === true ? "unknown" : "own",
+    fault: isOwnFault(turn, event) ? "own" : "unknown",
     action: "agent.start-failed",
     run: event.runId,
     details: { code: event.code, message: event.message },
   });
   recover(turn, event.agent);
+}
+
+/**
+ * What could be started in this generation and now cannot has lost something around it: a port, a file, a disk. And what we
+ * refused to start ourselves has not failed.
+ */
+function isOwnFault(turn: Turn, { agent, code }: Extract<Event, { type: "start-failed" }>): boolean {
+  return agentOf(turn, agent)?.provenInGeneration !== true && !code.startsWith("WATCHD_E_");
 }
 
 export function onExited(turn: Turn, name: string, runId: string, cause: ExitCause): void {

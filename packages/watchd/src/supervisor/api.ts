@@ -1,14 +1,15 @@
 import { type Handler, messageOf } from "@daruma/base";
 import { watchdErrors } from "../catalogue.ts";
 import { refuseRollback } from "../policy/operator.ts";
-import type { State } from "../policy/state.ts";
-import type { Clock, GenerationInfo, Generations } from "../ports.ts";
+import type { AgentState, State } from "../policy/state.ts";
+import type { Clock, GenerationInfo, Generations, ServiceManager } from "../ports.ts";
 import { generationsOf, statusOf } from "./status.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface ApiOptions {
   readonly supervisor: Supervisor;
   readonly generations: Generations;
+  readonly services: Pick<ServiceManager, "setStopped">;
   readonly clock: Clock;
   /** Resolves once the entry is durable in the ledger. */
   readonly recordIntent: (entry: {
@@ -16,6 +17,8 @@ export interface ApiOptions {
     subject: string;
     details: Record<string, string | number>;
   }) => Promise<unknown>;
+  /** A person vouches for the generation `path`; resolves once that is durable. */
+  readonly onAllow: (path: string) => Promise<void>;
 }
 
 /** The requests that watchd answers on its socket. */
@@ -33,6 +36,8 @@ export function apiRoutes(options: ApiOptions): Readonly<Record<string, Handler>
     "GET /v1/generations": async () => generationsOf(supervisor.state, await generations.list()),
     "POST /v1/rollback": ({ body }) => rollback(options, numberIn(body, "to")),
     "POST /v1/allow": ({ body }) => allow(options, numberIn(body, "number")),
+    "POST /v1/agents/stop": ({ body }) => stopAgent(options, agentIn(body)),
+    "POST /v1/agents/start": ({ body }) => startAgent(options, agentIn(body)),
     "POST /v1/reload": async () => {
       await supervisor.refresh();
       const { current } = supervisor;
@@ -50,7 +55,7 @@ async function rollback(options: ApiOptions, to: number | undefined): Promise<ob
   const target = await targetOf(options, to);
   refuse(supervisor, target);
   const from = supervisor.state.generation?.path ?? "";
-  await intend(options, "generation.rollback-request", target, { from });
+  await intend(options, "generation.rollback-request", target.path, { from, number: target.number });
   // Somebody else may have been faster while the ledger wrote.
   refuse(supervisor, target);
   const before = supervisor.state.turn;
@@ -77,15 +82,11 @@ function isUnderWay({ rollback: under, generation }: State, target: string): boo
 async function intend(
   options: ApiOptions,
   action: string,
-  target: GenerationInfo,
-  details: Record<string, string>,
+  subject: string,
+  details: Record<string, string | number>,
 ): Promise<void> {
   try {
-    await options.recordIntent({
-      action,
-      subject: target.path,
-      details: { ...details, number: target.number },
-    });
+    await options.recordIntent({ action, subject, details });
   } catch (cause) {
     throw watchdErrors.make(
       "WATCHD_E_LEDGER_UNAVAILABLE",
@@ -140,12 +141,50 @@ async function targetOf(
   });
 }
 
-async function allow({ supervisor, generations }: ApiOptions, number: number | undefined): Promise<object> {
+async function allow(options: ApiOptions, number: number | undefined): Promise<object> {
+  const { supervisor, generations } = options;
   if (number === undefined) throw watchdErrors.make("WATCHD_E_BAD_REQUEST", "`number` is missing");
   const target = numbered(await generations.list(), number);
+  await options.onAllow(target.path);
   supervisor.dispatch({ type: "operator-allow", path: target.path });
   await supervisor.until((state) => state.quarantine.every((entry) => entry.path !== target.path));
   return { schemaVersion: 1, path: target.path };
+}
+
+/** The answer comes as soon as the person's word is durable; stopping itself takes as long as the agent's grace time. */
+async function stopAgent(options: ApiOptions, name: string): Promise<object> {
+  const { supervisor, services } = options;
+  declared(supervisor, name);
+  await intend(options, "agent.stop-request", name, {});
+  await services.setStopped(name, true);
+  // In mid-switch nothing is surveyed: then the survey after it hears of it.
+  await supervisor.survey();
+  return { schemaVersion: 1, agent: name, stopped: true };
+}
+
+async function startAgent(options: ApiOptions, name: string): Promise<object> {
+  const { supervisor, services } = options;
+  declared(supervisor, name);
+  await intend(options, "agent.start-request", name, {});
+  await services.setStopped(name, false);
+  supervisor.dispatch({ type: "operator-start", agent: name });
+  return { schemaVersion: 1, agent: name, stopped: false };
+}
+
+/** @throws WATCHD_E_UNKNOWN_AGENT */
+function declared({ state }: Supervisor, name: string): AgentState {
+  const agent = Object.hasOwn(state.agents, name) ? state.agents[name] : undefined;
+  if (agent?.declared === true) return agent;
+  const names = Object.keys(state.agents).join(", ");
+  throw watchdErrors.make("WATCHD_E_UNKNOWN_AGENT", `this generation has no agent ${name}`, {
+    hint: names === "" ? "It has no agents at all." : `It has: ${names}.`,
+  });
+}
+
+function agentIn(body: unknown): string {
+  const name = typeof body === "object" && body !== null ? Reflect.get(body, "agent") : undefined;
+  if (typeof name === "string") return name;
+  throw watchdErrors.make("WATCHD_E_BAD_REQUEST", "`agent` is missing");
 }
 
 function numbered(list: readonly GenerationInfo[], number: number): GenerationInfo {

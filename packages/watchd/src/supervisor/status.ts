@@ -52,6 +52,7 @@ function agentStatus(name: string, agent: AgentState, { now, runs }: StatusOptio
     name,
     phase: agent.phase,
     held: agent.held,
+    stoppedBy: agent.stoppedBy,
     required: agent.policy.required,
     digest: agent.policy.digest,
     runId: run?.runId ?? null,

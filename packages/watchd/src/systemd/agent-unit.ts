@@ -1,0 +1,248 @@
+import type { StopPolicy } from "@daruma/config";
+import { watchdErrors } from "../catalogue.ts";
+import type { Run, RunExit, StartRequest } from "../ports.ts";
+import { type Binding, bind, type Clocks, see } from "./binding.ts";
+import type { BindingFiles } from "./binding-files.ts";
+import type { Edges } from "./edges.ts";
+import { awaitsRestart, isAlive, type UnitFacts } from "./facts.ts";
+import type { HeldFiles } from "./held-files.ts";
+import { unitOf } from "./site.ts";
+import { startFailure } from "./start-failure.ts";
+import type { Systemctl } from "./systemctl.ts";
+import type { Traces } from "./traces.ts";
+
+export interface UnitContext {
+  readonly systemctl: Systemctl;
+  readonly traces: Traces;
+  readonly edges: Edges;
+  readonly files: BindingFiles;
+  readonly held: HeldFiles;
+  readonly clocks: () => Clocks;
+  readonly onExit: (exit: RunExit) => void;
+  readonly onFound: () => void;
+  readonly log: (message: string) => void;
+}
+
+/** Units restart by themselves 15 s after they failed (modules/units/agent.nix); before that they are held. */
+const holdAfterMs = 10_000;
+/** For SIGKILL to be heeded, and the hook to run. */
+const stopSlackMs = 30_000;
+
+/**
+ * The unit of one agent. What is done to it is done one thing after the other, so that what is seen of it is never older
+ * than what was done last.
+ */
+export class AgentUnit {
+  readonly agent: string;
+  readonly #unit: string;
+  readonly #context: UnitContext;
+  #binding: Binding | null;
+  #last: Promise<unknown> = Promise.resolve();
+  #queued = 0;
+  #lookQueued = false;
+  #holdTimer: NodeJS.Timeout | null = null;
+  #controlGroup = "";
+  /** Counts what was done and seen: facts that were asked for before are out of date. */
+  #age = 0;
+
+  constructor(agent: string, context: UnitContext) {
+    this.agent = agent;
+    this.#unit = unitOf(agent);
+    this.#context = context;
+    this.#binding = context.files.found.get(agent) ?? null;
+  }
+
+  get age(): number {
+    return this.#age;
+  }
+
+  get busy(): boolean {
+    return this.#queued > 0;
+  }
+
+  get run(): Run | null {
+    return this.#binding === null ? null : runOf(this.agent, this.#binding);
+  }
+
+  /** Of the run that is alive; "" while there is none. */
+  get controlGroup(): string {
+    return this.#controlGroup;
+  }
+
+  /** Takes in facts that were asked for at `age`; without effect if something has happened since. */
+  take(facts: UnitFacts, age: number): void {
+    if (age === this.#age && !this.busy) this.#see(facts);
+  }
+
+  /** Something may have happened. Asked for while it waits to be done, it is done once. */
+  look(): void {
+    if (this.#lookQueued) return;
+    this.#lookQueued = true;
+    this.#enqueue(async () => {
+      this.#lookQueued = false;
+      await this.#look();
+    }).catch((error) => this.#context.log(`looking at ${this.#unit}: ${String(error)}`));
+  }
+
+  start(request: StartRequest): Promise<Run> {
+    return this.#enqueue(() => this.#start(request));
+  }
+
+  stop(runId: string, policy: StopPolicy): Promise<{ readonly forced: boolean }> {
+    return this.#enqueue(() => this.#stop(runId, policy));
+  }
+
+  close(): void {
+    if (this.#holdTimer !== null) clearTimeout(this.#holdTimer);
+    this.#holdTimer = null;
+  }
+
+  async #look(): Promise<void> {
+    const ended = this.#binding !== null && this.#trace()?.invocation === this.#binding.invocation;
+    // The trace alone tells that it has ended and how, without asking systemd.
+    this.#see(ended ? null : await this.#facts());
+    if (ended) this.#holdLater();
+  }
+
+  async #start({ agent, runId, manifest }: StartRequest): Promise<Run> {
+    const { systemctl, held } = this.#context;
+    this.#noHold();
+    const before = this.#binding?.invocation ?? this.#trace()?.invocation ?? "";
+    const started = await systemctl.start(this.#unit);
+    held.drop(agent);
+    let facts = await this.#facts();
+    if (started.ok && facts !== null && isAlive(facts) && facts.digest !== manifest.digest) {
+      facts = await this.#startAnew(manifest.digest);
+    }
+    const trace = this.#trace();
+    const isNew = facts !== null && facts.invocation !== "" && facts.invocation !== before;
+    const diedAtOnce = isNew && started.ok && facts?.execMainPid !== 0;
+    if (facts !== null && (isAlive(facts) || diedAtOnce)) {
+      this.#settle(bind(runId, facts, this.#context.clocks()));
+      this.#watch(facts);
+      // It may have ended while we looked; then whoever asked hears first that it was there.
+      if (!isAlive(facts) || trace?.invocation === facts.invocation) setImmediate(() => this.look());
+      return runOf(agent, this.#binding ?? bind(runId, facts, this.#context.clocks()));
+    }
+    this.#see(facts);
+    if (facts?.conditionHeld === false)
+      throw watchdErrors.make("WATCHD_E_STOPPED_BY_PERSON", `agent ${agent}: a person has stopped it`);
+    throw startFailure(agent, manifest, facts, started.message);
+  }
+
+  /**
+   * systemd has run another definition than this generation's: a switch was cut off before it had systemd read the new
+   * units. @throws AGENT_E_START_FAILED if reading them does not help
+   */
+  async #startAnew(digest: string): Promise<UnitFacts | null> {
+    const { systemctl } = this.#context;
+    await systemctl.stop(this.#unit, stopSlackMs);
+    await systemctl.reload();
+    const again = await systemctl.start(this.#unit);
+    const facts = await this.#facts();
+    if (facts === null || !again.ok || facts.digest === digest) return facts;
+    await systemctl.stop(this.#unit, stopSlackMs);
+    this.#see(await this.#facts());
+    throw watchdErrors.make(
+      "AGENT_E_START_FAILED",
+      `agent ${this.agent}: systemd has another definition of ${this.#unit} than this generation`,
+      { where: this.#unit, hint: "Switch to the generation again; look for units in /run/systemd/system." },
+    );
+  }
+
+  async #stop(runId: string, policy: StopPolicy): Promise<{ readonly forced: boolean }> {
+    const { systemctl } = this.#context;
+    const binding = this.#binding;
+    if (binding?.runId !== runId) return { forced: false };
+    // SIGKILL is sent after the grace time, and has as long itself.
+    const stopped = await systemctl.stop(this.#unit, 2 * policy.graceMs + stopSlackMs);
+    const facts = await this.#facts();
+    this.#see(facts);
+    if (this.#binding?.invocation === binding.invocation)
+      throw new Error(stopped.message || `${this.#unit} is still there`);
+    const trace = this.#trace();
+    const own = trace?.invocation === binding.invocation ? trace.result : facts?.result;
+    return { forced: own === "timeout" };
+  }
+
+  #see(facts: UnitFacts | null): void {
+    const before = this.#binding;
+    const sight = { facts, exit: this.#trace(), asked: this.#context.traces.askedOf(this.agent) };
+    const seen = see(before, sight, this.#context.clocks());
+    if (seen.binding !== before) this.#settle(seen.binding);
+    if (facts !== null && seen.binding !== null) this.#watch(facts);
+    if (facts !== null && awaitsRestart(facts)) this.#holdLater();
+    if (seen.ended !== null) this.#context.onExit({ agent: this.agent, ...seen.ended });
+    if (seen.found) this.#context.onFound();
+  }
+
+  #settle(binding: Binding | null): void {
+    this.#age += 1;
+    // Each run has a control group of its own: its path is the same, but it is made anew.
+    if (binding?.invocation !== this.#binding?.invocation) {
+      this.#context.edges.unwatchGroup(this.agent);
+      this.#controlGroup = "";
+    }
+    this.#binding = binding;
+    if (binding === null) {
+      this.#context.files.drop(this.agent);
+    } else {
+      this.#noHold();
+      this.#context.files.keep(this.agent, binding);
+    }
+  }
+
+  #watch({ controlGroup }: UnitFacts): void {
+    if (controlGroup === "" || controlGroup === this.#controlGroup) return;
+    this.#controlGroup = controlGroup;
+    this.#context.edges.watchGroup(this.agent, controlGroup);
+  }
+
+  /** The core decides when it is started again; systemd would not wait for that longer than RestartSec=. */
+  #holdLater(): void {
+    this.#holdTimer ??= setTimeout(() => {
+      this.#holdTimer = null;
+      this.#enqueue(() => this.#hold()).catch((error) =>
+        this.#context.log(`holding ${this.#unit}: ${String(error)}`),
+      );
+    }, holdAfterMs).unref();
+  }
+
+  async #hold(): Promise<void> {
+    const { systemctl, held } = this.#context;
+    const facts = await this.#facts();
+    if (facts === null || !awaitsRestart(facts)) return this.#see(facts);
+    held.keep(this.agent);
+    await systemctl.stop(this.#unit, stopSlackMs);
+    this.#see(await this.#facts());
+  }
+
+  #noHold(): void {
+    if (this.#holdTimer !== null) clearTimeout(this.#holdTimer);
+    this.#holdTimer = null;
+  }
+
+  #trace() {
+    return this.#context.traces.exitOf(this.agent);
+  }
+
+  async #facts(): Promise<UnitFacts | null> {
+    const [facts] = await this.#context.systemctl.show([this.#unit]);
+    return facts ?? null;
+  }
+
+  #enqueue<T>(task: () => Promise<T>): Promise<T> {
+    this.#queued += 1;
+    this.#age += 1;
+    const result = this.#last.then(task).finally(() => {
+      this.#queued -= 1;
+      this.#age += 1;
+    });
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function runOf(agent: string, { runId, digest, pid, startedAt }: Binding): Run {
+  return { agent, runId, digest, pid, startedAt };
+}

@@ -1,0 +1,204 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemCode } from "@daruma/base";
+import type { StopPolicy } from "@daruma/config";
+import { watchdErrors } from "../catalogue.ts";
+import type { Run, RunExit, ServiceManager, StartRequest } from "../ports.ts";
+import { checkPort } from "../processes/port-check.ts";
+import { readResidentBytes } from "../processes/process-table.ts";
+import { createStopFiles, type StopFiles } from "../stop-files.ts";
+import { AgentUnit, type UnitContext } from "./agent-unit.ts";
+import type { Clocks } from "./binding.ts";
+import { openBindingFiles } from "./binding-files.ts";
+import { createEdges, type Edges } from "./edges.ts";
+import { openHeldFiles } from "./held-files.ts";
+import { agentOfUnit, agentUnits, type SystemdSite, systemdSite, unitOf } from "./site.ts";
+import { createSystemctl, type Systemctl } from "./systemctl.ts";
+import { createTraces } from "./traces.ts";
+
+export interface SystemdOptions {
+  /** What is not given is where NixOS has it. */
+  readonly site?: Partial<SystemdSite>;
+  readonly systemctl?: Systemctl;
+  /** Whether a switch is under way: until it ends, systemd may start the agents of either generation. */
+  readonly switching: () => Promise<boolean>;
+  readonly log: (message: string) => void;
+}
+
+const pollMs = 50;
+/** Units whose state has not changed and that are looked at all the same, each time. */
+const inTurn = 20;
+
+/**
+ * Agents as systemd units. systemd starts, isolates and limits them, and is the safety net; when they are started is for
+ * the core to say. Everything goes through systemctl: the D-Bus libraries for Node leak, or are too young to be trusted.
+ *
+ * @throws WATCHD_E_STATE_DIRECTORY
+ */
+export function createSystemdManager(options: SystemdOptions): ServiceManager {
+  return new SystemdManager(options);
+}
+
+class SystemdManager implements ServiceManager {
+  readonly #site: SystemdSite;
+  readonly #systemctl: Systemctl;
+  readonly #switching: () => Promise<boolean>;
+  readonly #closing = new AbortController();
+  readonly #units = new Map<string, AgentUnit>();
+  /** State of each unit when it was last looked at, as `list-units` shows it. */
+  readonly #states = new Map<string, string>();
+  #inTurn = 0;
+  readonly #context: UnitContext;
+  readonly #edges: Edges;
+  readonly #stopFiles: StopFiles;
+  readonly #onExit: ((exit: RunExit) => void)[] = [];
+  readonly #onFound: (() => void)[] = [];
+
+  constructor(options: SystemdOptions) {
+    this.#site = { ...systemdSite, ...options.site };
+    this.#systemctl = options.systemctl ?? createSystemctl(this.#closing.signal);
+    this.#switching = options.switching;
+    this.#stopFiles = createStopFiles(this.#site.stopped);
+    const files = openBindingFiles(this.#site.runs);
+    this.#edges = createEdges({
+      ...this.#site,
+      onEdge: (agent) => this.#units.get(agent)?.look(),
+      log: options.log,
+    });
+    this.#context = {
+      systemctl: this.#systemctl,
+      traces: createTraces(this.#site.exits),
+      edges: this.#edges,
+      files,
+      held: openHeldFiles(this.#site.held),
+      clocks: readClocks,
+      onExit: (exit) => this.#tellExit(exit),
+      onFound: () => this.#tellFound(),
+      log: options.log,
+    };
+    for (const agent of files.found.keys()) this.#unit(agent);
+  }
+
+  async list(): Promise<readonly Run[]> {
+    const summaries = new Map<string, string>();
+    for (const { unit, state } of await this.#systemctl.units(agentUnits)) {
+      const agent = agentOfUnit(unit);
+      if (agent !== null) summaries.set(agent, state);
+    }
+    for (const agent of summaries.keys()) this.#unit(agent);
+    const looked = this.#toLookAt(summaries);
+    const ages = new Map(looked.map((unit) => [unit.agent, unit.age]));
+    if (looked.length > 0) {
+      for (const facts of await this.#systemctl.show(looked.map(({ agent }) => unitOf(agent)))) {
+        const unit = this.#units.get(agentOfUnit(facts.unit) ?? "");
+        unit?.take(facts, ages.get(unit.agent) ?? -1);
+      }
+      for (const { agent } of looked) this.#states.set(agent, summaries.get(agent) ?? "");
+    }
+    return [...this.#units.values()].flatMap(({ run }) => run ?? []);
+  }
+
+  async start(request: StartRequest): Promise<Run> {
+    const { agent, manifest } = request;
+    while (await this.#switching()) await sleep(pollMs, undefined, { signal: this.#closing.signal });
+    const unit = this.#unit(agent);
+    if ((await this.#stopFiles.list()).has(agent))
+      throw watchdErrors.make("WATCHD_E_STOPPED_BY_PERSON", `agent ${agent}: a person has stopped it`);
+    // Whoever answers there while the agent is down would pass for it.
+    if (manifest.health !== null && unit.run === null) {
+      const refused = await checkPort(agent, manifest.health.url);
+      if (refused !== null) throw refused;
+    }
+    return unit.start(request);
+  }
+
+  async stop(runId: string, policy: StopPolicy): Promise<{ readonly forced: boolean }> {
+    const unit = [...this.#units.values()].find(({ run }) => run?.runId === runId);
+    return unit === undefined ? { forced: false } : unit.stop(runId, policy);
+  }
+
+  onExit(listener: (exit: RunExit) => void): void {
+    this.#onExit.push(listener);
+  }
+
+  onFound(listener: () => void): void {
+    this.#onFound.push(listener);
+  }
+
+  stopped(): Promise<ReadonlySet<string>> {
+    return this.#stopFiles.list();
+  }
+
+  setStopped(agent: string, stopped: boolean): Promise<void> {
+    return this.#stopFiles.set(agent, stopped);
+  }
+
+  async memory(runIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const wanted = new Set(runIds);
+    const bytes = new Map<string, number>();
+    for (const { run, controlGroup } of this.#units.values()) {
+      if (run === null || controlGroup === "" || !wanted.has(run.runId)) continue;
+      bytes.set(run.runId, residentBytes(join(this.#site.cgroupRoot, controlGroup, "cgroup.procs")));
+    }
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#edges.close();
+    for (const unit of this.#units.values()) unit.close();
+  }
+
+  #unit(agent: string): AgentUnit {
+    const known = this.#units.get(agent);
+    if (known !== undefined) return known;
+    const unit = new AgentUnit(agent, this.#context);
+    this.#units.set(agent, unit);
+    return unit;
+  }
+
+  #tellExit(exit: RunExit): void {
+    if (this.#closing.signal.aborted) return;
+    for (const listener of this.#onExit) listener(exit);
+  }
+
+  #tellFound(): void {
+    if (this.#closing.signal.aborted) return;
+    for (const listener of this.#onFound) listener();
+  }
+
+  /** Units whose state is not what we take it for, and in turn a few of the others: an edge may have been lost. */
+  #toLookAt(states: ReadonlyMap<string, string>): readonly AgentUnit[] {
+    const units = [...this.#units.values()];
+    const from = this.#inTurn;
+    this.#inTurn = from + inTurn >= units.length ? 0 : from + inTurn;
+    return units.filter(({ agent, run }, index) => {
+      const state = states.get(agent);
+      const changed = this.#states.get(agent) !== state || (run !== null) !== isUp(state);
+      return changed || (index >= from && index < from + inTurn);
+    });
+  }
+}
+
+/** Whether a unit in this state has a main process, as far as its state alone tells. */
+function isUp(state: string | undefined): boolean {
+  return state === "active/running";
+}
+
+function readClocks(): Clocks {
+  return { mono: Number(process.hrtime.bigint()) / 1e6, wall: Date.now() };
+}
+
+/** Of all processes in a control group. 0 where it has gone meanwhile. */
+function residentBytes(procs: string): number {
+  try {
+    const pids = readFileSync(procs, "utf8")
+      .split("\n")
+      .filter((line) => line !== "");
+    return pids.reduce((sum, pid) => sum + readResidentBytes(Number(pid)), 0);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT" || systemCode(error) === "ENODEV") return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,90 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+import { systemCode } from "@daruma/base";
+import type { ExitCause } from "../ports.ts";
+import type { UnitFacts } from "./facts.ts";
+
+/*
+ * What the hooks of an agent's unit leave in the directory of exits (modules/units/hooks.nix): `NAME` when a run has ended,
+ * `NAME.asked` when one was asked to end. systemd itself forgets both with the next start.
+ */
+
+/** How a run ended: `$SERVICE_RESULT $EXIT_CODE $EXIT_STATUS $INVOCATION_ID` (systemd.exec(5)), `-` where there was none. */
+export interface ExitTrace {
+  readonly result: string;
+  /** `exited`, `killed` or `dumped`. */
+  readonly code: string;
+  /** A number after `exited`, else a signal without "SIG". */
+  readonly status: string;
+  readonly invocation: string;
+}
+
+export interface Traces {
+  exitOf(agent: string): ExitTrace | null;
+  /** Invocation of the run that was last asked to stop, by whomever. */
+  askedOf(agent: string): string | null;
+}
+
+export function createTraces(directory: string): Traces {
+  return {
+    exitOf: (agent) => parseExitTrace(read(join(directory, agent))),
+    askedOf: (agent) => read(join(directory, `${agent}${askedSuffix}`))?.trim() || null,
+  };
+}
+
+const askedSuffix = ".asked";
+
+/** The agent that a file in the directory is about; null for one that a hook has not finished yet. */
+export function agentOfTrace(file: string): string | null {
+  if (file.startsWith(".")) return null;
+  return file.endsWith(askedSuffix) ? file.slice(0, -askedSuffix.length) : file;
+}
+
+/** Agents that have left a trace since the machine booted. */
+export function tracedAgents(directory: string): readonly string[] {
+  return readdirSync(directory).flatMap((file) => agentOfTrace(file) ?? []);
+}
+
+export function parseExitTrace(text: string | null): ExitTrace | null {
+  const [result, code, status, invocation, ...rest] = text?.trim().split(" ") ?? [];
+  if (result === undefined || code === undefined || status === undefined || !invocation) return null;
+  return rest.length === 0 ? { result, code, status, invocation } : null;
+}
+
+/** How the run `invocation` ended, by whatever still tells of it. */
+export function causeOf(
+  invocation: string,
+  traces: { readonly exit: ExitTrace | null; readonly asked: string | null },
+  facts: UnitFacts | null,
+): ExitCause {
+  if (traces.asked === invocation) return { kind: "stopped" };
+  if (traces.exit?.invocation === invocation) return causeOfTrace(traces.exit);
+  if (facts?.invocation === invocation) return causeOfFacts(facts);
+  return { kind: "unknown" };
+}
+
+function causeOfTrace({ code, status }: ExitTrace): ExitCause {
+  if (code === "exited" && /^\d+$/.test(status)) return { kind: "exit", code: Number(status) };
+  if (code === "killed" || code === "dumped") return { kind: "signal", signal: `SIG${status}` };
+  return { kind: "unknown" };
+}
+
+/** Values of `si_code` for SIGCHLD (sigaction(2)), which systemd shows as numbers. */
+const cld = { exited: 1, killed: 2, dumped: 3 } as const;
+
+function causeOfFacts({ execMainCode, execMainStatus }: UnitFacts): ExitCause {
+  if (execMainCode === cld.exited) return { kind: "exit", code: execMainStatus };
+  if (execMainCode !== cld.killed && execMainCode !== cld.dumped) return { kind: "unknown" };
+  const signal = Object.entries(constants.signals).find(([, number]) => number === execMainStatus)?.[0];
+  return signal === undefined ? { kind: "unknown" } : { kind: "signal", signal };
+}
+
+function read(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return null;
+    throw error;
+  }
+}
