@@ -58,6 +58,11 @@ export const agentctlErrors = defineErrors({
     remedy: "Look at `agentctl status`; watchd goes on. A longer --timeout waits longer.",
     exit: exitCode.unhealthy,
   },
+  STANDSTILL_E_NOT_YET: {
+    summary: "An agent that was to be stopped or started is not yet stopped, or not yet proven healthy.",
+    remedy: "Look at `agentctl status`; watchd goes on. A longer --timeout waits longer.",
+    exit: exitCode.unhealthy,
+  },
   DEV_E_ALREADY_RUNNING: {
     summary: "Another `agentctl dev` works on the same state directory.",
     remedy: "Use that one, stop it first, or give this one a directory of its own with --state.",

@@ -4,13 +4,22 @@ import { connect } from "node:net";
 import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { baseErrors } from "./catalogue.ts";
-import { DarumaError, type ErrorDocument, isDarumaError, messageOf, systemCode } from "./errors.ts";
+import {
+  DarumaError,
+  type ErrorDocument,
+  type ExitCode,
+  exitCode,
+  isDarumaError,
+  messageOf,
+  systemCode,
+} from "./errors.ts";
 import { makeDirectories } from "./files.ts";
 
 /** `sun_path` has 108 bytes on Linux, one of them the closing NUL (unix(7)). */
 export const maxSocketPathBytes = 107;
 
 const maxBodyBytes = 1024 * 1024;
+const exitHeader = "daruma-exit";
 
 export interface Request {
   readonly method: string;
@@ -121,7 +130,7 @@ export async function openUnix(options: CallOptions): Promise<IncomingMessage> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   const document = parseBody(Buffer.concat(chunks).toString("utf8"), options.path);
-  throw remoteError(document, options.path);
+  throw remoteError(document, exitIn(response), options.path);
 }
 
 /** @throws SOCKET_E_PATH_TOO_LONG */
@@ -181,12 +190,18 @@ function parseBody(text: string, path: string): unknown {
   }
 }
 
-function remoteError(document: unknown, path: string): DarumaError {
+/** How the command that asked should end, as the server's catalogue has it. */
+function exitIn({ headers }: IncomingMessage): ExitCode {
+  const given = Number(headers[exitHeader]);
+  return Object.values(exitCode).find((code) => code === given) ?? exitCode.error;
+}
+
+function remoteError(document: unknown, exit: ExitCode, path: string): DarumaError {
   const error = (document as Partial<ErrorDocument> | null)?.error;
   if (error === undefined || typeof error.code !== "string") {
     return baseErrors.make("SOCKET_E_PROTOCOL", `${path} refused without saying why`, { where: path });
   }
-  const entry = { summary: error.message, remedy: error.hint, exit: 1 } as const;
+  const entry = { summary: error.message, remedy: error.hint, exit };
   return new DarumaError(error.code, entry, error.message, {
     ...(error.where === undefined ? {} : { where: error.where }),
     ...(error.problems === undefined ? {} : { problems: error.problems }),
@@ -213,7 +228,10 @@ async function answer(
     });
     if (document !== streamed) sendDocument(response, 200, document);
   } catch (error) {
-    if (isDarumaError(error)) return sendDocument(response, 400, error.toDocument());
+    if (isDarumaError(error)) {
+      if (!response.headersSent) response.setHeader(exitHeader, error.exit);
+      return sendDocument(response, 400, error.toDocument());
+    }
     options.onBug(error);
     const bug = baseErrors.make("SOCKET_E_PROTOCOL", "the daemon failed inside; its log has the details");
     sendDocument(response, 500, bug.toDocument());

@@ -1,6 +1,6 @@
 import { exitCode } from "@daruma/base";
 import { defineCommand } from "../cli/command.ts";
-import { stateOption } from "./options.ts";
+import { stateOption, timeoutOption } from "./options.ts";
 
 export const statusCommand = defineCommand({
   path: ["status"],
@@ -22,6 +22,48 @@ export const statusCommand = defineCommand({
     { code: exitCode.unreachable, means: "watchd cannot be reached" },
   ],
   load: async () => (await import("./status.ts")).status,
+});
+
+export const stopCommand = defineCommand({
+  path: ["stop"],
+  summary: "Stop an agent, and keep it stopped",
+  description:
+    "What a person has stopped stays stopped: across restarts of watchd, deploys, rollbacks and reboots, until `agentctl start`. The agent gets its stop signal, then its grace time, then SIGKILL. Refused if it cannot be recorded first.",
+  args: { NAME: { type: "text", required: true, description: "Name of the agent" } },
+  options: {
+    wait: { type: "flag", default: true, description: "Wait until nothing of it runs any more" },
+    timeout: timeoutOption,
+    state: stateOption,
+  },
+  json: "document",
+  examples: [{ run: "agentctl stop enricher", does: "Stop the agent enricher and keep it stopped" }],
+  exits: [
+    { code: exitCode.ok, means: "nothing of it runs any more; with --no-wait: accepted" },
+    { code: exitCode.unhealthy, means: "accepted, but it still runs after --timeout" },
+    { code: exitCode.unknownUnit, means: "the current generation has no such agent" },
+  ],
+  load: async () => (await import("./standstill.ts")).stop,
+});
+
+export const startCommand = defineCommand({
+  path: ["start"],
+  summary: "Start an agent that was stopped, or that has ended",
+  description:
+    "Takes back `agentctl stop`, or a `systemctl stop` by hand; also starts an agent that had completed, or had failed under a restart policy of never. Then waits until it is proven healthy.",
+  args: { NAME: { type: "text", required: true, description: "Name of the agent" } },
+  options: {
+    wait: { type: "flag", default: true, description: "Wait until it is proven healthy" },
+    timeout: timeoutOption,
+    state: stateOption,
+  },
+  json: "document",
+  examples: [{ run: "agentctl start enricher", does: "Start the agent enricher again" }],
+  exits: [
+    { code: exitCode.ok, means: "it is proven healthy; with --no-wait: accepted" },
+    { code: exitCode.unhealthy, means: "accepted, but not proven healthy within --timeout" },
+    { code: exitCode.unknownUnit, means: "the current generation has no such agent" },
+  ],
+  load: async () => (await import("./standstill.ts")).start,
 });
 
 export const generationsCommand = defineCommand({
@@ -66,12 +108,7 @@ export const rollbackCommand = defineCommand({
     },
     yes: { type: "flag", short: "y", description: "Do not ask. Needed where there is no terminal" },
     wait: { type: "flag", default: true, description: "Wait until the target is current and proven" },
-    timeout: {
-      type: "text",
-      value: "DURATION",
-      default: "2m",
-      description: "How long to wait at most, such as 90s or 5m",
-    },
+    timeout: timeoutOption,
     state: stateOption,
   },
   json: "document",

@@ -12,3 +12,10 @@ export const configOption = {
   default: "fleet.config.ts",
   description: "The fleet file",
 } as const;
+
+export const timeoutOption = {
+  type: "text",
+  value: "DURATION",
+  default: "2m",
+  description: "How long to wait at most, such as 90s or 5m",
+} as const;

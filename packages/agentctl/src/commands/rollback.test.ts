@@ -20,6 +20,7 @@ function agent(more: Partial<AgentStatus> = {}): AgentStatus {
     name: "loader",
     phase: "healthy",
     held: false,
+    stoppedBy: null,
     required: true,
     pid: 1,
     uptimeMs: 1,

@@ -12,6 +12,7 @@ import {
   watchdClient,
 } from "../instance/watchd-client.ts";
 import { elapsed } from "../story/elapsed.ts";
+import { durationOf } from "./duration.ts";
 import { isProven } from "./status.ts";
 
 export interface RollbackInput {
@@ -89,13 +90,6 @@ async function consent(context: Context, target: { readonly number: number }): P
   throw agentctlErrors.make("CLI_E_DECLINED", "not rolled back");
 }
 
-async function durationOf(text: string): Promise<number> {
-  const { parseDuration } = await import("@daruma/config");
-  const parsed = parseDuration(text);
-  if (parsed.ok) return parsed.value;
-  throw agentctlErrors.make("CLI_E_USAGE", `--timeout ${parsed.problem}`);
-}
-
 export interface Ask {
   readonly watchd: Pick<WatchdClient, "status">;
   readonly accepted: RollbackDocument;
@@ -141,7 +135,8 @@ export function judge(status: StatusDocument, accepted: RollbackDocument): Findi
       why: `the rollback to ${basename(accepted.target)} ended, and generation ${generation?.number ?? "none"} is current`,
     };
   }
-  const open = agents.filter((agent) => agent.required && !isProven(agent));
+  // What a person has stopped is not started by a rollback, and proves nothing.
+  const open = agents.filter((agent) => agent.required && agent.stoppedBy !== "person" && !isProven(agent));
   if (open.length === 0) return { kind: "proven", why: "" };
   return { kind: "wait", why: open.map((agent) => `${agent.name} is ${agent.phase}`).join(", ") };
 }

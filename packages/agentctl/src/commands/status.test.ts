@@ -10,6 +10,7 @@ function agent(more: Partial<AgentStatus>): AgentStatus {
     name: "loader",
     phase: "healthy",
     held: false,
+    stoppedBy: null,
     required: true,
     pid: 4711,
     uptimeMs: 61_000,

@@ -92,9 +92,16 @@ function styleOf(agent: AgentStatus): Style {
   return agent.held || agent.phase === "failed" ? "red" : "yellow";
 }
 
+const standstill = {
+  person: "stopped by a person",
+  outside: "stopped through systemd",
+  none: undefined,
+} as const;
+
 function noteOf(agent: AgentStatus): string {
   const notes = [
     agent.required ? undefined : "not required",
+    standstill[agent.stoppedBy ?? "none"],
     agent.waitsFor === null ? undefined : `waits for ${agent.waitsFor}`,
     agent.incident === null ? undefined : `${agent.incident.id}: ${agent.incident.cause}`,
     agent.restartInMs === null ? undefined : `starts in ${elapsed(agent.restartInMs)}`,

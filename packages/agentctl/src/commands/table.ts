@@ -5,7 +5,9 @@ import {
   generationsAllowCommand,
   generationsCommand,
   rollbackCommand,
+  startCommand,
   statusCommand,
+  stopCommand,
 } from "./instance-commands.ts";
 import { ledgerExportCommand, ledgerTailCommand, ledgerVerifyCommand } from "./ledger-commands.ts";
 
@@ -14,6 +16,8 @@ export const commandTable: readonly Command[] = [
   devCommand,
   compileCommand,
   statusCommand,
+  stopCommand,
+  startCommand,
   generationsCommand,
   generationsAllowCommand,
   rollbackCommand,

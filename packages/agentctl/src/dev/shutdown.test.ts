@@ -26,6 +26,8 @@ function fake(parts: Partial<WatchdClient>): WatchdClient {
     generations: unused,
     rollback: unused,
     allow: unused,
+    stopAgent: unused,
+    startAgent: unused,
     reload: unused,
     drain: unused,
     ...parts,

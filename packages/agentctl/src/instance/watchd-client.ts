@@ -9,6 +9,7 @@ export interface AgentStatus {
   readonly name: string;
   readonly phase: string;
   readonly held: boolean;
+  readonly stoppedBy: "person" | "outside" | null;
   readonly required: boolean;
   readonly pid: number | null;
   readonly uptimeMs: number | null;
@@ -72,6 +73,9 @@ export interface WatchdClient {
   generations(): Promise<GenerationsDocument>;
   rollback(to: number): Promise<RollbackDocument>;
   allow(number: number): Promise<{ readonly schemaVersion: 1; readonly path: string }>;
+  /** Both answer once the person's word is durable. */
+  stopAgent(agent: string): Promise<{ readonly schemaVersion: 1; readonly agent: string }>;
+  startAgent(agent: string): Promise<{ readonly schemaVersion: 1; readonly agent: string }>;
   reload(): Promise<{ readonly number: number | null; readonly path: string | null }>;
   /** Resolves once nothing runs any more; no limit of time, since agents have graces of their own. */
   drain(timeoutMs: number): Promise<void>;
@@ -101,6 +105,8 @@ export function watchdClient(socket: string): WatchdClient {
     generations: () => call("GET", "/v1/generations"),
     rollback: (to) => call("POST", "/v1/rollback", { to }),
     allow: (number) => call("POST", "/v1/allow", { number }),
+    stopAgent: (agent) => call("POST", "/v1/agents/stop", { agent }),
+    startAgent: (agent) => call("POST", "/v1/agents/start", { agent }),
     reload: () => call("POST", "/v1/reload"),
     drain: async (timeoutMs) => void (await call("POST", "/v1/drain", undefined, timeoutMs)),
   };

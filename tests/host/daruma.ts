@@ -1,0 +1,112 @@
+/** What Daruma says on a test host, and waiting until it says it. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Host } from "./host.ts";
+
+export interface Entry {
+  readonly seq: number;
+  readonly action: string;
+  readonly subject: string;
+  readonly incident?: string;
+  readonly run?: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export interface AgentStatus {
+  readonly name: string;
+  readonly phase: string;
+  readonly held: boolean;
+  readonly stoppedBy: string | null;
+  readonly runId: string | null;
+  readonly pid: number | null;
+}
+
+export interface Status {
+  readonly generation: { readonly number: number; readonly path: string; readonly knownGood: boolean } | null;
+  readonly rollback: { readonly id: string } | null;
+  readonly agents: readonly AgentStatus[];
+  readonly quarantine: readonly { readonly path: string; readonly agent: string }[];
+  readonly ledger: { readonly connected: boolean; readonly waiting: number };
+}
+
+const withinMs = 90_000;
+const pollMs = 100;
+
+/** What a person would ask with agentctl; from the sockets themselves, since agentctl takes longer to start. */
+export async function status(host: Host): Promise<Status | null> {
+  const { exitCode, stdout } = await host.exec(ask("/run/daruma/watchd.sock", "/v1/status"));
+  return exitCode === 0 ? JSON.parse(stdout) : null;
+}
+
+export async function agent(host: Host, name: string): Promise<AgentStatus | undefined> {
+  return (await status(host))?.agents.find((each) => each.name === name);
+}
+
+/** The whole ledger; empty while ledgerd is away. */
+export async function entries(host: Host): Promise<readonly Entry[]> {
+  const { exitCode, stdout } = await host.exec(ask("/run/daruma/ledger/operator.sock", "/v1/entries"));
+  if (exitCode !== 0) return [];
+  return stdout.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
+}
+
+export type Where = Readonly<Partial<Pick<Entry, "action" | "subject" | "incident">>> & {
+  readonly after?: number;
+};
+
+/** The first entry with these fields and a number above `after`, as soon as the ledger has it. */
+export async function entry(host: Host, where: Where): Promise<Entry> {
+  const { after = 0, ...fields } = where;
+  return until(`an entry ${JSON.stringify(where)}`, async () =>
+    (await entries(host)).find(
+      (each) =>
+        each.seq > after && Object.entries(fields).every(([key, value]) => Reflect.get(each, key) === value),
+    ),
+  );
+}
+
+/** Number of the last entry. */
+export async function lastEntry(host: Host): Promise<number> {
+  return (await entries(host)).at(-1)?.seq ?? 0;
+}
+
+export async function healthy(host: Host, name: string): Promise<AgentStatus> {
+  return until(`${name} is healthy`, async () => {
+    const found = await agent(host, name);
+    return found?.phase === "healthy" ? found : undefined;
+  });
+}
+
+export async function knownGood(host: Host, path: string): Promise<void> {
+  await until(`${path} is known-good`, async () => {
+    const generation = (await status(host))?.generation;
+    return generation?.path === path && generation.knownGood ? true : undefined;
+  });
+}
+
+/** Asks again and again until there is an answer. */
+export async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await delay(pollMs);
+  }
+}
+
+/** Main process of an agent as systemd knows it; 0 where there is none. */
+export async function pidOf(host: Host, name: string): Promise<number> {
+  return Number(await host.succeed(`systemctl show --value -p MainPID daruma-agent-${name}.service`));
+}
+
+function ask(socket: string, route: string): readonly string[] {
+  return [
+    "curl",
+    "--silent",
+    "--fail",
+    "--max-time",
+    "10",
+    "--unix-socket",
+    socket,
+    `http://localhost${route}`,
+  ];
+}

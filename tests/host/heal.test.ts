@@ -1,0 +1,94 @@
+/** An agent fails: what is healed, what is waited out, and what is not blamed on anybody. */
+
+import { agent, entries, entry, healthy, knownGood, lastEntry, pidOf, until } from "./daruma.ts";
+import { deploy } from "./deploy.ts";
+import { fleet, serves, servesUntil } from "./fixtures/fleets.ts";
+import { current } from "./fixtures/services.ts";
+import { scenario } from "./scenario.ts";
+
+scenario(
+  "An agent that is killed is healed in the same generation, and the ledger tells it",
+  async (host, t) => {
+    const { path } = await deploy(host, fleet({ agents: { web: {} } }));
+    await knownGood(host, path);
+    const before = await healthy(host, "web");
+    await host.succeed(`kill -9 ${before.pid}`);
+    const exit = await entry(host, { action: "agent.exit", subject: "web" });
+    t.match(exit.details, { cause: "crash", exit: { kind: "signal", signal: "SIGKILL" } });
+    const verified = await entry(host, { action: "recovery.verified", subject: "web" });
+    t.equal(verified.incident, exit.incident);
+    t.not(verified.run, exit.run);
+    const after = await healthy(host, "web");
+    t.not(after.pid, before.pid);
+    t.equal(after.pid, await pidOf(host, "web"));
+    t.equal(await current(host), path);
+    t.same(
+      (await entries(host)).filter(({ incident }) => incident === exit.incident).map(({ action }) => action),
+      ["agent.exit", "agent.restart", "agent.start", "recovery.verified"],
+    );
+    await host.succeed("agentctl status");
+    await host.succeed(
+      "agentctl ledger export --out /root/audit.jsonl && agentctl ledger verify /root/audit.jsonl",
+    );
+  },
+);
+
+scenario(
+  "An agent whose whole control group is killed, its hook and all, is healed with the cause known",
+  async (host, t) => {
+    await deploy(host, fleet({ agents: { web: {} } }));
+    await healthy(host, "web");
+    await host.succeed("systemctl kill --signal=KILL daruma-agent-web.service");
+    const exit = await entry(host, { action: "agent.exit", subject: "web" });
+    t.match(exit.details, { exit: { kind: "signal", signal: "SIGKILL" } });
+    await entry(host, { action: "recovery.verified", subject: "web" });
+  },
+);
+
+scenario(
+  "A fault outside is waited out: exit code 75 leads to backoff and an alert, never to a rollback",
+  async (host, t) => {
+    const good = await deploy(host, fleet({ agents: { web: { code: servesUntil("/var/outage") } } }));
+    await knownGood(host, good.path);
+    // The agent changes with this deploy, so that a rollback would be possible.
+    const code = `${servesUntil("/var/outage")} // changed`;
+    const { path } = await deploy(host, fleet({ agents: { web: { code } } }));
+    await healthy(host, "web");
+    const before = await lastEntry(host);
+    await host.writeFile("/var/outage", "75");
+    await entry(host, { action: "alert.raise", subject: "web", after: before });
+    await until("five tries", async () => {
+      const exits = (await entries(host)).filter(
+        ({ action, seq }) => action === "agent.exit" && seq > before,
+      );
+      return exits.length >= 5 ? true : undefined;
+    });
+    t.equal(await current(host), path);
+    await host.succeed("rm /var/outage");
+    await entry(host, { action: "recovery.verified", subject: "web", after: before });
+    t.notOk((await entries(host)).some(({ action }) => action === "generation.rollback"));
+  },
+);
+
+scenario(
+  "An agent that a deploy did not change is not rolled back when it starts to fail: it is held, with an alert",
+  async (host, t) => {
+    const web = { code: servesUntil("/var/broken") };
+    const good = await deploy(host, fleet({ agents: { web, other: {} } }));
+    await knownGood(host, good.path);
+    const { path } = await deploy(host, fleet({ agents: { web, other: { code: serves("changed") } } }));
+    await knownGood(host, path);
+    const before = await lastEntry(host);
+    await host.writeFile("/var/broken", "1");
+    const hold = await entry(host, { action: "agent.hold", subject: "web", after: before });
+    t.match(String(hold.details.noRollback), "deploy-changed-agent");
+    t.match((await entry(host, { action: "alert.raise", subject: "web", after: before })).details, {
+      kind: "held",
+    });
+    t.equal(await current(host), path);
+    t.equal((await agent(host, "other"))?.phase, "healthy");
+    await host.succeed("rm /var/broken");
+    await entry(host, { action: "recovery.verified", subject: "web", after: before });
+    t.notOk((await entries(host)).some(({ action }) => action === "generation.rollback"));
+  },
+);
