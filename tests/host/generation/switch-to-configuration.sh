@@ -40,12 +40,25 @@ if [ ! -f /etc/NIXOS ]; then
   exit 2 # ENOENT, the errno of the failed look-up
 fi
 mkdir -p -m 755 /run/nixos
-# Nothing that is started here may inherit the descriptor, or it would go on holding the lock: hence 9>&- below.
-exec 9>>/run/nixos/switch-to-configuration.lock
-if ! flock --nonblock 9; then
-  say "Could not acquire lock"
-  exit 11 # EAGAIN
+lock=/run/nixos/switch-to-configuration.lock
+# The real one takes the lock itself, and /proc/locks shows a lock only as long as the process that took it lives (in a
+# container): so flock(1) takes it and becomes this script.
+if [ "${SWITCH_LOCKED_BY-}" != $$ ]; then
+  if ! flock --nonblock "$lock" true; then
+    say "Could not acquire lock"
+    exit 11 # EAGAIN
+  fi
+  export SWITCH_LOCKED_BY=$$
+  exec flock --no-fork --nonblock --conflict-exit-code 11 "$lock" "$0" "$@"
 fi
+unset SWITCH_LOCKED_BY
+# Nothing that is started here may inherit the descriptor, or it would go on holding the lock: hence 9>&- below.
+for descriptor in /proc/$$/fd/*; do
+  if [ "$(readlink "$descriptor")" = "$lock" ]; then
+    eval "exec 9>&${descriptor##*/} ${descriptor##*/}>&-"
+    break
+  fi
+done
 
 if [ "${NIXOS_NO_CHECK-}" != 1 ] && ! "$PRE_SWITCH_CHECK" "$TOPLEVEL" "$action" 9>&-; then
   say "Pre-switch checks failed"

@@ -1,10 +1,10 @@
-import type { StopPolicy } from "@daruma/config";
+import type { AgentManifest, StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import type { Run, RunExit, StartRequest } from "../ports.ts";
-import { type Binding, bind, type Clocks, see } from "./binding.ts";
+import { type Binding, bind, type Surroundings, see } from "./binding.ts";
 import type { BindingFiles } from "./binding-files.ts";
 import type { Edges } from "./edges.ts";
-import { awaitsRestart, isAlive, type UnitFacts } from "./facts.ts";
+import { awaitsRestart, hasProcesses, isAlive, type UnitFacts } from "./facts.ts";
 import type { HeldFiles } from "./held-files.ts";
 import { unitOf } from "./site.ts";
 import { startFailure } from "./start-failure.ts";
@@ -17,7 +17,9 @@ export interface UnitContext {
   readonly edges: Edges;
   readonly files: BindingFiles;
   readonly held: HeldFiles;
-  readonly clocks: () => Clocks;
+  readonly surroundings: () => Surroundings;
+  /** The error where somebody answers on the port of a health check. */
+  readonly checkPort: (agent: string, url: string) => Promise<Error | null>;
   readonly onExit: (exit: RunExit) => void;
   readonly onFound: () => void;
   readonly log: (message: string) => void;
@@ -107,27 +109,38 @@ export class AgentUnit {
   async #start({ agent, runId, manifest }: StartRequest): Promise<Run> {
     const { systemctl, held } = this.#context;
     this.#noHold();
+    await this.#refuseStrangers(agent, manifest);
     const before = this.#binding?.invocation ?? this.#trace()?.invocation ?? "";
     const started = await systemctl.start(this.#unit);
     held.drop(agent);
     let facts = await this.#facts();
-    if (started.ok && facts !== null && isAlive(facts) && facts.digest !== manifest.digest) {
+    if (started.ok && facts !== null && this.#digest(facts) !== manifest.digest)
       facts = await this.#startAnew(manifest.digest);
-    }
     const trace = this.#trace();
     const isNew = facts !== null && facts.invocation !== "" && facts.invocation !== before;
     const diedAtOnce = isNew && started.ok && facts?.execMainPid !== 0;
     if (facts !== null && (isAlive(facts) || diedAtOnce)) {
-      this.#settle(bind(runId, facts, this.#context.clocks()));
+      this.#settle(bind(runId, facts, this.#context.surroundings()));
       this.#watch(facts);
       // It may have ended while we looked; then whoever asked hears first that it was there.
       if (!isAlive(facts) || trace?.invocation === facts.invocation) setImmediate(() => this.look());
-      return runOf(agent, this.#binding ?? bind(runId, facts, this.#context.clocks()));
+      return runOf(agent, this.#binding ?? bind(runId, facts, this.#context.surroundings()));
     }
     this.#see(facts);
     if (facts?.conditionHeld === false)
       throw watchdErrors.make("WATCHD_E_STOPPED_BY_PERSON", `agent ${agent}: a person has stopped it`);
     throw startFailure(agent, manifest, facts, started.message);
+  }
+
+  /**
+   * Whoever answers on the agent's port while it is down would pass for it. Unless that is the agent itself: a switch or a
+   * person may have started it, and what is left of its last run may be on its way out, which systemd waits for.
+   */
+  async #refuseStrangers(agent: string, { health }: AgentManifest): Promise<void> {
+    const refused = health === null ? null : await this.#context.checkPort(agent, health.url);
+    if (refused === null) return;
+    const facts = await this.#facts();
+    if (facts === null || !hasProcesses(facts)) throw refused;
   }
 
   /**
@@ -140,7 +153,7 @@ export class AgentUnit {
     await systemctl.reload();
     const again = await systemctl.start(this.#unit);
     const facts = await this.#facts();
-    if (facts === null || !again.ok || facts.digest === digest) return facts;
+    if (facts === null || !again.ok || this.#digest(facts) === digest) return facts;
     await systemctl.stop(this.#unit, stopSlackMs);
     this.#see(await this.#facts());
     throw watchdErrors.make(
@@ -168,7 +181,7 @@ export class AgentUnit {
   #see(facts: UnitFacts | null): void {
     const before = this.#binding;
     const sight = { facts, exit: this.#trace(), asked: this.#context.traces.askedOf(this.agent) };
-    const seen = see(before, sight, this.#context.clocks());
+    const seen = see(before, sight, this.#context.surroundings());
     if (seen.binding !== before) this.#settle(seen.binding);
     if (facts !== null && seen.binding !== null) this.#watch(facts);
     if (facts !== null && awaitsRestart(facts)) this.#holdLater();
@@ -220,6 +233,11 @@ export class AgentUnit {
   #noHold(): void {
     if (this.#holdTimer !== null) clearTimeout(this.#holdTimer);
     this.#holdTimer = null;
+  }
+
+  /** Of what runs, or else of what would. */
+  #digest(facts: UnitFacts): string {
+    return bind("", facts, this.#context.surroundings()).digest;
   }
 
   #trace() {

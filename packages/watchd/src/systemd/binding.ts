@@ -27,14 +27,16 @@ export interface Seen {
   readonly found: boolean;
 }
 
-export interface Clocks {
+export interface Surroundings {
   /** Milliseconds on CLOCK_MONOTONIC. */
   readonly mono: number;
   readonly wall: number;
+  /** Digest that a process was started with; null where that cannot be told. */
+  readonly digestOf: (pid: number) => string | null;
 }
 
 /** What a look at a unit means for the run that is bound to it. */
-export function see(before: Binding | null, sight: Sight, clocks: Clocks): Seen {
+export function see(before: Binding | null, sight: Sight, around: Surroundings): Seen {
   const { facts } = sight;
   const alive = facts !== null && isAlive(facts) && !hasEnded(facts.invocation, sight);
   const same = alive && facts.invocation === before?.invocation;
@@ -42,7 +44,7 @@ export function see(before: Binding | null, sight: Sight, clocks: Clocks): Seen 
   const ended =
     before === null ? null : { runId: before.runId, cause: causeOf(before.invocation, sight, facts) };
   if (!alive) return { binding: null, ended, found: false };
-  return { binding: bind(strangersId(facts), facts, clocks), ended, found: true };
+  return { binding: bind(strangersId(facts), facts, around), ended, found: true };
 }
 
 /** The trace of an end is written before the next start, and so is never older than the facts that it contradicts. */
@@ -50,12 +52,17 @@ function hasEnded(invocation: string, { exit }: Sight): boolean {
   return exit?.invocation === invocation;
 }
 
-export function bind(runId: string, facts: UnitFacts, { mono, wall }: Clocks): Binding {
+/**
+ * The process itself knows best what it was started with: systemd tells what it has loaded, and in the middle of a switch
+ * that is already the next definition.
+ */
+export function bind(runId: string, facts: UnitFacts, { mono, wall, digestOf }: Surroundings): Binding {
   const ageMs = Math.max(0, mono - facts.startedMonotonicUs / 1_000);
+  const own = facts.mainPid > 0 ? digestOf(facts.mainPid) : null;
   return {
     runId,
     invocation: facts.invocation,
-    digest: facts.digest,
+    digest: own ?? facts.digest,
     pid: facts.mainPid > 0 ? facts.mainPid : facts.execMainPid,
     startedAt: Math.round(wall - ageMs),
   };

@@ -89,3 +89,10 @@ export function isAlive(facts: UnitFacts): boolean {
 export function awaitsRestart(facts: UnitFacts): boolean {
   return facts.activeState === "activating" && facts.subState.startsWith("auto-restart");
 }
+
+/** Whether anything of the unit is there, be it only on its way out. */
+export function hasProcesses(facts: UnitFacts): boolean {
+  return (
+    !awaitsRestart(facts) && ["active", "activating", "reloading", "deactivating"].includes(facts.activeState)
+  );
+}

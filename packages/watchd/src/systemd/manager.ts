@@ -6,10 +6,10 @@ import type { StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import type { Run, RunExit, ServiceManager, StartRequest } from "../ports.ts";
 import { checkPort } from "../processes/port-check.ts";
-import { readResidentBytes } from "../processes/process-table.ts";
+import { readEnvironment, readResidentBytes } from "../processes/process-table.ts";
 import { createStopFiles, type StopFiles } from "../stop-files.ts";
 import { AgentUnit, type UnitContext } from "./agent-unit.ts";
-import type { Clocks } from "./binding.ts";
+import type { Surroundings } from "./binding.ts";
 import { openBindingFiles } from "./binding-files.ts";
 import { createEdges, type Edges } from "./edges.ts";
 import { openHeldFiles } from "./held-files.ts";
@@ -72,7 +72,8 @@ class SystemdManager implements ServiceManager {
       edges: this.#edges,
       files,
       held: openHeldFiles(this.#site.held),
-      clocks: readClocks,
+      surroundings: readSurroundings,
+      checkPort,
       onExit: (exit) => this.#tellExit(exit),
       onFound: () => this.#tellFound(),
       log: options.log,
@@ -100,17 +101,11 @@ class SystemdManager implements ServiceManager {
   }
 
   async start(request: StartRequest): Promise<Run> {
-    const { agent, manifest } = request;
+    const { agent } = request;
     while (await this.#switching()) await sleep(pollMs, undefined, { signal: this.#closing.signal });
-    const unit = this.#unit(agent);
     if ((await this.#stopFiles.list()).has(agent))
       throw watchdErrors.make("WATCHD_E_STOPPED_BY_PERSON", `agent ${agent}: a person has stopped it`);
-    // Whoever answers there while the agent is down would pass for it.
-    if (manifest.health !== null && unit.run === null) {
-      const refused = await checkPort(agent, manifest.health.url);
-      if (refused !== null) throw refused;
-    }
-    return unit.start(request);
+    return this.#unit(agent).start(request);
   }
 
   async stop(runId: string, policy: StopPolicy): Promise<{ readonly forced: boolean }> {
@@ -186,8 +181,18 @@ function isUp(state: string | undefined): boolean {
   return state === "active/running";
 }
 
-function readClocks(): Clocks {
-  return { mono: Number(process.hrtime.bigint()) / 1e6, wall: Date.now() };
+function readSurroundings(): Surroundings {
+  return { mono: Number(process.hrtime.bigint()) / 1e6, wall: Date.now(), digestOf };
+}
+
+/** Out of the environment that systemd gave to a process (modules/units/agent.nix). */
+function digestOf(pid: number): string | null {
+  const variables = readEnvironment(pid)?.split("\0") ?? [];
+  return (
+    /^DARUMA_DIGEST=([0-9a-f]+)$/.exec(
+      variables.find((each) => each.startsWith("DARUMA_DIGEST=")) ?? "",
+    )?.[1] ?? null
+  );
 }
 
 /** Of all processes in a control group. 0 where it has gone meanwhile. */

@@ -1,0 +1,149 @@
+/** A deploy was the cause: the way back, by itself and by hand. */
+import { entries, entry, healthy, knownGood, lastEntry, status, until } from "./daruma.ts";
+import { build, deploy, setProfile, switchTo } from "./deploy.ts";
+import { dies, fleet, serves } from "./fixtures/fleets.ts";
+import { bootDefault, current } from "./fixtures/services.ts";
+import type { Host } from "./host.ts";
+import { scenario } from "./scenario.ts";
+
+const good = fleet({ agents: { web: {} } });
+const bad = fleet({ agents: { web: { code: dies } } });
+
+async function backOn(host: Host, path: string): Promise<void> {
+  await until(`${path} is current, and nothing is under way`, async () => {
+    const seen = await status(host);
+    return seen?.generation?.path === path && seen.rollback === null ? true : undefined;
+  });
+}
+
+scenario(
+  "A deploy whose agent dies at its start is rolled back by itself, once, and quarantined",
+  async (host, t) => {
+    const { path, number } = await deploy(host, good);
+    await knownGood(host, path);
+    const old = await healthy(host, "web");
+    const broken = await deploy(host, bad);
+    const decided = await entry(host, { action: "generation.rollback" });
+    t.match(decided.details, { by: "watchd", agent: "web", from: broken.path, toNumber: number });
+    await entry(host, { action: "recovery.verified", subject: "web" });
+    await backOn(host, path);
+    t.equal(await current(host), path);
+    t.equal(await host.succeed("curl --silent http://127.0.0.1:8080/"), "ok", "it runs its old code");
+    t.not((await healthy(host, "web")).runId, old.runId);
+    const told = await entries(host);
+    t.equal(told.filter(({ action }) => action === "generation.rollback").length, 1);
+    t.equal(
+      told.filter(({ action, incident }) => action === "agent.exit" && incident === decided.incident).length,
+      3,
+    );
+    t.same(
+      (await status(host))?.quarantine.map((each) => [each.path, each.agent]),
+      [[broken.path, "web"]],
+    );
+    t.equal(await bootDefault(host), `default nixos-generation-${number}.conf`, "it is what boots next");
+    t.equal((await host.succeed("readlink -f /nix/var/nix/profiles/system")).trim(), path);
+    await host.reboot();
+    t.equal(await current(host), path);
+    await healthy(host, "web");
+  },
+);
+
+scenario("The way back is there after the garbage was collected", async (host, t) => {
+  const { path } = await deploy(host, good);
+  await knownGood(host, path);
+  await deploy(host, bad, "boot");
+  await host.succeed("nix-collect-garbage -d");
+  t.equal(
+    await host.succeed("ls -d /nix/var/nix/profiles/system-*-link | wc -l"),
+    "1\n",
+    "no profile keeps it",
+  );
+  const broken = (await host.succeed("readlink -f /nix/var/nix/profiles/system")).trim();
+  await switchTo(host, broken, "switch");
+  await entry(host, { action: "recovery.verified", subject: "web" });
+  await backOn(host, path);
+  t.equal(await current(host), path);
+});
+
+scenario("A person rolls back with agentctl, and the ledger has their intent first", async (host, t) => {
+  const first = await deploy(host, good);
+  await knownGood(host, first.path);
+  const second = await deploy(host, fleet({ agents: { web: { code: serves("two") } } }));
+  await knownGood(host, second.path);
+  const refused = await host.exec("agentctl rollback");
+  t.equal(refused.exitCode, 2, "without a terminal it wants --yes");
+  t.equal(await current(host), second.path);
+  const answer = JSON.parse(await host.succeed("agentctl rollback --yes --json"));
+  t.match(answer, { target: first.path, targetNumber: first.number, proven: true });
+  t.equal(await current(host), first.path);
+  t.equal(await host.succeed("curl --silent http://127.0.0.1:8080/"), "ok");
+  const told = (await entries(host)).filter(({ action }) => action.startsWith("generation.roll"));
+  t.same(
+    told.map(({ action }) => action),
+    ["generation.rollback-request", "generation.rollback", "generation.rolled-back"],
+  );
+  t.same((await status(host))?.quarantine, [], "a person's rollback condemns nothing");
+  const there = await host.exec(`agentctl rollback --yes --to ${first.number} --json`);
+  t.equal(there.exitCode, 1);
+  t.equal(JSON.parse(there.stdout).error.code, "WATCHD_E_ROLLBACK_REFUSED");
+});
+
+scenario("A person's rollback is refused while it cannot be recorded", async (host, t) => {
+  const first = await deploy(host, good);
+  await knownGood(host, first.path);
+  const second = await deploy(host, fleet({ agents: { web: { code: serves("two") } } }));
+  await knownGood(host, second.path);
+  await host.succeed("systemctl stop daruma-ledgerd.service");
+  const { exitCode, stdout } = await host.exec("agentctl rollback --yes --json");
+  t.equal(exitCode, 1);
+  t.equal(JSON.parse(stdout).error.code, "WATCHD_E_LEDGER_UNAVAILABLE");
+  t.equal(await current(host), second.path);
+});
+
+scenario("A rollback that loses its power goes on when the machine is back", async (host, t) => {
+  const { path, number } = await deploy(host, good);
+  await knownGood(host, path);
+  // What the broken generation brings along stops slowly enough for the power to fail in the middle of the switch back.
+  const stops = `[Service]\nExecStart=/bin/sleep 1000000\nExecStop=/bin/sh -c "touch /run/half-way; exec sleep 1000"\n`;
+  const configuration = `{ systemd.units."lingers.service" = { text = ${JSON.stringify(stops)}; wantedBy = [ "multi-user.target" ]; }; }`;
+  await deploy(host, fleet({ agents: { web: { code: dies } }, configuration }));
+  await host.waitUntilSucceeds("test -e /run/half-way");
+  await host.cutPower();
+  t.equal(
+    await bootDefault(host),
+    `default nixos-generation-${number}.conf`,
+    "what boots was set before anything moved",
+  );
+  t.equal(await current(host), path);
+  await entry(host, { action: "generation.rolled-back" });
+  await healthy(host, "web");
+  t.equal((await entries(host)).filter(({ action }) => action === "generation.quarantine").length, 1);
+});
+
+scenario("A generation that was never proven is no target: the agent is held instead", async (host, t) => {
+  const { path } = await deploy(host, fleet({ agents: { web: {} }, probation: "1h" }));
+  await healthy(host, "web");
+  const broken = await deploy(host, bad);
+  const hold = await entry(host, { action: "agent.hold", subject: "web" });
+  t.match(String(hold.details.noRollback), "known-good-target");
+  t.equal(await current(host), broken.path);
+  await setProfile(host, path);
+  await switchTo(host, path, "switch");
+  await entry(host, { action: "recovery.verified", subject: "web", after: hold.seq });
+});
+
+scenario("A damaged generation is not gone back to: the one before it is", async (host, t) => {
+  const first = await deploy(host, good);
+  await knownGood(host, first.path);
+  const second = await deploy(host, fleet({ agents: { web: { code: serves("two") } } }));
+  await knownGood(host, second.path);
+  const broken = await build(host, bad);
+  await host.succeed(`chmod u+w ${second.path}/nixos-version && echo damaged >>${second.path}/nixos-version`);
+  const before = await lastEntry(host);
+  await setProfile(host, broken);
+  await switchTo(host, broken, "switch");
+  const failed = await entry(host, { action: "generation.rollback-failed", after: before });
+  t.equal(failed.subject, second.path);
+  await entry(host, { action: "recovery.verified", subject: "web", after: before });
+  await backOn(host, first.path);
+});

@@ -1,0 +1,151 @@
+/** The watchdog itself fails, at the worst moment or for good. */
+import { agent, entries, entry, healthy, knownGood, lastEntry, pidOf, status, until } from "./daruma.ts";
+import { deploy } from "./deploy.ts";
+import { dies, fleet } from "./fixtures/fleets.ts";
+import { current } from "./fixtures/services.ts";
+import type { Host } from "./host.ts";
+import { scenario } from "./scenario.ts";
+
+const good = fleet({ agents: { web: {} } });
+const killWatchd = "systemctl kill --signal=KILL daruma-watchd.service";
+
+async function count(host: Host, wanted: string): Promise<number> {
+  return (await entries(host)).filter(({ action }) => action === wanted).length;
+}
+
+scenario("Agents outlive the watchdog, and the next one knows them", async (host, t) => {
+  await deploy(host, good);
+  const before = await healthy(host, "web");
+  await host.succeed(killWatchd);
+  await until("the next watchd", async () => ((await count(host, "watchd.start")) === 2 ? true : undefined));
+  const after = await healthy(host, "web");
+  t.same([after.runId, after.pid], [before.runId, before.pid]);
+  t.notOk((await entries(host)).some(({ action }) => action === "agent.exit"));
+});
+
+scenario("A watchdog that is killed in mid-recovery: the next one brings it to its end", async (host, t) => {
+  const fields = {
+    restart: { backoff: { initial: "3s", factor: 1, max: "3s" }, attempts: 3, within: "10m" },
+  };
+  await deploy(host, fleet({ agents: { web: { fields } } }));
+  const { pid } = await healthy(host, "web");
+  await host.succeed(`kill -9 ${pid}`);
+  const restart = await entry(host, { action: "agent.restart", subject: "web" });
+  await host.succeed(killWatchd);
+  const verified = await entry(host, { action: "recovery.verified", subject: "web" });
+  t.equal(verified.incident, restart.incident, "it is one and the same incident");
+  t.equal(await count(host, "agent.exit"), 1);
+});
+
+scenario(
+  "A watchdog that is killed in mid-rollback: the system comes back all the same, once",
+  async (host, t) => {
+    const { path } = await deploy(host, good);
+    await knownGood(host, path);
+    const stops = [
+      "[Service]",
+      "ExecStart=/bin/sleep 1000000",
+      `ExecStop=/bin/sh -c "touch /run/half-way; while test ! -e /run/go; do sleep 0.05; done"`,
+      "",
+    ].join("\n");
+    const configuration = `{ systemd.units."lingers.service" = { text = ${JSON.stringify(stops)}; wantedBy = [ "multi-user.target" ]; }; }`;
+    await deploy(host, fleet({ agents: { web: { code: dies } }, configuration }));
+    await host.waitUntilSucceeds("test -e /run/half-way");
+    await host.succeed(killWatchd);
+    await until("the next watchd", async () => (await status(host)) ?? undefined);
+    await host.succeed("touch /run/go");
+    await entry(host, { action: "recovery.verified", subject: "web" });
+    t.equal(await current(host), path);
+    t.equal(await count(host, "generation.rollback-failed"), 0);
+    t.equal(await count(host, "generation.rolled-back"), 1);
+    t.equal(await count(host, "generation.quarantine"), 1);
+  },
+);
+
+scenario("A deploy in which the watchdog cannot start is rolled back without it", async (host, t) => {
+  const { path } = await deploy(host, good);
+  await knownGood(host, path);
+  const { pid } = await healthy(host, "web");
+  const configuration = `{ pkgs, ... }: { services.daruma.package = pkgs.withPrograms { watchd = "exit 1"; }; }`;
+  const broken = await deploy(host, fleet({ agents: { web: {} }, configuration }));
+  t.equal(await pidOf(host, "web"), pid, "the agent does not notice");
+  const failed = await entry(host, { action: "watchd.failed" });
+  t.match(failed.details, { decision: "rollback", generation: broken.path });
+  const back = await entry(host, { action: "generation.rolled-back", incident: String(failed.incident) });
+  t.equal(back.subject, path);
+  t.equal(await current(host), path);
+  await healthy(host, "web");
+  t.equal(await pidOf(host, "web"), pid);
+  t.same(
+    await until("the quarantine", async () => {
+      const found = (await status(host))?.quarantine ?? [];
+      return found.length > 0 ? found.map((each) => [each.path, each.agent]) : undefined;
+    }),
+    [[broken.path, "watchd"]],
+  );
+});
+
+scenario(
+  "A watchdog that cannot start in a generation that was proven leaves it alone, and says so",
+  async (host, t) => {
+    const { path } = await deploy(host, good);
+    await knownGood(host, path);
+    await healthy(host, "web");
+    // Nothing of the generation is to blame: its state cannot be written any more.
+    await host.succeed(
+      "mount -t tmpfs -o ro none /var/lib/daruma/watchd && systemctl kill --signal=KILL daruma-watchd.service",
+    );
+    await host.waitUntilSucceeds("systemctl is-failed daruma-watchd.service");
+    await host.waitUntilSucceeds("journalctl -u daruma-watchd-failed.service | grep -q 'cannot stay up'");
+    t.equal(await current(host), path);
+    t.equal(await host.succeed("systemctl is-active daruma-agent-web.service"), "active\n");
+    await host.succeed(
+      "umount /var/lib/daruma/watchd && systemctl reset-failed && systemctl start daruma-watchd.service",
+    );
+    await healthy(host, "web");
+  },
+);
+
+scenario(
+  "A deploy that breaks the ledger along with an agent is rolled back all the same, and told late",
+  async (host, t) => {
+    const { path } = await deploy(host, good);
+    await knownGood(host, path);
+    const before = await lastEntry(host);
+    const configuration = `{ pkgs, ... }: { services.daruma.package = pkgs.withPrograms { ledgerd = "exit 9"; }; }`;
+    const broken = await deploy(host, fleet({ agents: { web: { code: dies } }, configuration }));
+    await entry(host, { action: "recovery.verified", subject: "web", after: before });
+    t.equal(await current(host), path);
+    const rollback = await entry(host, { action: "generation.rollback", after: before });
+    t.match(rollback.details, { from: broken.path, by: "watchd", late: true });
+    t.match((await status(host))?.ledger, { connected: true, waiting: 0 });
+    await host.succeed(
+      "agentctl ledger export --out /root/audit.jsonl && agentctl ledger verify /root/audit.jsonl",
+    );
+  },
+);
+
+scenario(
+  "Without a watchdog, an agent that fails is started by systemd, and taken over later",
+  async (host, t) => {
+    await deploy(host, good);
+    const before = await healthy(host, "web");
+    await host.succeed("systemctl stop daruma-watchd.service");
+    await host.succeed(`kill -9 ${before.pid}`);
+    await host.waitUntilSucceeds("curl --silent --fail http://127.0.0.1:8080/");
+    await host.succeed("systemctl start daruma-watchd.service");
+    const adopted = await entry(host, { action: "agent.adopt", subject: "web" });
+    t.ok(adopted);
+    const after = await healthy(host, "web");
+    t.not(after.pid, before.pid);
+    t.equal(
+      after.pid,
+      await pidOf(host, "web"),
+      "it is the one that systemd has started, and was not started again",
+    );
+    t.match((await entry(host, { action: "agent.exit", subject: "web" })).details, {
+      exit: { kind: "signal", signal: "SIGKILL" },
+    });
+    t.ok(await agent(host, "web"));
+  },
+);
