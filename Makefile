@@ -10,9 +10,9 @@ sources := $(shell find packages scripts templates -type f -not -path '*/node_mo
 help:
 	@echo "make demo      see a fleet healed and rolled back on this machine (under a minute)"
 	@echo "make test      run every test"
-	@echo "make test-host scenarios on a throw-away host with real systemd and Nix (root)"
+	@echo "make test-host only the scenarios on a throw-away host with real systemd and Nix (root)"
 	@echo "make check     format, lint, types, generated files current"
-	@echo "make bench     measure recovery: detected, serving, verified"
+	@echo "make bench     measure recovery and rollback, under agentctl dev and on systemd (RUNS=…)"
 	@echo "make simulate  run the policy against a simulated world (SEED=… RUNS=…)"
 	@echo "make build     bundle agentctl, watchd and ledgerd into dist/"
 	@echo "make generate  write the generated documents again"
@@ -34,7 +34,7 @@ demo: build
 test: build
 	node scripts/test.ts $(TESTS)
 
-# Not part of `test` yet: so far the scenarios prove the test host itself. Root, systemd-container and debootstrap.
+# A part of `test`. Root, systemd-container and debootstrap; without them it says so and skips.
 test-host: build
 	node scripts/test.ts tests/host/*.test.ts
 

@@ -44,7 +44,6 @@ let
 
   hooks = import ./units/hooks.nix {
     shell = pkgs.runtimeShell;
-    inherit (pkgs) coreutils;
     inherit daruma path;
   };
 

@@ -1,7 +1,6 @@
 # The programs in /etc/daruma/bin: name -> text of an executable script.
 {
   shell,
-  coreutils,
   daruma,
   path,
 }:
@@ -17,13 +16,12 @@ let
 in
 {
   # ExecStopPost= of every agent: how the run ended, for watchd. systemd leaves EXIT_CODE and EXIT_STATUS out when there
-  # was no process. The rename makes the file appear whole.
+  # was no process. One write of the shell itself: a program more would make every recovery later, and a reader that comes
+  # in between finds no whole line.
   exit-hook = ''
     #!${shell}
     umask 077
-    file="${paths.exits}/.$1.$$"
-    echo "''${SERVICE_RESULT:--} ''${EXIT_CODE:--} ''${EXIT_STATUS:--} ''${INVOCATION_ID:--}" >"$file" &&
-      exec ${coreutils}/bin/mv -f "$file" "${paths.exits}/$1"
+    echo "''${SERVICE_RESULT:--} ''${EXIT_CODE:--} ''${EXIT_STATUS:--} ''${INVOCATION_ID:--}" >"${paths.exits}/$1"
   '';
 
   # ExecStop= of every agent, which systemd also runs where a run has ended by itself and well; then there is no $MAINPID.
@@ -32,9 +30,7 @@ in
     #!${shell}
     [ -n "''${MAINPID:-}" ] || exit 0
     umask 077
-    file="${paths.exits}/.$1.asked.$$"
-    echo "''${INVOCATION_ID:--}" >"$file" &&
-      exec ${coreutils}/bin/mv -f "$file" "${paths.exits}/$1.asked"
+    echo "''${INVOCATION_ID:--}" >"${paths.exits}/$1.asked"
   '';
 
   rollback = program "rollback";

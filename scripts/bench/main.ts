@@ -1,7 +1,7 @@
 /**
  * `make bench`: how fast an agent that is killed comes back, through the real programs. Each number is measured from
- * outside; the median and the 99th percentile of 30 kills are printed (RUNS changes the number). Timings never decide
- * whether this passes.
+ * outside; the median and the 99th percentile of 30 kills are printed (RUNS changes the number). First under `agentctl dev`,
+ * then on systemd where there can be a test host. Timings never decide whether this passes.
  */
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, symlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -10,7 +10,10 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { whyNoHost } from "../../tests/host/available.ts";
 import { DevSession } from "../session/dev-session.ts";
+import { type Figure, figureOf, percentile, table } from "./figures.ts";
+import { benchOnSystemd, type SystemdFigures } from "./on-systemd.ts";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 const kills = Number(process.env.RUNS ?? 30);
@@ -39,7 +42,8 @@ try {
     if (process.stderr.isTTY) process.stderr.write(`\r${run + 1} of ${kills} kills`);
   }
   if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
-  report(recoveries, ownStartup);
+  await session.stop();
+  report(recoveries, ownStartup, await measureSystemd());
 } finally {
   await session.stop();
   await execa("chmod", ["-R", "u+w", root], { reject: false });
@@ -104,40 +108,64 @@ async function startupOfAgent(): Promise<number> {
   return percentile(times, 0.5);
 }
 
-function report(recoveries: readonly Recovery[], ownStartup: number): void {
-  const rows = (["detectedMs", "servingMs", "verifiedMs"] as const).map((name) => {
-    const values = recoveries.map((recovery) => recovery[name]);
-    return { name, median: percentile(values, 0.5), p99: percentile(values, 0.99) };
+async function measureSystemd(): Promise<SystemdFigures | string> {
+  const why = await whyNoHost();
+  if (why !== undefined) return why;
+  return benchOnSystemd(kills, (text) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+  }).finally(() => {
+    if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
   });
+}
+
+/** @param systemd a text says why there is nothing */
+function report(recoveries: readonly Recovery[], ownStartup: number, systemd: SystemdFigures | string): void {
+  const dev = {
+    detected: figureOf(recoveries.map(({ detectedMs }) => detectedMs)),
+    serving: figureOf(recoveries.map(({ servingMs }) => servingMs)),
+    verified: figureOf(recoveries.map(({ verifiedMs }) => verifiedMs)),
+  };
   if (asJson) {
-    const results = Object.fromEntries(rows.map(({ name, median, p99 }) => [name, { median, p99 }]));
-    process.stdout.write(
-      `${JSON.stringify({ schemaVersion: 1, kills: recoveries.length, ownStartupMs: ownStartup, ...results })}\n`,
-    );
+    const document = { schemaVersion: 2, runs: kills, ownStartupMs: ownStartup, dev, systemd };
+    process.stdout.write(`${JSON.stringify(document)}\n`);
     return;
   }
   process.stdout.write(
-    `kill -9 of an agent under agentctl dev, ${recoveries.length} times; ${cpus().length} cores, Node ${process.version}\n`,
+    `kill -9 of an agent (Node, HTTP), ${kills} times; ${cpus().length} cores, Node ${process.version}\n\n`,
+  );
+  process.stdout.write(`under agentctl dev; the agent alone takes ${ownStartup.toFixed(1)} ms to serve\n`);
+  process.stdout.write(table("from kill to", rowsOf(dev)));
+  if (typeof systemd === "string") {
+    process.stdout.write(`\nnothing is measured on systemd: ${systemd}\n`);
+    return;
+  }
+  process.stdout.write(
+    `\non systemd (test host, on disk); the agent alone takes ${systemd.ownStartupMs.toFixed(1)} ms to serve\n`,
+  );
+  process.stdout.write(table("from kill to", rowsOf(systemd.daruma)));
+  process.stdout.write(
+    `\n${table("from kill to serving again", [
+      ["systemd, Restart=always", systemd.restartAlways],
+      ["systemd, Restart=always RestartSec=0", systemd.restartAlwaysAtOnce],
+    ])}`,
   );
   process.stdout.write(
-    `the agent (Node, HTTP) takes ${ownStartup.toFixed(1)} ms to serve when nobody watches it\n\n`,
+    `\n${table("from the decision to roll back to", [
+      ["the system is back", systemd.rollback.rolledBack],
+      ["the agent is verified healthy", systemd.rollback.verified],
+    ])}`,
   );
-  process.stdout.write(`${"from kill to".padEnd(20)}${"median".padStart(12)}${"p99".padStart(12)}\n`);
-  const labels = { detectedMs: "detected", servingMs: "serving again", verifiedMs: "verified healthy" };
-  for (const { name, median, p99 } of rows) {
-    process.stdout.write(
-      `${labels[name].padEnd(20)}${`${median.toFixed(1)} ms`.padStart(12)}${`${p99.toFixed(1)} ms`.padStart(12)}\n`,
-    );
-  }
+}
+
+function rowsOf(figures: Readonly<Record<"detected" | "serving" | "verified", Figure>>): [string, Figure][] {
+  return [
+    ["detected", figures.detected],
+    ["serving again", figures.serving],
+    ["verified healthy", figures.verified],
+  ];
 }
 
 /** Unix time in milliseconds with fractions. */
 function preciseNow(): number {
   return performance.timeOrigin + performance.now();
-}
-
-/** Nearest rank. */
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }

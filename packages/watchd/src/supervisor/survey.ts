@@ -24,22 +24,26 @@ export interface SurveyOptions {
 export function createSurvey({ world, clock, refresh, dispatch }: SurveyOptions): Survey {
   const { services, generations } = world;
   let runs = new Map<string, Run>();
+  /** Told since the look that is under way began: its list may be older. */
+  let since: Run[] = [];
   let looking: Promise<void> = Promise.resolve();
 
   const look = async () => {
     await refresh();
     const before = await generations.current();
     if (await generations.switching()) return;
+    since = [];
     const takenAt = clock.now().mono;
     const [alive, stopped] = [await services.list(), await services.stopped()];
     // A switch that has begun, or even come and gone, since we asked what is current makes the list one of both.
     if ((await generations.switching()) || (await generations.current())?.path !== before?.path) return;
-    runs = new Map(alive.map((run) => [run.runId, run]));
+    runs = new Map([...alive, ...since].map((run) => [run.runId, run]));
     dispatch({ type: "runs", runs: alive, stopped: [...stopped].sort(), takenAt });
   };
 
   return {
     add: (run) => {
+      since.push(run);
       runs.set(run.runId, run);
     },
     get runs() {

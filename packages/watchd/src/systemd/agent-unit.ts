@@ -27,6 +27,8 @@ export interface UnitContext {
 
 /** Units restart by themselves 15 s after they failed (modules/units/agent.nix); before that they are held. */
 const holdAfterMs = 10_000;
+/** Between the end of a run and the trace of its hook there are 10 to 20 ms; asking systemd instead would cost as much. */
+const traceWithinMs = 40;
 /** For SIGKILL to be heeded, and the hook to run. */
 const stopSlackMs = 30_000;
 
@@ -43,6 +45,7 @@ export class AgentUnit {
   #queued = 0;
   #lookQueued = false;
   #holdTimer: NodeJS.Timeout | null = null;
+  #traceTimer: NodeJS.Timeout | null = null;
   #controlGroup = "";
   /** Counts what was done and seen: facts that were asked for before are out of date. */
   #age = 0;
@@ -86,6 +89,14 @@ export class AgentUnit {
     }).catch((error) => this.#context.log(`looking at ${this.#unit}: ${String(error)}`));
   }
 
+  /** Its control group is empty: the hook's trace will tell, unless the hook was killed along with it. */
+  lookSoon(): void {
+    this.#traceTimer ??= setTimeout(() => {
+      this.#traceTimer = null;
+      this.look();
+    }, traceWithinMs).unref();
+  }
+
   start(request: StartRequest): Promise<Run> {
     return this.#enqueue(() => this.#start(request));
   }
@@ -95,8 +106,8 @@ export class AgentUnit {
   }
 
   close(): void {
-    if (this.#holdTimer !== null) clearTimeout(this.#holdTimer);
-    this.#holdTimer = null;
+    this.#noHold();
+    this.#noLook();
   }
 
   async #look(): Promise<void> {
@@ -191,6 +202,7 @@ export class AgentUnit {
 
   #settle(binding: Binding | null): void {
     this.#age += 1;
+    this.#noLook();
     // Each run has a control group of its own: its path is the same, but it is made anew.
     if (binding?.invocation !== this.#binding?.invocation) {
       this.#context.edges.unwatchGroup(this.agent);
@@ -228,6 +240,11 @@ export class AgentUnit {
     held.keep(this.agent);
     await systemctl.stop(this.#unit, stopSlackMs);
     this.#see(await this.#facts());
+  }
+
+  #noLook(): void {
+    if (this.#traceTimer !== null) clearTimeout(this.#traceTimer);
+    this.#traceTimer = null;
   }
 
   #noHold(): void {

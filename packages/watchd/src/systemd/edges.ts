@@ -2,9 +2,6 @@ import { type FSWatcher, watch } from "node:fs";
 import { join } from "node:path";
 import { agentOfTrace } from "./traces.ts";
 
-/** Called with the agent that something may have happened to. */
-export type OnEdge = (agent: string) => void;
-
 export interface Edges {
   /** Watches the control group that the agent's unit has now. */
   watchGroup(agent: string, controlGroup: string): void;
@@ -15,7 +12,10 @@ export interface Edges {
 export interface EdgeOptions {
   readonly exits: string;
   readonly cgroupRoot: string;
-  readonly onEdge: OnEdge;
+  /** A hook of the agent's unit has left a trace. */
+  readonly onTrace: (agent: string) => void;
+  /** The agent's control group has become empty, or is not there. */
+  readonly onEmpty: (agent: string) => void;
   readonly log: (message: string) => void;
 }
 
@@ -23,11 +23,10 @@ export interface EdgeOptions {
  * Two edges for each agent, both hints only. Its control group becomes empty within milliseconds of its death; the hook's
  * trace comes a little later and knows the cause, but is missing where the whole group was killed, hook and all.
  */
-export function createEdges({ exits, cgroupRoot, onEdge, log }: EdgeOptions): Edges {
+export function createEdges({ exits, cgroupRoot, onTrace, onEmpty, log }: EdgeOptions): Edges {
   const groups = new Map<string, { readonly controlGroup: string; readonly watcher: FSWatcher }>();
   const traces = watchFile(exits, (file) => {
-    const agent = file === null ? null : agentOfTrace(file);
-    if (agent !== null) onEdge(agent);
+    if (file !== null) onTrace(agentOfTrace(file));
   });
   if (traces === null)
     log(`${exits} cannot be watched: ends of agents are found by looking, which takes longer`);
@@ -40,10 +39,10 @@ export function createEdges({ exits, cgroupRoot, onEdge, log }: EdgeOptions): Ed
       if (controlGroup === "") return;
       unwatchGroup(agent);
       const events = join(cgroupRoot, controlGroup, "cgroup.events");
-      const watcher = watchFile(events, () => onEdge(agent));
+      const watcher = watchFile(events, () => onEmpty(agent));
       if (watcher !== null) groups.set(agent, { controlGroup, watcher });
       // It has ended before it could be watched.
-      else onEdge(agent);
+      else onEmpty(agent);
     },
     unwatchGroup,
     close() {

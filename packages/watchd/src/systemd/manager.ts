@@ -63,7 +63,8 @@ class SystemdManager implements ServiceManager {
     const files = openBindingFiles(this.#site.runs);
     this.#edges = createEdges({
       ...this.#site,
-      onEdge: (agent) => this.#units.get(agent)?.look(),
+      onTrace: (agent) => this.#units.get(agent)?.look(),
+      onEmpty: (agent) => this.#units.get(agent)?.lookSoon(),
       log: options.log,
     });
     this.#context = {

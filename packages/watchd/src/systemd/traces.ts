@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { systemCode } from "@daruma/base";
@@ -35,19 +35,15 @@ export function createTraces(directory: string): Traces {
 
 const askedSuffix = ".asked";
 
-/** The agent that a file in the directory is about; null for one that a hook has not finished yet. */
-export function agentOfTrace(file: string): string | null {
-  if (file.startsWith(".")) return null;
+/** The agent that a file in the directory is about. */
+export function agentOfTrace(file: string): string {
   return file.endsWith(askedSuffix) ? file.slice(0, -askedSuffix.length) : file;
 }
 
-/** Agents that have left a trace since the machine booted. */
-export function tracedAgents(directory: string): readonly string[] {
-  return readdirSync(directory).flatMap((file) => agentOfTrace(file) ?? []);
-}
-
+/** Null for what is not a whole line: it is being written at this moment. */
 export function parseExitTrace(text: string | null): ExitTrace | null {
-  const [result, code, status, invocation, ...rest] = text?.trim().split(" ") ?? [];
+  if (text?.endsWith("\n") !== true) return null;
+  const [result, code, status, invocation, ...rest] = text.trim().split(" ");
   if (result === undefined || code === undefined || status === undefined || !invocation) return null;
   return rest.length === 0 ? { result, code, status, invocation } : null;
 }
