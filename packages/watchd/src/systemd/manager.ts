@@ -28,7 +28,7 @@ export interface SystemdOptions {
 
 const pollMs = 50;
 /** Units whose state has not changed and that are looked at all the same, each time. */
-const inTurn = 20;
+const inTurn = 5;
 
 /**
  * Agents as systemd units. systemd starts, isolates and limits them, and is the safety net; when they are started is for
