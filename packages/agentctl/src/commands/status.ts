@@ -62,7 +62,7 @@ function standing(generation: NonNullable<StatusDocument["generation"]>): string
   if (generation.promotion === "done") return "not known-good";
   const { probationEndsInMs } = generation;
   return probationEndsInMs === null
-    ? "on probation, waiting for every required agent to be healthy"
+    ? "on probation, waiting for every required agent to be healthy and the ledger to take entries"
     : `on probation for ${elapsed(probationEndsInMs)} more`;
 }
 

@@ -59,6 +59,8 @@ export type Event =
       readonly number: number;
       readonly incident: string;
     }
+  /** Whether the ledger takes entries. */
+  | { readonly type: "ledger"; readonly reachable: boolean }
   | { readonly type: "drain" }
   | { readonly type: "tick" };
 

@@ -10,6 +10,7 @@ import { onDrain, onOperatorAllow, onOperatorRollback } from "./operator.ts";
 import {
   endProbation,
   onClosureVerified,
+  onLedger,
   onPromoted,
   onPromotionFailed,
   probationEnds,
@@ -81,6 +82,8 @@ function apply(turn: Turn, event: Event): void {
       return onOperatorStart(turn, event.agent);
     case "left-without-watchd":
       return onLeftWithoutWatchd(turn, event);
+    case "ledger":
+      return onLedger(turn, event.reachable);
     case "drain":
       return onDrain(turn);
     case "tick":

@@ -23,6 +23,16 @@ t.test("any lapse of a required agent begins the probation anew", async (t) => {
   t.same(knownGood(s), ["/one"]);
 });
 
+t.test("a generation under which the ledger takes no entries is not proven", async (t) => {
+  const s = story(fleet).healthy("a").wait(50_000);
+  s.send({ type: "ledger", reachable: false }).wait(600_000);
+  t.same(knownGood(s), []);
+  s.send({ type: "ledger", reachable: true }).wait(59_999);
+  t.same(knownGood(s), []);
+  s.wait(1);
+  t.same(knownGood(s), ["/one"]);
+});
+
 t.test("an agent that is not required holds nothing up", async (t) => {
   const s = story(fleet).healthy("a").wait(50_000).exits("b", 5).wait(10_000);
   t.same(knownGood(s), ["/one"]);

@@ -8,6 +8,10 @@ function holdsUp({ declared, policy, phase, waitsFor }: AgentState): boolean {
   return waitsFor !== null || (phase !== "healthy" && phase !== "completed");
 }
 
+export function onLedger(turn: Turn, reachable: boolean): void {
+  if (turn.state.ledgerAway === reachable) patch(turn, { ledgerAway: !reachable });
+}
+
 /** Keeps `provenSince`; called after every event, so that no lapse however short goes by unseen. */
 export function watchProbation(turn: Turn): void {
   const { state } = turn;
@@ -15,6 +19,7 @@ export function watchProbation(turn: Turn): void {
     state.surveyed &&
     state.generation !== null &&
     !state.draining &&
+    !state.ledgerAway &&
     !Object.values(state.agents).some(holdsUp);
   if (proven && state.provenSince === null) patch(turn, { provenSince: turn.now.mono });
   else if (!proven && state.provenSince !== null) patch(turn, { provenSince: null });

@@ -174,6 +174,8 @@ export interface State {
   readonly surveyed: boolean;
   /** What a person has stopped, declared or not, as the last survey told. */
   readonly stopped: readonly string[];
+  /** The ledger takes no entries. What happens meanwhile waits in the journal; but a generation is not proven so. */
+  readonly ledgerAway: boolean;
   /** Everything is being stopped for good; nothing is started any more. */
   readonly draining: boolean;
 }
@@ -197,6 +199,7 @@ export function initialState(options: { epoch: string; bootId: string; seed: num
     quarantine: [],
     surveyed: false,
     stopped: [],
+    ledgerAway: false,
     draining: false,
   };
 }

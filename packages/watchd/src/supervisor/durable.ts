@@ -91,7 +91,12 @@ function completed(durable: Durable): Durable {
   const agents = Object.entries(durable.state.agents).map(([name, agent]) => [name, withStoppedBy(agent)]);
   return {
     ...durable,
-    state: { ...durable.state, stopped: durable.state.stopped ?? [], agents: Object.fromEntries(agents) },
+    state: {
+      ...durable.state,
+      stopped: durable.state.stopped ?? [],
+      ledgerAway: durable.state.ledgerAway ?? false,
+      agents: Object.fromEntries(agents),
+    },
   };
 }
 

@@ -21,6 +21,8 @@ export interface OutboxOptions {
   readonly nextEntry: number;
   readonly waiting: readonly Waiting[];
   readonly wallNow: () => number;
+  /** Called when the ledger takes entries again, and when it does not any more. */
+  readonly onReachable?: (reachable: boolean) => void;
   readonly log: (message: string) => void;
 }
 
@@ -118,6 +120,7 @@ export class Outbox {
       }
       this.#ledger = ledger;
       this.#sending = 0;
+      this.#options.onReachable?.(true);
       this.#pump();
     } catch (error) {
       this.#retryLater(error);
@@ -128,6 +131,7 @@ export class Outbox {
 
   #retryLater(error: unknown): void {
     if (this.#closed || this.#timer !== null) return;
+    this.#options.onReachable?.(false);
     if (this.#retryMs === retryMs.first) this.#options.log(`the ledger cannot be reached: ${String(error)}`);
     this.#timer = setTimeout(() => {
       this.#timer = null;

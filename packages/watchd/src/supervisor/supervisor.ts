@@ -65,6 +65,7 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
     nextEntry: durable.nextEntry,
     waiting: durable.waiting,
     wallNow: () => clock.now().wall,
+    onReachable: (reachable) => engine.dispatch({ type: "ledger", reachable }),
     log: options.log,
   });
   let current: CurrentGeneration | null = null;
