@@ -8,8 +8,8 @@ import { awaitsRestart, isAlive, type UnitFacts } from "./facts.ts";
 import type { HeldFiles } from "./held-files.ts";
 import { unitOf } from "./site.ts";
 import { startFailure } from "./start-failure.ts";
-import type { Systemctl } from "./systemctl.ts";
-import type { Traces } from "./traces.ts";
+import type { Outcome, Systemctl } from "./systemctl.ts";
+import { causeOf, type Traces } from "./traces.ts";
 
 export interface UnitContext {
   readonly systemctl: Systemctl;
@@ -18,13 +18,19 @@ export interface UnitContext {
   readonly files: BindingFiles;
   readonly held: HeldFiles;
   readonly clocks: () => Clocks;
+  readonly holdAfterMs: number;
   readonly onExit: (exit: RunExit) => void;
   readonly onFound: () => void;
   readonly log: (message: string) => void;
 }
 
-/** Units restart by themselves 15 s after they failed (modules/units/agent.nix); before that they are held. */
-const holdAfterMs = 10_000;
+/** What has come of a try to start the unit. */
+interface Attempt extends Outcome {
+  readonly facts: UnitFacts | null;
+  /** systemd has begun a run that we had not heard of. */
+  readonly isNew: boolean;
+}
+
 /** For SIGKILL to be heeded, and the hook to run. */
 const stopSlackMs = 30_000;
 
@@ -42,6 +48,8 @@ export class AgentUnit {
   #lookQueued = false;
   #holdTimer: NodeJS.Timeout | null = null;
   #controlGroup = "";
+  /** The last that systemd told of. */
+  #invocation = "";
   /** Counts what was done and seen: facts that were asked for before are out of date. */
   #age = 0;
 
@@ -71,7 +79,9 @@ export class AgentUnit {
 
   /** Takes in facts that were asked for at `age`; without effect if something has happened since. */
   take(facts: UnitFacts, age: number): void {
-    if (age === this.#age && !this.busy) this.#see(facts);
+    if (age !== this.#age || this.busy) return;
+    this.#invocation = facts.invocation;
+    this.#see(facts);
   }
 
   /** Something may have happened. Asked for while it waits to be done, it is done once. */
@@ -105,49 +115,65 @@ export class AgentUnit {
   }
 
   async #start({ agent, runId, manifest }: StartRequest): Promise<Run> {
-    const { systemctl, held } = this.#context;
     this.#noHold();
-    const before = this.#binding?.invocation ?? this.#trace()?.invocation ?? "";
-    const started = await systemctl.start(this.#unit);
-    held.drop(agent);
-    let facts = await this.#facts();
-    if (started.ok && facts !== null && isAlive(facts) && facts.digest !== manifest.digest) {
-      facts = await this.#startAnew(manifest.digest);
+    let attempt = await this.#attempt();
+    this.#context.held.drop(agent);
+    if (!isBarred(attempt) && attempt.facts?.digest !== manifest.digest) {
+      attempt = await this.#attemptAnew(manifest.digest);
     }
-    const trace = this.#trace();
-    const isNew = facts !== null && facts.invocation !== "" && facts.invocation !== before;
-    const diedAtOnce = isNew && started.ok && facts?.execMainPid !== 0;
-    if (facts !== null && (isAlive(facts) || diedAtOnce)) {
-      this.#settle(bind(runId, facts, this.#context.clocks()));
-      this.#watch(facts);
+    const { ok, message, facts, isNew } = attempt;
+    if (facts !== null && (isAlive(facts) || (ok && isNew))) {
+      const binding = bind(runId, facts, this.#context.clocks());
+      this.#replace(binding, facts);
       // It may have ended while we looked; then whoever asked hears first that it was there.
-      if (!isAlive(facts) || trace?.invocation === facts.invocation) setImmediate(() => this.look());
-      return runOf(agent, this.#binding ?? bind(runId, facts, this.#context.clocks()));
+      if (!isAlive(facts) || this.#trace()?.invocation === facts.invocation) setImmediate(() => this.look());
+      return runOf(agent, binding);
     }
     this.#see(facts);
-    if (facts?.conditionHeld === false)
+    if (isBarred(attempt))
       throw watchdErrors.make("WATCHD_E_STOPPED_BY_PERSON", `agent ${agent}: a person has stopped it`);
-    throw startFailure(agent, manifest, facts, started.message);
+    throw startFailure(agent, manifest, isNew ? facts : null, message);
+  }
+
+  async #attempt(): Promise<Attempt> {
+    const known = [this.#binding?.invocation, this.#trace()?.invocation, this.#invocation];
+    const started = await this.#context.systemctl.start(this.#unit);
+    const facts = await this.#facts();
+    const isNew = facts !== null && facts.invocation !== "" && !known.includes(facts.invocation);
+    return { ...started, facts, isNew };
   }
 
   /**
-   * systemd has run another definition than this generation's: a switch was cut off before it had systemd read the new
-   * units. @throws AGENT_E_START_FAILED if reading them does not help
+   * systemd goes by another definition than this generation's, or by none: a switch was cut off before it had systemd read
+   * the new units. @throws AGENT_E_START_FAILED if reading them does not help
    */
-  async #startAnew(digest: string): Promise<UnitFacts | null> {
+  async #attemptAnew(digest: string): Promise<Attempt> {
     const { systemctl } = this.#context;
     await systemctl.stop(this.#unit, stopSlackMs);
     await systemctl.reload();
-    const again = await systemctl.start(this.#unit);
-    const facts = await this.#facts();
-    if (facts === null || !again.ok || facts.digest === digest) return facts;
+    const again = await this.#attempt();
+    if (again.facts?.digest === digest) return again;
     await systemctl.stop(this.#unit, stopSlackMs);
     this.#see(await this.#facts());
-    throw watchdErrors.make(
-      "AGENT_E_START_FAILED",
-      `agent ${this.agent}: systemd has another definition of ${this.#unit} than this generation`,
-      { where: this.#unit, hint: "Switch to the generation again; look for units in /run/systemd/system." },
-    );
+    const none = again.facts === null || again.facts.digest === "";
+    const what = none
+      ? `systemd has no definition of ${this.#unit}`
+      : `systemd has another definition of ${this.#unit} than this generation`;
+    throw watchdErrors.make("AGENT_E_START_FAILED", `agent ${this.agent}: ${what}`, {
+      where: this.#unit,
+      hint: "Switch to the generation again; look for units in /run/systemd/system.",
+    });
+  }
+
+  /** What ran before has ended without anybody seeing it, unless it goes on under the new id. */
+  #replace(binding: Binding, facts: UnitFacts): void {
+    const before = this.#binding;
+    const traces = { exit: this.#trace(), asked: this.#context.traces.askedOf(this.agent) };
+    this.#settle(binding);
+    this.#watch(facts);
+    if (before === null || before.invocation === binding.invocation) return;
+    const cause = causeOf(before.invocation, traces, facts);
+    this.#context.onExit({ agent: this.agent, runId: before.runId, cause });
   }
 
   async #stop(runId: string, policy: StopPolicy): Promise<{ readonly forced: boolean }> {
@@ -205,7 +231,7 @@ export class AgentUnit {
       this.#enqueue(() => this.#hold()).catch((error) =>
         this.#context.log(`holding ${this.#unit}: ${String(error)}`),
       );
-    }, holdAfterMs).unref();
+    }, this.#context.holdAfterMs).unref();
   }
 
   async #hold(): Promise<void> {
@@ -228,6 +254,7 @@ export class AgentUnit {
 
   async #facts(): Promise<UnitFacts | null> {
     const [facts] = await this.#context.systemctl.show([this.#unit]);
+    if (facts !== undefined) this.#invocation = facts.invocation;
     return facts ?? null;
   }
 
@@ -241,6 +268,11 @@ export class AgentUnit {
     this.#last = result.catch(() => undefined);
     return result;
   }
+}
+
+/** systemd was asked to start it and has not: the unit's condition is that no person has stopped it. */
+function isBarred({ ok, facts }: Attempt): boolean {
+  return ok && facts !== null && !isAlive(facts) && !facts.conditionHeld;
 }
 
 function runOf(agent: string, { runId, digest, pid, startedAt }: Binding): Run {

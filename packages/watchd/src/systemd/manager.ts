@@ -24,8 +24,11 @@ export interface SystemdOptions {
   /** Whether a switch is under way: until it ends, systemd may start the agents of either generation. */
   readonly switching: () => Promise<boolean>;
   readonly log: (message: string) => void;
+  readonly holdAfterMs?: number;
 }
 
+/** Units restart by themselves 15 s after they failed (modules/units/agent.nix); before that they are held. */
+const holdAfterMs = 10_000;
 const pollMs = 50;
 /** Units whose state has not changed and that are looked at all the same, each time. */
 const inTurn = 20;
@@ -73,6 +76,7 @@ class SystemdManager implements ServiceManager {
       files,
       held: openHeldFiles(this.#site.held),
       clocks: readClocks,
+      holdAfterMs: options.holdAfterMs ?? holdAfterMs,
       onExit: (exit) => this.#tellExit(exit),
       onFound: () => this.#tellFound(),
       log: options.log,
