@@ -180,6 +180,9 @@ export class AgentUnit {
     const { systemctl } = this.#context;
     const binding = this.#binding;
     if (binding?.runId !== runId) return { forced: false };
+    // systemd may have begun another run in its place, which nobody has asked to stop.
+    this.#see(await this.#facts());
+    if (this.#binding?.runId !== runId) return { forced: false };
     // SIGKILL is sent after the grace time, and has as long itself.
     const stopped = await systemctl.stop(this.#unit, 2 * policy.graceMs + stopSlackMs);
     const facts = await this.#facts();
@@ -214,6 +217,7 @@ export class AgentUnit {
       this.#context.files.drop(this.agent);
     } else {
       this.#noHold();
+      this.#context.held.drop(this.agent);
       this.#context.files.keep(this.agent, binding);
     }
   }
