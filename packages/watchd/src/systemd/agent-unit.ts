@@ -1,3 +1,4 @@
+import { messageOf } from "@daruma/base";
 import type { StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import type { Run, RunExit, StartRequest } from "../ports.ts";
@@ -50,6 +51,7 @@ export class AgentUnit {
   #controlGroup = "";
   /** The last that systemd told of. */
   #invocation = "";
+  #closed = false;
   /** Counts what was done and seen: facts that were asked for before are out of date. */
   #age = 0;
 
@@ -91,7 +93,7 @@ export class AgentUnit {
     this.#enqueue(async () => {
       this.#lookQueued = false;
       await this.#look();
-    }).catch((error) => this.#context.log(`looking at ${this.#unit}: ${String(error)}`));
+    }).catch((error) => this.#failed("looking at", error));
   }
 
   start(request: StartRequest): Promise<Run> {
@@ -103,8 +105,8 @@ export class AgentUnit {
   }
 
   close(): void {
-    if (this.#holdTimer !== null) clearTimeout(this.#holdTimer);
-    this.#holdTimer = null;
+    this.#closed = true;
+    this.#noHold();
   }
 
   async #look(): Promise<void> {
@@ -195,6 +197,8 @@ export class AgentUnit {
   }
 
   #see(facts: UnitFacts | null): void {
+    // Nobody would hear of an end that is seen now; the next watchd has to see it.
+    if (this.#closed) return;
     const before = this.#binding;
     const sight = { facts, exit: this.#trace(), asked: this.#context.traces.askedOf(this.agent) };
     const seen = see(before, sight, this.#context.clocks());
@@ -230,11 +234,10 @@ export class AgentUnit {
 
   /** The core decides when it is started again; systemd would not wait for that longer than RestartSec=. */
   #holdLater(): void {
+    if (this.#closed) return;
     this.#holdTimer ??= setTimeout(() => {
       this.#holdTimer = null;
-      this.#enqueue(() => this.#hold()).catch((error) =>
-        this.#context.log(`holding ${this.#unit}: ${String(error)}`),
-      );
+      this.#enqueue(() => this.#hold()).catch((error) => this.#failed("holding", error));
     }, this.#context.holdAfterMs).unref();
   }
 
@@ -250,6 +253,10 @@ export class AgentUnit {
   #noHold(): void {
     if (this.#holdTimer !== null) clearTimeout(this.#holdTimer);
     this.#holdTimer = null;
+  }
+
+  #failed(what: string, error: unknown): void {
+    if (!this.#closed) this.#context.log(`${what} ${this.#unit}: ${messageOf(error)}`);
   }
 
   #trace() {

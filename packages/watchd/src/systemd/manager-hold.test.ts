@@ -110,10 +110,10 @@ t.test("a watchd that has ended holds nothing any more", async (t) => {
   const bench = openBench(t);
   const manager = bench.manager(soon);
   const exits = watchExits(manager);
+  manager.onExit(() => void manager.close());
   const { runId } = await startAgent(bench, manager);
   await bench.systemd.end("a", { code: 1 });
   await exits.of(runId);
-  await manager.close();
   await anotherIsHeld(bench, bench.manager(soon));
   t.same(bench.files("held"), ["b"]);
 });
