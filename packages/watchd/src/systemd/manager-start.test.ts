@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AgentManifest } from "@daruma/config";
 import t, { type Test } from "tap";
@@ -240,6 +240,19 @@ t.test("a systemd that does not answer is an error", async (t) => {
   };
   await t.rejects(startAgent(bench, manager), { message: /timed out/ });
   await t.rejects(manager.list(), { message: /timed out/ });
+});
+
+t.test("a binding that cannot be written is only logged: the agent runs", async (t) => {
+  const bench = openBench(t);
+  const manager = bench.manager();
+  const exits = watchExits(manager);
+  // A directory in the place of the file: no user, not even root, can rename a file over it.
+  mkdirSync(bench.path("runs/a/x"), { recursive: true });
+  const run = await startAgent(bench, manager);
+  t.same(await manager.list(), [run]);
+  t.match(bench.log, [/binding of a/]);
+  await bench.systemd.end("a", { code: 1 });
+  await exits.of(run.runId);
 });
 
 t.test("directories that cannot be used are refused by code", async (t) => {

@@ -63,7 +63,7 @@ class SystemdManager implements ServiceManager {
     this.#systemctl = options.systemctl ?? createSystemctl(this.#closing.signal);
     this.#switching = options.switching;
     this.#stopFiles = createStopFiles(this.#site.stopped);
-    const files = openBindingFiles(this.#site.runs);
+    const files = openBindingFiles(this.#site.runs, options.log);
     this.#edges = createEdges({
       ...this.#site,
       onEdge: (agent) => this.#units.get(agent)?.look(),
