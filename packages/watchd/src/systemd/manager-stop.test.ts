@@ -64,6 +64,24 @@ t.test("a start that was asked for during a stop comes after it", async (t) => {
   t.equal(exits.all.length, 1);
 });
 
+t.test("a stop of a stranger does not hit the start that takes it over meanwhile", async (t) => {
+  const bench = openBench(t);
+  const manager = bench.manager();
+  const exits = watchExits(manager);
+  bench.systemd.define("a", { digest: "d1" });
+  await bench.systemd.startOutside("a");
+  t.match(await manager.list(), [{ runId: "inv-i1" }]);
+  const release = bench.systemd.hold("start");
+  const started = startAgent(bench, manager);
+  await until("the start is under way", () => bench.systemd.done.includes("start a"));
+  const stopped = manager.stop("inv-i1", gently);
+  release();
+  const run = await started;
+  t.same(await stopped, { forced: false });
+  t.same(await manager.list(), [run]);
+  t.same(exits.all, []);
+});
+
 t.test("a run that had to be killed was stopped by force", async (t) => {
   const bench = openBench(t);
   const manager = bench.manager();
