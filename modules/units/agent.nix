@@ -98,9 +98,9 @@ in
         never = "no";
       }
       .${agent.restart.when};
+    # Not with RestartMode=direct: the job that starts an agent which cannot be executed would then go on for as long as it
+    # is tried again, that is for ever, and whoever waits for it with it: a switch, the boot, watchd (tried).
     RestartSec = "15s";
-    # Without it, a unit that waits for its restart counts as failed in between.
-    RestartMode = "direct";
 
     KillSignal = agent.stop.signal;
     TimeoutStopSec = "${toString stopMs}ms";

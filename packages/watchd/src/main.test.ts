@@ -1,20 +1,15 @@
 import t from "tap";
-import { type Laptop, laptopWith, quick, steady, told, until } from "./supervisor/fixtures/laptop.ts";
+import {
+  actionsOf,
+  healthyAgent,
+  laptopWith,
+  quick,
+  steady,
+  told,
+  until,
+} from "./supervisor/fixtures/laptop.ts";
 
 const broken = "process.exit(1);";
-async function healthyAgent(laptop: Laptop, name: string, not?: number): Promise<number> {
-  let pid = 0;
-  await until(`${name} is healthy`, async () => {
-    const agent = await laptop.agent(name);
-    pid = agent?.pid ?? 0;
-    return agent?.phase === "healthy" && pid !== 0 && pid !== not;
-  });
-  return pid;
-}
-
-async function actionsOf(laptop: Laptop, subject: string): Promise<readonly string[]> {
-  return (await laptop.story()).filter((entry) => entry.subject === subject).map((entry) => entry.action);
-}
 
 t.test(
   "an agent that is killed is restarted and proven, and the ledger tells it as one incident",

@@ -209,6 +209,43 @@ t.test(
   },
 );
 
+t.test("a run that systemd has begun in our place is taken over, and proves the recovery", async (t) => {
+  const s = appears(alone().exit("a").wait(50), "a", "inv-x", "a-1").survey();
+  t.equal(s.agent("a").run?.runId, "inv-x");
+  t.equal(s.record("agent.adopt").incident, s.record("agent.exit").incident);
+  s.healthy("a");
+  t.ok(s.record("recovery.verified"));
+  t.equal(starts(s), 1);
+  t.same(s.asked("stop"), []);
+  s.exit("a").healthy("a");
+  t.equal(starts(s), 2);
+});
+
+t.test("of another definition, or beside a run or a start of ours, it is not wanted", async (t) => {
+  const other = appears(alone().exit("a").wait(50), "a", "inv-x", "a-0").survey();
+  const beside = appears(alone(), "a", "inv-x", "a-1").survey();
+  const starting = appears(alone().exit("a").holding("start").wait(100), "a", "inv-x", "a-1").survey();
+  for (const s of [other, beside, starting]) {
+    t.same(
+      s.asked("stop").map(({ runId }) => runId),
+      ["inv-x"],
+    );
+    s.holding().healthy("a");
+    t.equal(s.alive.size, 1);
+    t.match(s.agent("a").run?.runId, /^run-/);
+  }
+});
+
+t.test("a list from before a run has ended does not bring it back", async (t) => {
+  const s = alone();
+  const runs = [...s.alive.values()];
+  const takenAt = s.mono;
+  s.wait(1).exit("a");
+  s.send({ type: "runs", runs, stopped: [], takenAt });
+  t.equal(s.agent("a").phase, "backoff");
+  t.same(s.asked("stop"), []);
+});
+
 t.test("news for an earlier watchd about a start is no second run", async (t) => {
   const s = alone().exit("a").holding("start").wait(100);
   const [start] = s.held;

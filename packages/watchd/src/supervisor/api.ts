@@ -157,8 +157,7 @@ async function stopAgent(options: ApiOptions, name: string): Promise<object> {
   declared(supervisor, name);
   await intend(options, "agent.stop-request", name, {});
   await services.setStopped(name, true);
-  // In mid-switch nothing is surveyed: then the survey after it hears of it.
-  await supervisor.survey();
+  await surveyIfPossible(supervisor);
   return { schemaVersion: 1, agent: name, stopped: true };
 }
 
@@ -167,8 +166,15 @@ async function startAgent(options: ApiOptions, name: string): Promise<object> {
   declared(supervisor, name);
   await intend(options, "agent.start-request", name, {});
   await services.setStopped(name, false);
+  // A look that still saw it stopped would stop it again if it were told after this.
+  await surveyIfPossible(supervisor);
   supervisor.dispatch({ type: "operator-start", agent: name });
   return { schemaVersion: 1, agent: name, stopped: false };
+}
+
+/** What cannot be looked at now (in mid-switch nothing is) is seen by the next survey; the person's word is durable. */
+async function surveyIfPossible(supervisor: Supervisor): Promise<void> {
+  await supervisor.survey().catch(() => undefined);
 }
 
 /** @throws WATCHD_E_UNKNOWN_AGENT */

@@ -79,3 +79,35 @@ t.test("state of an unknown version is refused instead of being guessed at", asy
   const snapshot = { state: { ...start, schemaVersion: 2 }, nextEntry: 1, waiting: [] };
   t.throws(() => recoverDurable({ snapshot: encode(snapshot as unknown as Durable), deltas: [] }));
 });
+
+t.test("a journal of the last release, which knew of no stops, is read", async (t) => {
+  const { stopped: _none, ...state } = { ...start, turn: 4, agents: { a: earlier(), b: earlier() } };
+  const snapshot = overTheDisk({ state, nextEntry: 3, waiting: [] });
+  const delta = {
+    state: { turn: 5 },
+    agents: { b: null, c: earlier() },
+    nextEntry: 4,
+    added: [],
+    acknowledged: 2,
+  };
+  const recovered = recoverDurable({
+    snapshot: encode(snapshot as unknown as Durable),
+    deltas: [encode(overTheDisk(delta) as unknown as Delta)],
+  });
+  const now: State = { ...start, turn: 5, agents: { a: initialAgent(policy), c: initialAgent(policy) } };
+  t.same(recovered, { state: now, nextEntry: 4, waiting: [] });
+});
+
+t.test("what a person has stopped is in the journal of this one", async (t) => {
+  const a = initialAgent(policy, "person");
+  const stopped: State = { ...start, turn: 1, stopped: ["a"], agents: { a } };
+  t.same(walk([stopped]).state, stopped);
+  const released: State = { ...stopped, turn: 2, stopped: [], agents: { a: { ...a, stoppedBy: "outside" } } };
+  t.same(walk([stopped, released]).state, released);
+});
+
+/** An agent as the last release wrote it. */
+function earlier(): object {
+  const { stoppedBy: _unknown, ...agent } = initialAgent(policy);
+  return agent;
+}

@@ -41,7 +41,7 @@ const generation: CurrentGeneration = {
 };
 
 /** An engine whose journal is written only when the test lets it. */
-function engineWith(bootId = "b") {
+function engineWith(bootId = "b", beforeActing?: (state: State) => Promise<void>) {
   const log: string[] = [];
   const writes: {
     readonly delta: Delta;
@@ -77,6 +77,7 @@ function engineWith(bootId = "b") {
       commands.push(command);
     },
     onFatal: (error) => fatal.push(error),
+    beforeActing,
   });
   return { engine, log, writes, commands, fatal, outbox };
 }
@@ -146,6 +147,27 @@ t.test("a journal that cannot be written ends this watchd before anything is don
   t.same(world.commands, []);
   world.engine.dispatch({ type: "tick" });
   t.equal(world.writes.length, 1, "and it takes no more events");
+});
+
+t.test("what has to be there before anything is done is written after the journal", async (t) => {
+  const gate = Promise.withResolvers<void>();
+  const seen: State[] = [];
+  const world = engineWith("b", (state) => {
+    seen.push(state);
+    return gate.promise;
+  });
+  bring(world);
+  const write = await nextWrite(world, 1);
+  t.same(seen, [], "it is about what is durable");
+  write.done();
+  while (seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  t.same(world.commands, []);
+  t.same(world.outbox.waiting, []);
+  gate.resolve();
+  await world.engine.until((state) => state.agents.a?.phase === "starting");
+  t.match(world.commands, [{ type: "start", agent: "a" }]);
+  t.equal(seen[0], world.engine.state);
+  world.engine.close();
 });
 
 t.test("what changed in a round that needed no write is in the next write", async (t) => {

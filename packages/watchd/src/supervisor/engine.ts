@@ -110,9 +110,10 @@ export class Engine {
       records.push(...taken.records);
     }
     const added = this.#options.outbox.number(records);
-    if (added.length > 0 || commands.some((command) => command.type !== "probe")) await this.#persist(added);
+    const weighs = added.length > 0 || commands.some((command) => command.type !== "probe");
+    if (weighs) await this.#persist(added);
     for (const { noted } of notes) noted();
-    await this.#options.beforeActing?.(this.#state);
+    if (weighs) await this.#options.beforeActing?.(this.#state);
     for (const command of commands) this.#options.execute(command);
     this.#options.outbox.send(added);
   }

@@ -1,3 +1,4 @@
+import { messageOf } from "@daruma/base";
 import type { AgentManifest, StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import type { Run, RunExit, StartRequest } from "../ports.ts";
@@ -8,8 +9,8 @@ import { awaitsRestart, hasProcesses, isAlive, type UnitFacts } from "./facts.ts
 import type { HeldFiles } from "./held-files.ts";
 import { unitOf } from "./site.ts";
 import { startFailure } from "./start-failure.ts";
-import type { Systemctl } from "./systemctl.ts";
-import type { Traces } from "./traces.ts";
+import type { Outcome, Systemctl } from "./systemctl.ts";
+import { causeOf, type Traces } from "./traces.ts";
 
 export interface UnitContext {
   readonly systemctl: Systemctl;
@@ -20,13 +21,19 @@ export interface UnitContext {
   readonly surroundings: () => Surroundings;
   /** The error where somebody answers on the port of a health check. */
   readonly checkPort: (agent: string, url: string) => Promise<Error | null>;
+  readonly holdAfterMs: number;
   readonly onExit: (exit: RunExit) => void;
   readonly onFound: () => void;
   readonly log: (message: string) => void;
 }
 
-/** Units restart by themselves 15 s after they failed (modules/units/agent.nix); before that they are held. */
-const holdAfterMs = 10_000;
+/** What has come of a try to start the unit. */
+interface Attempt extends Outcome {
+  readonly facts: UnitFacts | null;
+  /** systemd has begun a run that we had not heard of. */
+  readonly isNew: boolean;
+}
+
 /** Between the end of a run and the trace of its hook there are 10 to 20 ms; asking systemd instead would cost as much. */
 const traceWithinMs = 40;
 /** For SIGKILL to be heeded, and the hook to run. */
@@ -47,6 +54,9 @@ export class AgentUnit {
   #holdTimer: NodeJS.Timeout | null = null;
   #traceTimer: NodeJS.Timeout | null = null;
   #controlGroup = "";
+  /** The last that systemd told of. */
+  #invocation = "";
+  #closed = false;
   /** Counts what was done and seen: facts that were asked for before are out of date. */
   #age = 0;
 
@@ -76,7 +86,9 @@ export class AgentUnit {
 
   /** Takes in facts that were asked for at `age`; without effect if something has happened since. */
   take(facts: UnitFacts, age: number): void {
-    if (age === this.#age && !this.busy) this.#see(facts);
+    if (age !== this.#age || this.busy) return;
+    this.#invocation = facts.invocation;
+    this.#see(facts);
   }
 
   /** Something may have happened. Asked for while it waits to be done, it is done once. */
@@ -86,7 +98,7 @@ export class AgentUnit {
     this.#enqueue(async () => {
       this.#lookQueued = false;
       await this.#look();
-    }).catch((error) => this.#context.log(`looking at ${this.#unit}: ${String(error)}`));
+    }).catch((error) => this.#failed("looking at", error));
   }
 
   /** Its control group is empty: the hook's trace will tell, unless the hook was killed along with it. */
@@ -106,6 +118,7 @@ export class AgentUnit {
   }
 
   close(): void {
+    this.#closed = true;
     this.#noHold();
     this.#noLook();
   }
@@ -118,29 +131,33 @@ export class AgentUnit {
   }
 
   async #start({ agent, runId, manifest }: StartRequest): Promise<Run> {
-    const { systemctl, held } = this.#context;
     this.#noHold();
     await this.#refuseStrangers(agent, manifest);
-    const before = this.#binding?.invocation ?? this.#trace()?.invocation ?? "";
-    const started = await systemctl.start(this.#unit);
-    held.drop(agent);
-    let facts = await this.#facts();
-    if (started.ok && facts !== null && this.#digest(facts) !== manifest.digest)
-      facts = await this.#startAnew(manifest.digest);
-    const trace = this.#trace();
-    const isNew = facts !== null && facts.invocation !== "" && facts.invocation !== before;
-    const diedAtOnce = isNew && started.ok && facts?.execMainPid !== 0;
-    if (facts !== null && (isAlive(facts) || diedAtOnce)) {
-      this.#settle(bind(runId, facts, this.#context.surroundings()));
-      this.#watch(facts);
+    let attempt = await this.#attempt();
+    this.#context.held.drop(agent);
+    if (!isBarred(attempt) && this.#digest(attempt.facts) !== manifest.digest) {
+      attempt = await this.#attemptAnew(manifest.digest);
+    }
+    const { ok, message, facts, isNew } = attempt;
+    if (facts !== null && (isAlive(facts) || (ok && isNew))) {
+      const binding = bind(runId, facts, this.#context.surroundings());
+      this.#replace(binding, facts);
       // It may have ended while we looked; then whoever asked hears first that it was there.
-      if (!isAlive(facts) || trace?.invocation === facts.invocation) setImmediate(() => this.look());
-      return runOf(agent, this.#binding ?? bind(runId, facts, this.#context.surroundings()));
+      if (!isAlive(facts) || this.#trace()?.invocation === facts.invocation) setImmediate(() => this.look());
+      return runOf(agent, binding);
     }
     this.#see(facts);
-    if (facts?.conditionHeld === false)
+    if (isBarred(attempt))
       throw watchdErrors.make("WATCHD_E_STOPPED_BY_PERSON", `agent ${agent}: a person has stopped it`);
-    throw startFailure(agent, manifest, facts, started.message);
+    throw startFailure(agent, manifest, isNew ? facts : null, message);
+  }
+
+  async #attempt(): Promise<Attempt> {
+    const known = [this.#binding?.invocation, this.#trace()?.invocation, this.#invocation];
+    const started = await this.#context.systemctl.start(this.#unit);
+    const facts = await this.#facts();
+    const isNew = facts !== null && facts.invocation !== "" && !known.includes(facts.invocation);
+    return { ...started, facts, isNew };
   }
 
   /**
@@ -155,29 +172,45 @@ export class AgentUnit {
   }
 
   /**
-   * systemd has run another definition than this generation's: a switch was cut off before it had systemd read the new
-   * units. @throws AGENT_E_START_FAILED if reading them does not help
+   * systemd goes by another definition than this generation's, or by none: a switch was cut off before it had systemd read
+   * the new units. @throws AGENT_E_START_FAILED if reading them does not help
    */
-  async #startAnew(digest: string): Promise<UnitFacts | null> {
+  async #attemptAnew(digest: string): Promise<Attempt> {
     const { systemctl } = this.#context;
     await systemctl.stop(this.#unit, stopSlackMs);
     await systemctl.reload();
-    const again = await systemctl.start(this.#unit);
-    const facts = await this.#facts();
-    if (facts === null || !again.ok || this.#digest(facts) === digest) return facts;
+    const again = await this.#attempt();
+    if (this.#digest(again.facts) === digest) return again;
     await systemctl.stop(this.#unit, stopSlackMs);
     this.#see(await this.#facts());
-    throw watchdErrors.make(
-      "AGENT_E_START_FAILED",
-      `agent ${this.agent}: systemd has another definition of ${this.#unit} than this generation`,
-      { where: this.#unit, hint: "Switch to the generation again; look for units in /run/systemd/system." },
-    );
+    const none = again.facts === null || again.facts.digest === "";
+    const what = none
+      ? `systemd has no definition of ${this.#unit}`
+      : `systemd has another definition of ${this.#unit} than this generation`;
+    throw watchdErrors.make("AGENT_E_START_FAILED", `agent ${this.agent}: ${what}`, {
+      where: this.#unit,
+      hint: "Switch to the generation again; look for units in /run/systemd/system.",
+    });
+  }
+
+  /** What ran before has ended without anybody seeing it, unless it goes on under the new id. */
+  #replace(binding: Binding, facts: UnitFacts): void {
+    const before = this.#binding;
+    const traces = { exit: this.#trace(), asked: this.#context.traces.askedOf(this.agent) };
+    this.#settle(binding);
+    this.#watch(facts);
+    if (before === null || before.invocation === binding.invocation) return;
+    const cause = causeOf(before.invocation, traces, facts);
+    this.#context.onExit({ agent: this.agent, runId: before.runId, cause });
   }
 
   async #stop(runId: string, policy: StopPolicy): Promise<{ readonly forced: boolean }> {
     const { systemctl } = this.#context;
     const binding = this.#binding;
     if (binding?.runId !== runId) return { forced: false };
+    // systemd may have begun another run in its place, which nobody has asked to stop.
+    this.#see(await this.#facts());
+    if (this.#binding?.runId !== runId) return { forced: false };
     // SIGKILL is sent after the grace time, and has as long itself.
     const stopped = await systemctl.stop(this.#unit, 2 * policy.graceMs + stopSlackMs);
     const facts = await this.#facts();
@@ -190,6 +223,8 @@ export class AgentUnit {
   }
 
   #see(facts: UnitFacts | null): void {
+    // Nobody would hear of an end that is seen now; the next watchd has to see it.
+    if (this.#closed) return;
     const before = this.#binding;
     const sight = { facts, exit: this.#trace(), asked: this.#context.traces.askedOf(this.agent) };
     const seen = see(before, sight, this.#context.surroundings());
@@ -213,6 +248,7 @@ export class AgentUnit {
       this.#context.files.drop(this.agent);
     } else {
       this.#noHold();
+      this.#context.held.drop(this.agent);
       this.#context.files.keep(this.agent, binding);
     }
   }
@@ -225,12 +261,11 @@ export class AgentUnit {
 
   /** The core decides when it is started again; systemd would not wait for that longer than RestartSec=. */
   #holdLater(): void {
+    if (this.#closed) return;
     this.#holdTimer ??= setTimeout(() => {
       this.#holdTimer = null;
-      this.#enqueue(() => this.#hold()).catch((error) =>
-        this.#context.log(`holding ${this.#unit}: ${String(error)}`),
-      );
-    }, holdAfterMs).unref();
+      this.#enqueue(() => this.#hold()).catch((error) => this.#failed("holding", error));
+    }, this.#context.holdAfterMs).unref();
   }
 
   async #hold(): Promise<void> {
@@ -253,8 +288,12 @@ export class AgentUnit {
   }
 
   /** Of what runs, or else of what would. */
-  #digest(facts: UnitFacts): string {
-    return bind("", facts, this.#context.surroundings()).digest;
+  #digest(facts: UnitFacts | null): string {
+    return facts === null ? "" : bind("", facts, this.#context.surroundings()).digest;
+  }
+
+  #failed(what: string, error: unknown): void {
+    if (!this.#closed) this.#context.log(`${what} ${this.#unit}: ${messageOf(error)}`);
   }
 
   #trace() {
@@ -263,6 +302,7 @@ export class AgentUnit {
 
   async #facts(): Promise<UnitFacts | null> {
     const [facts] = await this.#context.systemctl.show([this.#unit]);
+    if (facts !== undefined) this.#invocation = facts.invocation;
     return facts ?? null;
   }
 
@@ -276,6 +316,11 @@ export class AgentUnit {
     this.#last = result.catch(() => undefined);
     return result;
   }
+}
+
+/** systemd was asked to start it and has not: the unit's condition is that no person has stopped it. */
+function isBarred({ ok, facts }: Attempt): boolean {
+  return ok && facts !== null && !isAlive(facts) && !facts.conditionHeld;
 }
 
 function runOf(agent: string, { runId, digest, pid, startedAt }: Binding): Run {

@@ -13,22 +13,30 @@ export interface BindingFiles {
 
 /**
  * Bindings outlive watchd, but not the boot: one small file for each agent, in memory. A lost one costs little: the run is
- * then found as one that nobody has asked for, and adopted.
+ * then found as one that nobody has asked for, and adopted. So one that cannot be written is only logged.
  *
  * @throws WATCHD_E_STATE_DIRECTORY
  */
-export function openBindingFiles(directory: string): BindingFiles {
+export function openBindingFiles(directory: string, log: (message: string) => void): BindingFiles {
+  const trying = (agent: string, write: () => void) => {
+    try {
+      write();
+    } catch (error) {
+      log(`the binding of ${agent} cannot be written in ${directory}: ${messageOf(error)}`);
+    }
+  };
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const names = readdirSync(directory).filter((name) => !name.startsWith("."));
     return {
       found: new Map(names.flatMap((name) => entryOf(name, read(join(directory, name))))),
-      keep: (agent, binding) => {
-        const temporary = join(directory, `.${agent}.new`);
-        writeFileSync(temporary, JSON.stringify(binding), { mode: 0o600 });
-        renameSync(temporary, join(directory, agent));
-      },
-      drop: (agent) => rmSync(join(directory, agent), { force: true }),
+      keep: (agent, binding) =>
+        trying(agent, () => {
+          const temporary = join(directory, `.${agent}.new`);
+          writeFileSync(temporary, JSON.stringify(binding), { mode: 0o600 });
+          renameSync(temporary, join(directory, agent));
+        }),
+      drop: (agent) => trying(agent, () => rmSync(join(directory, agent), { force: true })),
     };
   } catch (cause) {
     const message = `cannot use the directory ${directory}: ${messageOf(cause)}`;

@@ -24,8 +24,11 @@ export interface SystemdOptions {
   /** Whether a switch is under way: until it ends, systemd may start the agents of either generation. */
   readonly switching: () => Promise<boolean>;
   readonly log: (message: string) => void;
+  readonly holdAfterMs?: number;
 }
 
+/** Units restart by themselves 15 s after they failed (modules/units/agent.nix); before that they are held. */
+const holdAfterMs = 10_000;
 const pollMs = 50;
 /** Units whose state has not changed and that are looked at all the same, each time. */
 const inTurn = 5;
@@ -60,7 +63,7 @@ class SystemdManager implements ServiceManager {
     this.#systemctl = options.systemctl ?? createSystemctl(this.#closing.signal);
     this.#switching = options.switching;
     this.#stopFiles = createStopFiles(this.#site.stopped);
-    const files = openBindingFiles(this.#site.runs);
+    const files = openBindingFiles(this.#site.runs, options.log);
     this.#edges = createEdges({
       ...this.#site,
       onTrace: (agent) => this.#units.get(agent)?.look(),
@@ -75,6 +78,7 @@ class SystemdManager implements ServiceManager {
       held: openHeldFiles(this.#site.held),
       surroundings: readSurroundings,
       checkPort,
+      holdAfterMs: options.holdAfterMs ?? holdAfterMs,
       onExit: (exit) => this.#tellExit(exit),
       onFound: () => this.#tellFound(),
       log: options.log,

@@ -43,7 +43,7 @@ export function createSystemctl(signal: AbortSignal): Systemctl {
   };
   const act = async (args: readonly string[], timeoutMs: number): Promise<Outcome> => {
     const { ok, stderr, problem } = await call(args, timeoutMs);
-    return { ok, message: ok ? "" : stderr.trim().split("\n")[0] || problem };
+    return { ok, message: ok ? "" : complaintOf(stderr) || problem };
   };
   return {
     async units(pattern) {
@@ -64,6 +64,12 @@ export function createSystemctl(signal: AbortSignal): Systemctl {
     stop: (unit, withinMs) => act(["stop", "--", unit], withinMs),
     reload: () => act(["daemon-reload"], reloadWithinMs),
   };
+}
+
+/** The first line that is one: systemctl warns of units that have changed on disk before it says what went wrong. */
+function complaintOf(stderr: string): string {
+  const lines = stderr.trim().split("\n");
+  return lines.find((line) => !line.startsWith("Warning: ")) ?? "";
 }
 
 /** Columns: UNIT LOAD ACTIVE SUB DESCRIPTION. Names of units have no blanks in them. */

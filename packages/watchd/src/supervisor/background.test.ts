@@ -1,0 +1,103 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import t, { type Test } from "tap";
+import { initialState } from "../policy/state.ts";
+import { startBackground } from "./background.ts";
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await nextTurn();
+}
+
+/** Nothing but hints: the timers are far slower than a test. */
+function backgroundOf(t: Test) {
+  const log: string[] = [];
+  const did = { refreshed: 0, surveyed: 0, reconciled: 0 };
+  const hints: { switched: () => void; found: () => void } = { switched: () => {}, found: () => {} };
+  const world = { survey: async (): Promise<void> => undefined };
+  const background = startBackground({
+    world: {
+      generations: {
+        onSwitch: (listener: () => void) => {
+          hints.switched = listener;
+        },
+      },
+      services: {
+        onFound: (listener: () => void) => {
+          hints.found = listener;
+        },
+      },
+    } as never,
+    engine: { state: initialState({ epoch: "e", bootId: "b", seed: 1 }) } as never,
+    refresh: async () => {
+      did.refreshed += 1;
+    },
+    survey: () => {
+      did.surveyed += 1;
+      return world.survey();
+    },
+    onReconciled: () => {
+      did.reconciled += 1;
+    },
+    log: (message) => log.push(message),
+  });
+  t.teardown(() => background.stop());
+  return { did, hints, log, world };
+}
+
+t.test("a run that was found is a reason to look at all of them", async (t) => {
+  const { did, hints } = backgroundOf(t);
+  hints.found();
+  await until(() => did.reconciled === 1);
+  t.same(did, { refreshed: 0, surveyed: 1, reconciled: 1 });
+});
+
+t.test("a switch is a reason to ask what is current, and to look", async (t) => {
+  const { did, hints } = backgroundOf(t);
+  hints.switched();
+  await until(() => did.reconciled === 1);
+  t.same(did, { refreshed: 1, surveyed: 1, reconciled: 1 });
+});
+
+t.test("hints during a look lead to one more look, not to several at once", async (t) => {
+  const { did, hints, world } = backgroundOf(t);
+  const first = Promise.withResolvers<void>();
+  let atOnce = 0;
+  world.survey = async () => {
+    atOnce += 1;
+    if (atOnce > 1) throw new Error("two at once");
+    if (did.surveyed === 1) await first.promise;
+    atOnce -= 1;
+  };
+  hints.found();
+  for (let time = 0; time < 5; time += 1) hints.found();
+  hints.switched();
+  t.equal(did.surveyed, 1);
+  first.resolve();
+  await until(() => did.reconciled === 2);
+  for (let time = 0; time < 10; time += 1) await nextTurn();
+  t.equal(did.surveyed, 2);
+});
+
+t.test("a look that found something while it looked is followed by another", async (t) => {
+  const { did, hints, world } = backgroundOf(t);
+  world.survey = async () => {
+    if (did.surveyed === 1) hints.found();
+  };
+  hints.found();
+  await until(() => did.reconciled === 2);
+  t.equal(did.surveyed, 2);
+});
+
+t.test("a look that failed is no proof of work, is logged, and does not stand in the way", async (t) => {
+  const { did, hints, log, world } = backgroundOf(t);
+  world.survey = async () => {
+    throw new Error("systemd does not answer");
+  };
+  hints.found();
+  await until(() => log.length === 1);
+  t.match(log, ["the survey failed: systemd does not answer"]);
+  t.equal(did.reconciled, 0);
+  world.survey = async () => undefined;
+  await nextTurn();
+  hints.found();
+  await until(() => did.reconciled === 1);
+});
