@@ -21,6 +21,17 @@
         daruma = pkgs.callPackage ./nix/package.nix { };
       });
 
+      # Machines that are healed and rolled back; see tests/nixos/README.md.
+      checks = forAllSystems (
+        pkgs:
+        builtins.mapAttrs (_: pkgs.testers.runNixOSTest) {
+          daruma-heal = ./tests/nixos/heal.nix;
+          daruma-rollback = ./tests/nixos/rollback.nix;
+          daruma-standstill = ./tests/nixos/standstill.nix;
+          daruma-watchdog = ./tests/nixos/watchdog.nix;
+        }
+      );
+
       formatter = forAllSystems (pkgs: pkgs.nixfmt-tree);
     };
 }

@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import t from "tap";
 import { evaluateNix, nixPath, withoutNix } from "./support.ts";
 
 const lock: unknown = JSON.parse(readFileSync(new URL("../../flake.lock", import.meta.url), "utf8"));
 
-t.test("the flake has a module, and a package for each system", { skip: withoutNix }, async (t) => {
+t.test("the flake has a module, and a package and tests for each system", { skip: withoutNix }, async (t) => {
   const found = evaluateNix(`
     let
       systems = [ "x86_64-linux" "aarch64-linux" ];
@@ -13,22 +13,36 @@ t.test("the flake has a module, and a package for each system", { skip: withoutN
         legacyPackages = nixpkgs.lib.genAttrs systems (system: {
           callPackage = path: _: "\${system}:\${baseNameOf path}";
           nixfmt-tree = "\${system}:formatter";
+          testers.runNixOSTest = path: {
+            inherit system;
+            file = baseNameOf path;
+            exists = builtins.pathExists path;
+          };
         });
       };
       flake = import ${nixPath("flake.nix")};
       outputs = flake.outputs { self = outputs; inherit nixpkgs; };
     in {
-      inherit (outputs) packages formatter;
+      inherit (outputs) checks packages formatter;
       names = builtins.attrNames outputs;
       module = builtins.pathExists outputs.nixosModules.default;
       inputs = flake.inputs;
     }
   `);
+  const nixosTests = () =>
+    readdirSync(new URL("../nixos", import.meta.url))
+      .filter((file) => file.endsWith(".nix") && file !== "lib.nix")
+      .map((file) => file.slice(0, -".nix".length));
   const forSystems = (value: (system: string) => unknown) =>
     Object.fromEntries(["x86_64-linux", "aarch64-linux"].map((system) => [system, value(system)]));
   t.same(found, {
-    names: ["formatter", "nixosModules", "packages"],
+    names: ["checks", "formatter", "nixosModules", "packages"],
     module: true,
+    checks: forSystems((system) =>
+      Object.fromEntries(
+        nixosTests().map((name) => [`daruma-${name}`, { system, file: `${name}.nix`, exists: true }]),
+      ),
+    ),
     packages: forSystems((system) => ({ default: `${system}:package.nix`, daruma: `${system}:package.nix` })),
     formatter: forSystems((system) => `${system}:formatter`),
     inputs: { nixpkgs: { url: "github:NixOS/nixpkgs/nixos-26.05" } },

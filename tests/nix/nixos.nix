@@ -171,6 +171,12 @@ let
       };
       config.source = lib.mkIf (config.text != null) (pkgs.writeText name config.text);
     };
+
+  # What the machines of tests/nixos set besides, and nothing here looks into.
+  anything = mkOption {
+    type = types.attrsOf types.anything;
+    default = { };
+  };
 in
 {
   options = {
@@ -182,6 +188,7 @@ in
       type = types.listOf types.str;
       default = [ ];
     };
+    boot = anything;
     documentation.nixos.enable = mkOption {
       type = types.bool;
       default = true;
@@ -198,6 +205,7 @@ in
       type = types.package;
       default = pkgs.nix;
     };
+    nix.settings = anything;
     specialisation = mkOption {
       type = types.attrsOf types.unspecified;
       default = { };
@@ -210,6 +218,7 @@ in
       type = types.nullOr types.str;
       default = null;
     };
+    system.switch = anything;
     systemd.package = mkOption {
       type = types.package;
       default = pkgs.systemd;
@@ -234,6 +243,7 @@ in
       type = types.attrsOf (types.submodule { });
       default = { };
     };
+    virtualisation = anything;
   };
 
   config = {

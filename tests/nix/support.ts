@@ -7,12 +7,13 @@ import { hostExpression } from "../../packages/agentctl/src/compile/host-express
 import { printNix } from "../../packages/agentctl/src/compile/nix-expression.ts";
 import {
   evaluateNix,
+  nixInstantiate,
   nixpkgsLib,
   withoutLib,
   withoutNix,
 } from "../../packages/agentctl/src/compile/nix-support.ts";
 
-export { evaluateNix, nixpkgsLib, withoutNix };
+export { evaluateNix, nixInstantiate, nixpkgsLib, withoutNix };
 
 /** Why tests that need nixpkgs' module system skip. */
 export const withoutModules = withoutLib || tooOld();

@@ -1,0 +1,219 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import {
+  evaluateNix,
+  must,
+  nixInstantiate,
+  nixPath,
+  nixpkgsLib,
+  packages,
+  withoutModules,
+  withoutNix,
+} from "./support.ts";
+
+/*
+ * tests/nixos cannot be run where Daruma is developed: there is neither a NixOS nor a nixpkgs. What can be told without is
+ * told here: they parse, evaluate with stand-ins for nixpkgs, are programs of Python, and say what tests/host says.
+ */
+
+const directory = fileURLToPath(new URL("../nixos/", import.meta.url));
+const files = readdirSync(directory).filter((file) => file.endsWith(".nix"));
+const themes = files.filter((file) => file !== "lib.nix").map((file) => file.slice(0, -".nix".length));
+
+const withoutPython = spawnSync("python3", ["--version"]).status !== 0 && "no python3 on PATH";
+
+/** What the tests take from nixpkgs' lib, and from pkgs beside what units.nix takes. */
+const standIns = `
+  lib = {
+    inherit (builtins) attrValues mapAttrs;
+    getExe = package: "\${package}/bin/program";
+    getExe' = package: name: "\${package}/bin/\${name}";
+    mkForce = value: value;
+  };
+  file = name: "/nix/store/00000000000000000000000000000000-\${name}";
+  pkgs = ${packages} // {
+    curl = "/stub/curl";
+    stdenv.hostPlatform.system = "x86_64-linux";
+    symlinkJoin = { name, ... }: file name;
+    writeShellScript = name: _: file name;
+    writeText = name: _: file name;
+  };
+`;
+
+interface Deploy {
+  readonly services: { readonly daruma: { readonly agents: Readonly<Record<string, unknown>> } };
+}
+
+interface NixosTest {
+  readonly name: string;
+  readonly nodes: readonly string[];
+  readonly machine: { readonly virtualisation: { readonly additionalPaths: readonly string[] } };
+  /** What each deploy adds to the machine. */
+  readonly deploys: Readonly<Record<string, readonly Partial<Deploy>[]>>;
+  readonly script: string;
+}
+
+let known: Readonly<Record<string, NixosTest>> | undefined;
+
+/** The tests by theme. A deploy is not a system here, only the list of what its modules say. */
+function evaluated(): Readonly<Record<string, NixosTest>> {
+  known ??= evaluateNix(`
+    let
+      ${standIns}
+      call = value: if builtins.isFunction value then value arguments else value;
+      arguments = {
+        inherit lib pkgs;
+        options.services.daruma.package.default = "/stub/daruma";
+      };
+      said = module:
+        let definition = call module; in
+        [ (builtins.removeAttrs definition [ "imports" ]) ] ++ builtins.concatMap said (definition.imports or [ ]);
+      evaluated = theme:
+        let
+          test = import (${nixPath("tests/nixos")} + "/\${theme}.nix") { inherit lib; };
+          machine = test.nodes.machine (arguments // {
+            config = machine;
+            extendModules = { modules }: {
+              config.system.build.toplevel = builtins.concatMap said modules;
+            };
+          });
+          # Store paths by name: what a script gets to see of them.
+          paths = builtins.mapAttrs (name: _: file name) machine.system.build.deploys;
+        in
+        {
+          inherit (test) name;
+          nodes = builtins.attrNames test.nodes;
+          machine = builtins.removeAttrs machine [ "imports" "system" ];
+          deploys = machine.system.build.deploys;
+          script = test.testScript { nodes.machine.system.build.deploys = paths; };
+        };
+    in
+    builtins.listToAttrs (map (theme: { name = theme; value = evaluated theme; }) ${nixList(themes)})
+  `) as Readonly<Record<string, NixosTest>>;
+  return known;
+}
+
+function nixList(words: readonly string[]): string {
+  return `[ ${words.map((word) => JSON.stringify(word)).join(" ")} ]`;
+}
+
+/** The sentences of `scenario("…", …)` in a file of tests/host, in their order. */
+function scenariosOf(theme: string): readonly string[] {
+  const text = readFileSync(new URL(`../host/${theme}.test.ts`, import.meta.url), "utf8");
+  const calls = text.match(/^scenario\(/gm) ?? [];
+  const sentences = [...text.matchAll(/^scenario\(\s*("(?:[^"\\]|\\.)*")/gm)].map(([, sentence = ""]) =>
+    String(JSON.parse(sentence)),
+  );
+  if (sentences.length !== calls.length)
+    throw new Error(`${theme}.test.ts has a scenario without a sentence`);
+  return sentences;
+}
+
+/** The sentences of `with subtest("…"):` in a script, in their order. */
+function subtestsOf(script: string): readonly string[] {
+  return [...script.matchAll(/^with subtest\("(.*)"\):$/gm)].map(([, sentence = ""]) => sentence);
+}
+
+t.test("the themes are those of the scenarios on the test host", async (t) => {
+  t.same(themes, ["heal", "rollback", "standstill", "watchdog"]);
+});
+
+t.test("every file parses", { skip: withoutNix }, async (t) => {
+  if (nixInstantiate === undefined) throw new Error("there is no Nix to ask");
+  const state = t.testdir({});
+  for (const file of files) {
+    const parsed = execFileSync(nixInstantiate, ["--parse", join(directory, file)], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, HOME: state, NIX_REMOTE: "", NIX_STATE_DIR: state, NIX_STORE_DIR: state },
+    });
+    t.not(parsed.trim(), "", file);
+  }
+});
+
+t.test("each has a name, one machine, deploys and a script", { skip: withoutNix }, async (t) => {
+  for (const [theme, test] of Object.entries(evaluated())) {
+    t.equal(test.name, `daruma-${theme}`);
+    t.same(test.nodes, ["machine"], theme);
+    t.equal(test.machine.virtualisation.additionalPaths.length, Object.keys(test.deploys).length, theme);
+    for (const [name, modules] of Object.entries(test.deploys)) {
+      const agents = modules.flatMap(({ services }) => Object.keys(services?.daruma.agents ?? {}));
+      t.not(agents.length, 0, `${theme}: ${name} has agents`);
+    }
+  }
+});
+
+t.test(
+  "every deploy of a script is one of its machine, and every one is used",
+  { skip: withoutNix },
+  async (t) => {
+    for (const [theme, { deploys, script }] of Object.entries(evaluated())) {
+      const used = [...script.matchAll(/\b(?:deploy\("|toplevels\[['"])(\w+)/g)].map(([, name]) => name);
+      t.same([...new Set(used)].sort(), Object.keys(deploys).sort(), theme);
+    }
+  },
+);
+
+t.test("every script is a program of Python", { skip: withoutNix || withoutPython }, async (t) => {
+  const compile = 'import sys; compile(sys.stdin.read(), sys.argv[1], "exec")';
+  for (const [theme, { script }] of Object.entries(evaluated())) {
+    const { status, stderr } = spawnSync("python3", ["-c", compile, theme], {
+      input: script,
+      encoding: "utf8",
+    });
+    t.equal(status, 0, `${theme}\n${stderr}`);
+  }
+});
+
+t.test(
+  "every scenario of the test host is a subtest, and every subtest a scenario",
+  { skip: withoutNix },
+  async (t) => {
+    const tests = evaluated();
+    for (const theme of themes) {
+      const sentences = scenariosOf(theme);
+      t.not(sentences.length, 0, theme);
+      t.same(subtestsOf(must(tests, theme).script), sentences, theme);
+    }
+  },
+);
+
+t.test("the modules take every deploy of the NixOS tests", { skip: withoutModules }, async (t) => {
+  const systems = evaluateNix(`
+    let
+      lib = import (/. + ${JSON.stringify(nixpkgsLib)});
+      package = name: derivation { inherit name; system = "x86_64-linux"; builder = "/bin/sh"; };
+      file = name: text: derivation {
+        inherit name text;
+        system = "x86_64-linux";
+        builder = "/bin/sh";
+      };
+      pkgs = lib.genAttrs [ "coreutils" "curl" "nix" "nodejs_24" "systemd" ] package // {
+        runtimeShell = "/bin/bash";
+        callPackage = path: _: package (baseNameOf path);
+        stdenv.hostPlatform.system = "x86_64-linux";
+        symlinkJoin = { name, paths, postBuild }: file name "\${toString paths} \${postBuild}";
+        writeScript = file;
+        writeShellScript = file;
+        writeText = name: file (builtins.replaceStrings [ "/" ] [ "-" ] name);
+      };
+      machine = theme: (lib.evalModules {
+        specialArgs.pkgs = pkgs;
+        modules = [
+          ${nixPath("tests/nix/nixos.nix")}
+          (import (${nixPath("tests/nixos")} + "/\${theme}.nix") { inherit lib; }).nodes.machine
+        ];
+      }).config;
+    in
+    lib.genAttrs ${nixList(themes)} (theme:
+      lib.mapAttrs (_: toplevel: toplevel.outPath) (machine theme).system.build.deploys
+    )
+  `) as Readonly<Record<string, Readonly<Record<string, string>>>>;
+  for (const [theme, toplevels] of Object.entries(systems)) {
+    const paths = Object.values(toplevels);
+    t.equal(new Set(paths).size, paths.length, `${theme}: each deploy is another system`);
+  }
+});
