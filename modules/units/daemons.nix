@@ -20,7 +20,8 @@ in
       After = [ "daruma-ledgerd.service" ];
       # A watchdog that cannot stay up is what this program, which needs no Node, is for.
       OnFailure = [ "daruma-watchd-failed.service" ];
-      StartLimitIntervalSec = 60;
+      # Long enough for five times WatchdogSec=: one that hangs each time is given up as well.
+      StartLimitIntervalSec = 300;
       StartLimitBurst = 5;
     };
     Service =

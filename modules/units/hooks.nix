@@ -25,10 +25,11 @@ in
   '';
 
   # ExecStop= of every agent, which systemd also runs where a run has ended by itself and well; then there is no $MAINPID.
-  # That somebody asked it to stop is what tells a stop from a failure.
+  # Nor did anybody ask where systemd itself stops what is left because the kernel ran out of memory for it. That somebody
+  # asked it to stop is what tells a stop from a failure.
   stop-hook = ''
     #!${shell}
-    [ -n "''${MAINPID:-}" ] || exit 0
+    [ -n "''${MAINPID:-}" ] && [ "''${SERVICE_RESULT:-success}" = success ] || exit 0
     umask 077
     echo "''${INVOCATION_ID:--}" >"${paths.exits}/$1.asked"
   '';

@@ -90,6 +90,13 @@ export const watchdErrors = defineErrors({
     remedy: "Nothing: the agent is started as the new generation declares it.",
     exit: exitCode.error,
   },
+  WATCHD_E_START: {
+    summary:
+      "An agent was not started for a reason that is not its own: systemd did not answer, or dropped the job.",
+    remedy:
+      "Nothing: it is tried again. If it stays so, look at `systemctl status` and `systemctl list-jobs`.",
+    exit: exitCode.error,
+  },
   WATCHD_E_UNKNOWN_AGENT: {
     summary: "The current generation has no agent of that name.",
     remedy: "List the agents there are with `agentctl status`.",

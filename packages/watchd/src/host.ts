@@ -43,12 +43,14 @@ export function openHost({ state, runtime, log }: HostOptions): Host {
       held: join(runtime, "held"),
       stopped: join(state, "stopped"),
     },
-    switching: () => generations.switching(),
+    isSwitching: () => generations.isSwitching(),
     log,
   });
   const gates = createGatesFile({ state: own });
   const failures = createFailures({ state: own });
   const feeder = createFeeder(process.env, log);
+  /** Entries that the journal has, of failures that are not marked as told yet. */
+  const noted = new Set<string>();
   let teller: (() => Promise<void>) | null = null;
   return {
     services,
@@ -81,10 +83,13 @@ export function openHost({ state, runtime, log }: HostOptions): Host {
     if (await rollbackRuns()) return;
     const failure = (await failures.untold()).find((each) => each.id === id);
     if (failure === undefined) return;
-    for (const entry of entriesOf(failure)) await supervisor.note(entry);
+    if (!noted.has(id)) for (const entry of entriesOf(failure)) await supervisor.note(entry);
+    noted.add(id);
     if (failure.outcome?.verdict === "switched" && failure.rollback === failure.id) {
       const number = (await generations.list()).findLast(({ path }) => path === failure.from)?.number ?? 0;
       supervisor.dispatch({ type: "left-without-watchd", from: failure.from, number, incident: id });
+      // Told for good only once it is known for good.
+      await supervisor.until(({ quarantine }) => quarantine.some((entry) => entry.incident === id));
     }
     await failures.markTold(id);
   }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { exitCode, isDarumaError, serveUnix, type UnixServer } from "@daruma/base";
+import { exitCode, isDarumaError, messageOf, serveUnix, type UnixServer } from "@daruma/base";
 import { connectLedger } from "@daruma/ledger";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { createClock } from "./clock.ts";
@@ -13,6 +13,8 @@ import type { LedgerPort } from "./supervisor/outbox.ts";
 import { startSupervisor } from "./supervisor/supervisor.ts";
 
 const intentWithinMs = 2_000;
+/** Well within the unit's TimeoutStopSec=. */
+const endWithinMs = 10_000;
 
 async function main(): Promise<void> {
   const options = parseArguments(process.argv.slice(2));
@@ -45,7 +47,9 @@ async function main(): Promise<void> {
   endOnSignals(server, () => supervisor.close(), options.exitWithParent);
   process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid })}\n`);
   host?.onReconciled();
-  await host?.tellFailures(supervisor);
+  await host
+    ?.tellFailures(supervisor)
+    .catch((error) => log(`an earlier failure cannot be told: ${messageOf(error)}`));
 }
 
 /** Agents as child processes, generations in a directory: `agentctl dev`. */
@@ -82,6 +86,8 @@ function endOnSignals(server: UnixServer, close: () => Promise<void>, exitWithPa
   const end = () => {
     if (ending) return;
     ending = true;
+    // All that matters is durable already: a ledger or a disk that hangs must not make a stop look like a failure.
+    setTimeout(() => process.exit(exitCode.ok), endWithinMs).unref();
     server
       .close()
       .then(close)

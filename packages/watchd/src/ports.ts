@@ -18,8 +18,8 @@ export interface Run {
 export type ExitCause =
   | { readonly kind: "exit"; readonly code: number }
   | { readonly kind: "signal"; readonly signal: string }
-  /** Somebody else had it stopped through the service manager: a person, or a switch that changes it. */
-  | { readonly kind: "stopped" }
+  /** Somebody else had it stopped through the service manager: a person, or a switch that was under way then. */
+  | { readonly kind: "stopped"; readonly inSwitch: boolean }
   /** Nobody saw it: the run was adopted from an earlier watchd, or what would have told is lost. */
   | { readonly kind: "unknown" };
 
@@ -47,6 +47,8 @@ export interface ServiceManager {
   stop(runId: string, policy: StopPolicy): Promise<{ readonly forced: boolean }>;
   /** Called once for each run that ends, stopped or not, as soon as it is seen. */
   onExit(listener: (exit: RunExit) => void): void;
+  /** Called once for each run that somebody else has asked to stop, while it still runs. */
+  onAsked(listener: (run: Pick<Run, "agent" | "runId">) => void): void;
   /** Called when there may be a run that nobody here has started: a hint to list. */
   onFound(listener: () => void): void;
   /** The agents that a person has stopped: kept on disk, so that they stay stopped across switches and reboots. */

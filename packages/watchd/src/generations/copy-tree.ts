@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { chmod, copyFile, lstat, mkdir, open, readdir, rm, symlink } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { syncDirectory } from "@daruma/base";
-import { mapLimit } from "./concurrency.ts";
+import { mapLimit } from "../concurrency.ts";
 import type { TreeEntry } from "./tree.ts";
 
 /** Copies what `entries` lists of `from` into the new directory `to`. Nothing is synced or sealed yet. */

@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { isDarumaError } from "@daruma/base";
 import { watchdErrors } from "../catalogue.ts";
+import { createMutex } from "../concurrency.ts";
 import type {
   CurrentGeneration,
   GenerationInfo,
@@ -10,7 +11,6 @@ import type {
   Verdict,
 } from "../ports.ts";
 import { closureProblems, manifestOf, missingFrom } from "./closure.ts";
-import { createMutex } from "./concurrency.ts";
 import { removeGarbage } from "./garbage.ts";
 import { promote, readPromotions } from "./known-good.ts";
 import { type Layout, prepareLayout, storeNameOf, writing } from "./layout.ts";

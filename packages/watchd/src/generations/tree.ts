@@ -3,7 +3,7 @@ import type { Stats } from "node:fs";
 import { lstat, open, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { canonicalize, type JsonValue } from "@daruma/base";
-import { mapLimit } from "./concurrency.ts";
+import { mapLimit } from "../concurrency.ts";
 
 /**
  * What of a file is part of its identity, as in a Nix archive: kind, the owner's executable bit, content or target.

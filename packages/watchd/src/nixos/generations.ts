@@ -24,6 +24,11 @@ export interface NixosOptions {
   readonly limits?: Partial<NixosLimits>;
 }
 
+export interface NixosGenerations extends Generations {
+  /** As `switching`, at once: it costs two small reads. */
+  isSwitching(): boolean;
+}
+
 export interface NixosLimits extends SwitchLimits {
   /** For hashing a whole closure. */
   readonly verifyMs: number;
@@ -37,11 +42,11 @@ const defaultLimits: NixosLimits = { turnMs: 120_000, pollMs: 100, verifyMs: 900
  * Generations of a NixOS host: the system profile, and what runs. Needs coreutils, nix and systemd on PATH. Other programs
  * may switch at any time; what is told is what is there.
  */
-export function createNixosGenerations(options: NixosOptions = {}): Generations {
-  return new NixosGenerations({ ...nixosSite, ...options.site }, { ...defaultLimits, ...options.limits });
+export function createNixosGenerations(options: NixosOptions = {}): NixosGenerations {
+  return new SystemGenerations({ ...nixosSite, ...options.site }, { ...defaultLimits, ...options.limits });
 }
 
-class NixosGenerations implements Generations {
+class SystemGenerations implements NixosGenerations {
   readonly #site: Site;
   readonly #limits: NixosLimits;
   readonly #manifests: Manifests;
@@ -68,7 +73,7 @@ class NixosGenerations implements Generations {
   async current(): Promise<CurrentGeneration | null> {
     const path = await currentPath(this.#site);
     if (path === null) return null;
-    const [moving, settled] = [await this.switching(), this.#settled];
+    const [moving, settled] = [this.isSwitching(), this.#settled];
     if (moving && settled !== null && settled.path !== path) return settled;
     const [number, manifest] = [await numberOfPath(this.#site, path), await this.#manifests.of(path)];
     this.#settled = { number, path, manifest };
@@ -133,9 +138,13 @@ class NixosGenerations implements Generations {
     return verdict([]);
   }
 
-  /** As long as `settleMs` at most: a switch that does not end must not blind the watchdog. */
   async switching(): Promise<boolean> {
-    if (!(await switchUnderWay(this.#site))) {
+    return this.isSwitching();
+  }
+
+  /** As long as `settleMs` at most: a switch that does not end must not blind the watchdog. */
+  isSwitching(): boolean {
+    if (!switchUnderWay(this.#site)) {
       this.#switchSince = null;
       return false;
     }

@@ -19,9 +19,9 @@ export function createSwitchHints(site: Site, pollMs: number): SwitchHints {
   const tell = () => {
     for (const listener of listeners) listener();
   };
-  const awaitEnd = async () => {
-    const underWay = await switchUnderWay(site).catch(() => false);
+  const awaitEnd = () => {
     if (timer === null) return;
+    const underWay = isUnderWay(site);
     if (underWay) timer = setTimeout(awaitEnd, pollMs).unref();
     else {
       timer = null;
@@ -37,6 +37,8 @@ export function createSwitchHints(site: Site, pollMs: number): SwitchHints {
       const watcher = watchLink(link, onChange);
       if (watcher !== null) watchers.push(watcher);
     }
+    // One that was under way before anybody listened ends as well.
+    timer ??= setTimeout(awaitEnd, pollMs).unref();
   };
   return {
     listen(listener) {
@@ -50,6 +52,15 @@ export function createSwitchHints(site: Site, pollMs: number): SwitchHints {
       timer = null;
     },
   };
+}
+
+/** Whoever needs certainty asks by the clock as well. */
+function isUnderWay(site: Site): boolean {
+  try {
+    return switchUnderWay(site);
+  } catch {
+    return false;
+  }
 }
 
 /** A link is replaced, not written: only its directory knows. Null where it cannot be watched (inotify has limits). */

@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFileSync, statSync } from "node:fs";
 import { systemCode } from "@daruma/base";
 import type { Site } from "./site.ts";
 
@@ -7,10 +7,10 @@ import type { Site } from "./site.ts";
  * step. Between them systemd may still have the old units while `/run/current-system` is the new one already, so that
  * whatever is started then may be the old code.
  */
-export async function switchUnderWay(site: Site): Promise<boolean> {
+export function switchUnderWay(site: Site): boolean {
   try {
-    const { dev, ino } = await stat(site.switchLock, { bigint: true });
-    return isLocked(await readFile(site.locks, "utf8"), dev, ino);
+    const { dev, ino } = statSync(site.switchLock, { bigint: true });
+    return isLocked(readFileSync(site.locks, "utf8"), dev, ino);
   } catch (error) {
     // Nothing has been switched since boot.
     if (systemCode(error) === "ENOENT") return false;

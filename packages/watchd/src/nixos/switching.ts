@@ -66,7 +66,7 @@ export class SwitchRunner {
     for (;;) {
       const unit = await this.#unit();
       if (unit === order.id) return this.#ended(order);
-      if (unit === null && !(await switchUnderWay(this.#site))) {
+      if (unit === null && !switchUnderWay(this.#site)) {
         // An earlier watchd began it, and has not told its end.
         const earlier = this.#told.has(order.id) ? null : await this.#result(order);
         if (earlier !== null) return problemsOf(earlier);

@@ -27,6 +27,8 @@ export type Event =
       readonly message: string;
     }
   | { readonly type: "exited"; readonly agent: string; readonly runId: string; readonly cause: ExitCause }
+  /** Somebody else has asked the run to stop: from now on it proves nothing and fails in nothing. */
+  | { readonly type: "stop-asked"; readonly agent: string; readonly runId: string }
   | { readonly type: "stopped"; readonly agent: string; readonly runId: string; readonly forced: boolean }
   | { readonly type: "stop-failed"; readonly agent: string; readonly runId: string; readonly message: string }
   | {

@@ -17,7 +17,7 @@ import {
   watchProbation,
 } from "./probation.ts";
 import { onExited, onMemory, onStarted, onStartFailed, onStopFailed, onStopped } from "./runs.ts";
-import { onLeftWithoutWatchd, onOperatorStart } from "./standstill.ts";
+import { onLeftWithoutWatchd, onOperatorStart, onStopAsked } from "./standstill.ts";
 import { askStop, beginStart } from "./start-stop.ts";
 import type { AgentState, State } from "./state.ts";
 import { onBoot, onSurvey } from "./survey.ts";
@@ -54,6 +54,8 @@ function apply(turn: Turn, event: Event): void {
       return onStartFailed(turn, event);
     case "exited":
       return onExited(turn, event.agent, event.runId, event.cause);
+    case "stop-asked":
+      return onStopAsked(turn, event.agent, event.runId);
     case "stopped":
       return onStopped(turn, event);
     case "stop-failed":

@@ -39,7 +39,8 @@ export function onExited(turn: Turn, name: string, runId: string, cause: ExitCau
   const before = agentOf(turn, name);
   const digest = forgetRun(turn, name, runId);
   if (before === undefined || digest === null || !isStillWanted(turn, name, digest)) return;
-  if (cause.kind === "stopped") onStoppedOutside(turn, name, before, runId);
+  const stopped = cause.kind === "stopped" ? cause.inSwitch : before.afterStop === "outside" ? false : null;
+  if (stopped !== null) onStoppedOutside(turn, name, before, runId, stopped);
   else settleExit(turn, name, before, runId, cause);
 }
 
@@ -63,10 +64,16 @@ export function onStartLost(turn: Turn, name: string, runId: string): void {
  */
 function forgetRun(turn: Turn, name: string, runId: string): string | null {
   const agent = agentOf(turn, name);
-  if (agent === undefined || agent.phase === "stopping") return null;
+  if (agent === undefined || (agent.phase === "stopping" && agent.afterStop !== "outside")) return null;
   const run = agent.run?.runId === runId ? agent.run : agent.startingRun;
   if (run?.runId !== runId) return null;
-  patchAgent(turn, name, { run: null, startingRun: null, endedRun: { runId, at: turn.now.mono } });
+  patchAgent(turn, name, {
+    run: null,
+    startingRun: null,
+    afterStop: null,
+    endedRun: { runId, at: turn.now.mono },
+    ...(agent.phase === "stopping" ? { phase: "stopped" } : {}),
+  });
   return run.digest;
 }
 

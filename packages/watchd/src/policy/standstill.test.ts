@@ -1,5 +1,5 @@
 import t from "tap";
-import { type Deploy, type Story, story } from "./fixtures/story.ts";
+import { type Deploy, probed, type Story, story } from "./fixtures/story.ts";
 import { refuseRollback } from "./operator.ts";
 
 const one: Deploy = { agents: { a: "a-1", b: "b-1" } };
@@ -19,7 +19,7 @@ function start(s: Story): Story {
 }
 
 /** Somebody stops the agent's run with systemctl. */
-const stopOutside = (s: Story) => s.end("a", { kind: "stopped" });
+const stopOutside = (s: Story) => s.end("a", { kind: "stopped", inSwitch: false });
 
 function appears(s: Story, runId: string, digest = "a-1"): Story {
   s.alive.set(runId, { agent: "a", runId, digest, pid: 7, startedAt: s.wall });
@@ -152,15 +152,17 @@ t.test("a person starts what has ended for good, too", async (t) => {
 });
 
 t.test(
-  "a person's start of what runs, is not there, or is being started anyway changes nothing",
+  "a person's start of what runs, or is not there, changes nothing; what waits for its next try is started at once",
   async (t) => {
     const s = both();
     s.told();
     start(s).send({ type: "operator-start", agent: "nobody" });
+    t.same(s.told(), []);
     s.exit("a");
-    start(s);
     t.equal(s.agent("a").phase, "backoff");
-    t.notOk(s.told().includes("agent.released"));
+    start(s);
+    t.equal(s.agent("a").phase, "verifying");
+    t.ok(s.told().includes("agent.released"));
   },
 );
 
@@ -291,4 +293,48 @@ t.test("in a generation whose budget was spent without watchd, watchd does not s
   s.exits("a", 3);
   t.same(s.asked("rollback"), []);
   t.ok(s.agent("a").held);
+});
+
+t.test(
+  "while somebody else stops it, nobody asks whether it is healthy, however long it takes",
+  async (t) => {
+    const s = story({ agents: { a: { ...probed } } }).healthy("a");
+    s.told();
+    const runId = s.agent("a").run?.runId ?? "";
+    s.send({ type: "stop-asked", agent: "a", runId });
+    s.answers.set("a", { ok: false, latencyMs: 1, reason: "connection refused" });
+    s.wait(25_000);
+    t.same(s.told(), []);
+    s.boot();
+    t.equal(s.agent("a").phase, "stopping", "the next watchd does not stop it once more");
+    t.equal(s.asked("stop").length, 0);
+    stopOutside(s);
+    t.match(s.agent("a"), { phase: "stopped", stoppedBy: "outside", failures: [] });
+  },
+);
+
+t.test("the same where it ends by itself, or nobody sees how", async (t) => {
+  for (const ending of [(s: Story) => s.exit("a", 3), (s: Story) => s.vanish("a").wait(10_000).survey()]) {
+    const s = both();
+    s.send({ type: "stop-asked", agent: "a", runId: s.agent("a").run?.runId ?? "" }).wait(1);
+    ending(s);
+    t.match(s.agent("a"), { phase: "stopped", stoppedBy: "outside", incident: null });
+  }
+});
+
+t.test("what a switch has stopped and not started again is started once the switch has ended", async (t) => {
+  const s = both().end("a", { kind: "stopped", inSwitch: true });
+  t.match(s.agent("a"), { phase: "stopped", stoppedBy: "switch" });
+  s.wait(60_000);
+  t.equal(starts(s), 1, "in mid-switch nothing is told, and nothing is done");
+  s.survey().healthy("a");
+  t.equal(starts(s), 2);
+});
+
+t.test("leaving a generation without watchd is booked once, however often it is told", async (t) => {
+  const s = both();
+  const left = { type: "left-without-watchd", from: "/bad", number: 2, incident: "failed-1" } as const;
+  s.send(left).send(left);
+  t.equal(s.state.spentBudget["/bad"], 1);
+  t.equal(s.state.quarantine.length, 1);
 });

@@ -1,5 +1,5 @@
 import { converge } from "./generation.ts";
-import type { AgentState, State } from "./state.ts";
+import { type AgentState, noProbe, type State } from "./state.ts";
 import { agentOf, patch, patchAgent, record, type Turn } from "./turn.ts";
 
 /*
@@ -39,33 +39,60 @@ function release(turn: Turn, name: string): void {
   record(turn, { action: "agent.released", subject: name });
 }
 
-/** A person wants it to run, be it that it was stopped, or that it had ended for good. */
+/** A person wants it to run now: it was stopped, had ended for good, or waits for its next try. */
 export function onOperatorStart(turn: Turn, name: string): void {
   if (turn.state.stopped.includes(name))
     patch(turn, { stopped: turn.state.stopped.filter((each) => each !== name) });
   const agent = agentOf(turn, name);
   if (agent?.declared !== true) return;
-  const hasEnded = agent.phase === "completed" || agent.phase === "failed";
-  if (hasEnded) patchAgent(turn, name, { phase: "stopped" });
-  if (!hasEnded && agent.stoppedBy === null) return;
+  const waits = agent.phase === "backoff" && agent.restartAt !== null;
+  const idle = waits || agent.phase === "completed" || agent.phase === "failed";
+  if (idle) patchAgent(turn, name, { phase: "stopped", restartAt: null });
+  if (!idle && agent.stoppedBy === null) return;
   release(turn, name);
   converge(turn, name);
 }
 
+/** Whoever stops it may take its whole grace time for that, in which nobody may ask whether it is healthy. */
+export function onStopAsked(turn: Turn, name: string, runId: string): void {
+  const agent = agentOf(turn, name);
+  if (agent?.run?.runId !== runId || agent.phase === "stopping") return;
+  patchAgent(turn, name, {
+    phase: "stopping",
+    afterStop: "outside",
+    restartAt: null,
+    waitsFor: null,
+    probe: noProbe,
+  });
+}
+
 /**
  * Its run was stopped on purpose, and not by us. In mid-switch that is what a switch does with an agent that it changes, and
- * the generation that follows settles it. Otherwise a person did it by hand: it stays so until they start it by hand.
+ * the end of the switch settles it. Otherwise a person did it by hand: it stays so until they start it by hand.
  */
-export function onStoppedOutside(turn: Turn, name: string, before: AgentState, runId: string): void {
-  patchAgent(turn, name, { phase: "stopped", stoppedBy: "outside", restartAt: null, waitsFor: null });
+export function onStoppedOutside(
+  turn: Turn,
+  name: string,
+  before: AgentState,
+  runId: string,
+  inSwitch: boolean,
+): void {
+  const stoppedBy = before.stoppedBy === "person" ? "person" : inSwitch ? "switch" : "outside";
+  patchAgent(turn, name, { phase: "stopped", stoppedBy, restartAt: null, waitsFor: null });
   const uptimeMs = before.run === null ? 0 : Math.max(0, turn.now.mono - before.run.started.mono);
   record(turn, {
     action: "agent.stopped-outside",
     subject: name,
     incident: before.incident?.id,
     run: runId,
-    details: { uptimeMs, phase: before.phase },
+    details: { uptimeMs, phase: before.phase, inSwitch },
   });
+}
+
+/** Nothing is told to the core in mid-switch, so what a switch has stopped and not started again was left so by accident. */
+export function settleSwitch(turn: Turn): void {
+  for (const [name, { stoppedBy }] of Object.entries(turn.state.agents))
+    if (stoppedBy === "switch") patchAgent(turn, name, { stoppedBy: null });
 }
 
 /** Without watchd, the system has gone back from a generation in which watchd could not stay up: it is not trusted again. */
@@ -74,6 +101,8 @@ export function onLeftWithoutWatchd(
   left: { readonly from: string; readonly number: number; readonly incident: string },
 ): void {
   const { from: path, number, incident } = left;
+  // Told twice, it has happened once.
+  if (turn.state.quarantine.some((entry) => entry.incident === incident)) return;
   const spent = turn.state.spentBudget[path] ?? 0;
   const quarantine: State["quarantine"] = [
     ...turn.state.quarantine.filter((entry) => entry.path !== path),

@@ -62,10 +62,10 @@ export interface AgentState {
   readonly phase: Phase;
   /**
    * Why it is not to run although it is declared. `person`: a person has stopped it, until a person starts it. `outside`:
-   * its run was stopped behind our back, by systemctl or a switch; until it is started in the same way, a switch has
-   * been made, or the machine boots.
+   * its run was stopped behind our back, with systemctl; until it is started in the same way, a switch has been made, or
+   * the machine boots. `switch`: the same by a switch that was under way, until that has ended.
    */
-  readonly stoppedBy: "person" | "outside" | null;
+  readonly stoppedBy: "person" | "outside" | "switch" | null;
   readonly run: RunState | null;
   /** The run that is being started; `askedAt` is a monotonic instant. */
   readonly startingRun: { readonly runId: string; readonly digest: string; readonly askedAt: number } | null;
@@ -73,8 +73,11 @@ export interface AgentState {
   readonly endedRun: { readonly runId: string; readonly at: number } | null;
   /** Further runs of the agent, which nobody wants. Nothing is started before they are gone. */
   readonly strays: readonly Stray[];
-  /** Why it is being stopped. What follows is decided by what is wanted once it has stopped. */
-  readonly afterStop: "recover" | "replace" | "remove" | null;
+  /**
+   * Why it is being stopped. What follows is decided by what is wanted once it has stopped. `outside`: not by us, so that
+   * its end is told as that of any run.
+   */
+  readonly afterStop: "recover" | "replace" | "remove" | "outside" | null;
   /** Stops of this run that could not be carried out. */
   readonly failedStops: number;
   /** Monotonic instant of the next start (`backoff`), or of the next try to stop (`stopping`). */

@@ -3,7 +3,7 @@ import type { Event } from "./events.ts";
 import { converge } from "./generation.ts";
 import { orderRollback } from "./rollback.ts";
 import { afterStop, meetStray, onExited, onStartLost, strayIsGone } from "./runs.ts";
-import { followPerson } from "./standstill.ts";
+import { followPerson, settleSwitch } from "./standstill.ts";
 import { askStop, beginVerifying, stopStray } from "./start-stop.ts";
 import { type AgentState, noProbe, unlessByPerson } from "./state.ts";
 import { agentOf, patch, patchAgent, type Turn } from "./turn.ts";
@@ -63,15 +63,19 @@ export function onSurvey(turn: Turn, event: Survey): void {
   const first = !turn.state.surveyed;
   // Without a generation every run would be a stranger: somebody's agents are not stopped because a file cannot be read.
   if (turn.state.generation === null && !turn.state.draining && event.runs.length > 0) return;
-  patch(turn, { surveyed: true });
-  followPerson(turn, event.stopped);
+  const alive = new Set(event.runs.map((run) => run.runId));
   const orphaned = new Set(first ? stopping(turn) : []);
+  const miss = (name: string) => missRun(turn, name, alive, event.takenAt, orphaned.has(name));
+  // What is over must not stand in the way of what somebody has started in its place.
+  if (first) for (const name of Object.keys(turn.state.agents)) miss(name);
+  patch(turn, { surveyed: true });
+  settleSwitch(turn);
+  followPerson(turn, event.stopped);
   for (const run of first ? bestFirst(turn, event.runs) : event.runs)
     meetRun(turn, run, event.takenAt, first);
-  const alive = new Set(event.runs.map((run) => run.runId));
   for (const name of Object.keys(turn.state.agents)) {
     if (first) missStart(turn, name);
-    missRun(turn, name, alive, event.takenAt, orphaned.has(name));
+    else miss(name);
   }
   for (const name of Object.keys(turn.state.agents)) {
     missStrays(turn, name, alive);
@@ -83,7 +87,9 @@ export function onSurvey(turn: Turn, event: Survey): void {
 }
 
 function stopping(turn: Turn): readonly string[] {
-  return Object.keys(turn.state.agents).filter((name) => agentOf(turn, name)?.phase === "stopping");
+  return Object.entries(turn.state.agents).flatMap(([name, { phase, afterStop }]) =>
+    phase === "stopping" && afterStop !== "outside" ? [name] : [],
+  );
 }
 
 /** Of several runs of an agent the one to keep comes first: one that is what is wanted, then the one that was asked for. */
@@ -143,7 +149,7 @@ function missRun(
   const agent = agentOf(turn, name);
   if (agent?.run == null) return;
   const gone = !alive.has(agent.run.runId);
-  if (agent.phase !== "stopping") {
+  if (agent.phase !== "stopping" || agent.afterStop === "outside") {
     // A list that was begun before the run was known says nothing about it.
     if (gone && agent.run.knownAt < takenAt) onExited(turn, name, agent.run.runId, { kind: "unknown" });
   } else if (orphaned && gone) {

@@ -106,8 +106,9 @@ class ProcessManager implements ServiceManager {
     this.#listeners.push(listener);
   }
 
-  /** Nobody but us starts a child of ours. */
+  /** Nobody but us starts and stops a child of ours. */
   onFound(): void {}
+  onAsked(): void {}
 
   stopped(): Promise<ReadonlySet<string>> {
     return this.#stopFiles.list();

@@ -131,12 +131,16 @@ export function start(machine: World["machine"], watchd: Watchd, agent: string):
 }
 
 /** As `systemctl stop` does it; somebody may start it in the same way later. */
-function aRunIsStoppedBehindOurBack(world: World): void {
+function aRunIsStoppedBehindOurBack(world: World, watchd: Watchd): void {
   const process = anyProcess(world);
   if (process === null) return;
+  const { agent, runId } = process.run;
   process.stopAsked = true;
-  world.machine.end(process, { kind: "stopped" });
-  const { agent } = process.run;
+  // It may take its time, and the news of it may come late or never.
+  if (world.random.chance(0.7)) watchd.send({ type: "stop-asked", agent, runId }, world.random.delay(1, 40));
+  later(world, world.random.chance(0.5) ? 0 : world.random.delay(10, 20_000), () =>
+    world.machine.end(process, { kind: "stopped", inSwitch: world.random.chance(0.5) }),
+  );
   later(world, world.random.delay(100, 60_000), () => {
     const digest = world.profile.current?.manifest.agents[agent]?.digest;
     if (digest !== undefined && world.machine.aliveOf(agent).length === 0) appear(world, agent, digest);

@@ -12,7 +12,19 @@ function backgroundOf(t: Test) {
   const log: string[] = [];
   const did = { refreshed: 0, surveyed: 0, reconciled: 0 };
   const hints: { switched: () => void; found: () => void } = { switched: () => {}, found: () => {} };
-  const world = { survey: async (): Promise<void> => undefined };
+  const world = { survey: async (): Promise<void> => undefined, judges: true };
+  const first = initialState({ epoch: "e", bootId: "b", seed: 1 });
+  const engine = {
+    state: first,
+    /** A core that gets on. */
+    dispatch: () => {
+      if (world.judges) engine.state = { ...engine.state, turn: engine.state.turn + 1 };
+    },
+    until: async (condition: (state: typeof first) => boolean) => {
+      await until(() => condition(engine.state));
+      return engine.state;
+    },
+  };
   const background = startBackground({
     world: {
       generations: {
@@ -26,7 +38,7 @@ function backgroundOf(t: Test) {
         },
       },
     } as never,
-    engine: { state: initialState({ epoch: "e", bootId: "b", seed: 1 }) } as never,
+    engine: engine as never,
     refresh: async () => {
       did.refreshed += 1;
     },
@@ -40,7 +52,7 @@ function backgroundOf(t: Test) {
     log: (message) => log.push(message),
   });
   t.teardown(() => background.stop());
-  return { did, hints, log, world };
+  return { did, hints, log, world, engine };
 }
 
 t.test("a run that was found is a reason to look at all of them", async (t) => {
@@ -99,5 +111,17 @@ t.test("a look that failed is no proof of work, is logged, and does not stand in
   world.survey = async () => undefined;
   await nextTurn();
   hints.found();
+  await until(() => did.reconciled === 1);
+});
+
+t.test("what was seen and is not judged is no proof of anything", async (t) => {
+  const { did, hints, world, engine } = backgroundOf(t);
+  world.judges = false;
+  hints.found();
+  await until(() => did.surveyed === 1);
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  t.equal(did.reconciled, 0);
+  world.judges = true;
+  engine.dispatch();
   await until(() => did.reconciled === 1);
 });

@@ -20,7 +20,11 @@ export function startBackground(options: BackgroundOptions): { stop(): void } {
   const { world, engine, refresh, survey, log } = options;
   const onSwitch = oneAtATime(log, "reading the current generation", refresh);
   const reconcile = oneAtATime(log, "the survey", async () => {
+    const { turn } = engine.state;
     await survey();
+    // What has been seen must have been judged as well: a core that does not get on is no working watchdog.
+    engine.dispatch({ type: "tick" });
+    await engine.until((state) => state.turn > turn);
     options.onReconciled?.();
   });
   const sample = oneAtATime(log, "sampling memory", () => sampleMemory(world.services, engine));

@@ -15,6 +15,8 @@ export interface ExecutorOptions {
   readonly dispatch: (event: Event) => void;
   /** Tells the core which generation is current now. */
   readonly refresh: () => Promise<void>;
+  /** Resolves at once, or when the switch that is under way has ended and its generation has been told. */
+  readonly afterSwitch: () => Promise<void>;
 }
 
 /** Carries out what the core asks for. However a command ends, exactly one event says so. */
@@ -41,8 +43,21 @@ function execute(options: ExecutorOptions, command: Command): Promise<void> {
   }
 }
 
+/** In mid-switch nothing is started: it could be the code of either generation. After it, another one may be wanted. */
 async function start(options: ExecutorOptions, command: Extract<Command, { type: "start" }>): Promise<void> {
   const { agent, runId, digest } = command;
+  try {
+    await options.afterSwitch();
+  } catch (error) {
+    options.dispatch({
+      type: "start-failed",
+      agent,
+      runId,
+      code: "WATCHD_E_START",
+      message: messageOf(error),
+    });
+    return;
+  }
   const manifest = options.current()?.manifest.agents[agent];
   if (manifest?.digest !== digest) {
     const message = "the generation has changed since this start was decided";
@@ -125,6 +140,7 @@ async function rollback(
   }
 }
 
+/** What is no error of the catalogue is our own, or systemd's: it says nothing about the agent. */
 function codeOf(error: unknown): string {
-  return isDarumaError(error) ? error.code : "AGENT_E_START_FAILED";
+  return isDarumaError(error) ? error.code : "WATCHD_E_START";
 }

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { messageOf } from "@daruma/base";
 import { type Journal, openJournal } from "../journal/journal.ts";
 import type { Event, LedgerRecord } from "../policy/events.ts";
 import { isDrained } from "../policy/operator.ts";
@@ -10,6 +11,7 @@ import { Engine } from "./engine.ts";
 import { createExecutor, type World } from "./executor.ts";
 import { type LedgerPort, Outbox } from "./outbox.ts";
 import { createSurvey } from "./survey.ts";
+import { createSwitchWait } from "./switch-wait.ts";
 
 export interface SupervisorOptions {
   readonly world: World;
@@ -89,6 +91,7 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
       engine.dispatch(event);
     },
     refresh,
+    afterSwitch: createSwitchWait(world.generations, refresh),
   });
   const engine = new Engine({
     state: durable.state,
@@ -111,8 +114,10 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
   });
   outbox.start();
   world.services.onExit((exit) => engine.dispatch({ type: "exited", ...exit }));
+  world.services.onAsked((run) => engine.dispatch({ type: "stop-asked", ...run }));
   await refresh();
-  await survey.take();
+  // A service manager that is too busy to answer is asked again by the clock; until then nothing is started or stopped.
+  await survey.take().catch((error) => options.log(`the first survey failed: ${messageOf(error)}`));
   const background = startBackground({ ...options, engine, survey: survey.take, refresh });
   return {
     get state() {

@@ -10,7 +10,7 @@ import type { HeldFiles } from "./held-files.ts";
 import { unitOf } from "./site.ts";
 import { startFailure } from "./start-failure.ts";
 import type { Outcome, Systemctl } from "./systemctl.ts";
-import { causeOf, type Traces } from "./traces.ts";
+import { causeOf, type Ends, type Traces } from "./traces.ts";
 
 export interface UnitContext {
   readonly systemctl: Systemctl;
@@ -22,7 +22,10 @@ export interface UnitContext {
   /** The error where somebody answers on the port of a health check. */
   readonly checkPort: (agent: string, url: string) => Promise<Error | null>;
   readonly holdAfterMs: number;
+  readonly isSwitching: () => boolean;
   readonly onExit: (exit: RunExit) => void;
+  /** Somebody has asked the run to stop; told once. */
+  readonly onAsked: (run: Pick<Run, "agent" | "runId">) => void;
   readonly onFound: () => void;
   readonly log: (message: string) => void;
 }
@@ -56,6 +59,8 @@ export class AgentUnit {
   #controlGroup = "";
   /** The last that systemd told of. */
   #invocation = "";
+  /** The last that was told of as being asked to stop. */
+  #asked = "";
   #closed = false;
   /** Counts what was done and seen: facts that were asked for before are out of date. */
   #age = 0;
@@ -149,7 +154,12 @@ export class AgentUnit {
     this.#see(facts);
     if (isBarred(attempt))
       throw watchdErrors.make("WATCHD_E_STOPPED_BY_PERSON", `agent ${agent}: a person has stopped it`);
-    throw startFailure(agent, manifest, isNew ? facts : null, message);
+    // Not even begun: a job that was cancelled, a systemd that does not answer. That says nothing about the agent.
+    if (!isNew || facts === null) {
+      const text = `agent ${agent}: systemd has not started ${this.#unit}: ${message || "nothing says why"}`;
+      throw watchdErrors.make("WATCHD_E_START", text, { where: this.#unit });
+    }
+    throw startFailure(agent, manifest, facts, message);
   }
 
   async #attempt(): Promise<Attempt> {
@@ -196,11 +206,11 @@ export class AgentUnit {
   /** What ran before has ended without anybody seeing it, unless it goes on under the new id. */
   #replace(binding: Binding, facts: UnitFacts): void {
     const before = this.#binding;
-    const traces = { exit: this.#trace(), asked: this.#context.traces.askedOf(this.agent) };
+    const ends = this.#ends();
     this.#settle(binding);
     this.#watch(facts);
     if (before === null || before.invocation === binding.invocation) return;
-    const cause = causeOf(before.invocation, traces, facts);
+    const cause = causeOf(before.invocation, ends, facts);
     this.#context.onExit({ agent: this.agent, runId: before.runId, cause });
   }
 
@@ -226,13 +236,25 @@ export class AgentUnit {
     // Nobody would hear of an end that is seen now; the next watchd has to see it.
     if (this.#closed) return;
     const before = this.#binding;
-    const sight = { facts, exit: this.#trace(), asked: this.#context.traces.askedOf(this.agent) };
+    const sight = { facts, ...this.#ends() };
     const seen = see(before, sight, this.#context.surroundings());
     if (seen.binding !== before) this.#settle(seen.binding);
     if (facts !== null && seen.binding !== null) this.#watch(facts);
     if (facts !== null && awaitsRestart(facts)) this.#holdLater();
     if (seen.ended !== null) this.#context.onExit({ agent: this.agent, ...seen.ended });
     if (seen.found) this.#context.onFound();
+    if (seen.binding !== null && sight.asked === seen.binding.invocation) this.#tellAsked(seen.binding);
+  }
+
+  #tellAsked({ runId, invocation }: Binding): void {
+    if (this.#asked === invocation) return;
+    this.#asked = invocation;
+    this.#context.onAsked({ agent: this.agent, runId });
+  }
+
+  #ends(): Ends {
+    const { traces, isSwitching } = this.#context;
+    return { exit: this.#trace(), asked: traces.askedOf(this.agent), inSwitch: isSwitching() };
   }
 
   #settle(binding: Binding | null): void {
@@ -272,9 +294,20 @@ export class AgentUnit {
     const { systemctl, held } = this.#context;
     const facts = await this.#facts();
     if (facts === null || !awaitsRestart(facts)) return this.#see(facts);
+    // We start nothing in mid-switch either: then systemd is all that there is.
+    if (this.#context.isSwitching()) return this.#holdLater();
     held.keep(this.agent);
     await systemctl.stop(this.#unit, stopSlackMs);
     this.#see(await this.#facts());
+  }
+
+  /** A person has stopped it: what waits to be restarted by systemd does so no longer (the unit's condition is not asked). */
+  endWaiting(): Promise<void> {
+    return this.#enqueue(async () => {
+      const facts = await this.#facts();
+      if (facts !== null && awaitsRestart(facts)) await this.#context.systemctl.stop(this.#unit, stopSlackMs);
+      this.#context.held.drop(this.agent);
+    });
   }
 
   #noLook(): void {

@@ -6,7 +6,13 @@ import { around, running, waiting } from "./fixtures/facts.ts";
 const bound = bind("run-1", running, around);
 const gone = { ...waiting, invocation: "", activeState: "inactive", subState: "dead", execMainCode: 0 };
 const trace = (invocation: string) => ({ result: "exit-code", code: "exited", status: "3", invocation });
-const sight = (change: Partial<Sight>): Sight => ({ facts: running, exit: null, asked: null, ...change });
+const sight = (change: Partial<Sight>): Sight => ({
+  facts: running,
+  exit: null,
+  asked: null,
+  inSwitch: false,
+  ...change,
+});
 
 t.test("a binding says which run it is, since when, and of which definition", async (t) => {
   t.same(bound, {
@@ -61,7 +67,7 @@ t.test("what a look means for the run that is bound", async (t) => {
       "it was stopped",
       bound,
       sight({ facts: gone, exit: trace("i1"), asked: "i1" }),
-      { binding: null, ended: { runId: "run-1", cause: { kind: "stopped" } }, found: false },
+      { binding: null, ended: { runId: "run-1", cause: { kind: "stopped", inSwitch: false } }, found: false },
     ],
     [
       "systemd has forgotten the unit",
@@ -116,7 +122,12 @@ const sights = fc
       if (ended && step.traces) traced = at;
       if (step.asked) asked = at;
       const facts = { ...(ended ? waiting : running), invocation: `i${at}` };
-      return { facts: traced === at ? null : facts, exit: trace(`i${traced}`), asked: `i${asked}` };
+      return {
+        facts: traced === at ? null : facts,
+        exit: trace(`i${traced}`),
+        asked: `i${asked}`,
+        inSwitch: false,
+      };
     });
   });
 

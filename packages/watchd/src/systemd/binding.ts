@@ -1,6 +1,6 @@
 import type { ExitCause } from "../ports.ts";
 import { isAlive, type UnitFacts } from "./facts.ts";
-import { causeOf, type ExitTrace } from "./traces.ts";
+import { causeOf, type Ends } from "./traces.ts";
 
 /** Which of systemd's invocations of a unit a run of ours is. Invocation ids never come back; pids do. */
 export interface Binding {
@@ -13,10 +13,8 @@ export interface Binding {
 }
 
 /** All that can be seen of a unit at one moment. */
-export interface Sight {
+export interface Sight extends Ends {
   readonly facts: UnitFacts | null;
-  readonly exit: ExitTrace | null;
-  readonly asked: string | null;
 }
 
 export interface Seen {

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "@daruma/base";
 import { watchdErrors } from "../catalogue.ts";
@@ -6,6 +6,7 @@ import { watchdErrors } from "../catalogue.ts";
 export interface HeldFiles {
   keep(agent: string): void;
   drop(agent: string): void;
+  list(): readonly string[];
 }
 
 /**
@@ -24,5 +25,6 @@ export function openHeldFiles(directory: string): HeldFiles {
   return {
     keep: (agent) => writeFileSync(join(directory, agent), ""),
     drop: (agent) => rmSync(join(directory, agent), { force: true }),
+    list: () => readdirSync(directory),
   };
 }

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AgentManifest } from "@daruma/config";
 import t, { type Test } from "tap";
-import { freePort, healthOn, manifestOf, nextRunId, until, watchExits } from "../processes/fixtures/lab.ts";
+import { freePort, healthOn, manifestOf, nextRunId, watchExits } from "../processes/fixtures/lab.ts";
 import { type Bench, command, openBench, startAgent } from "./fixtures/bench.ts";
 import type { Definition } from "./fixtures/fake-systemd.ts";
 import { createSystemdManager } from "./manager.ts";
@@ -32,33 +32,6 @@ t.test("a start is a run of the id that was asked for", async (t) => {
   t.ok(Math.abs(run.startedAt - before) < 60_000);
   t.same(await manager.list(), [run]);
   t.same(bench.systemd.done, ["start a"]);
-});
-
-t.test("a start in mid-switch waits until the switch has ended", async (t) => {
-  const bench = openBench(t);
-  let switching = true;
-  let asked = 0;
-  const manager = bench.manager({
-    switching: async () => {
-      asked += 1;
-      return switching;
-    },
-  });
-  const started = startAgent(bench, manager);
-  await until("it has looked more than once", () => asked > 2);
-  t.same(bench.systemd.done, []);
-  switching = false;
-  await started;
-  t.same(bench.systemd.done, ["start a"]);
-});
-
-t.test("a start that waits for a switch is given up when watchd ends", async (t) => {
-  const bench = openBench(t);
-  const manager = bench.manager({ switching: async () => true });
-  const refused = t.rejects(startAgent(bench, manager));
-  await manager.close();
-  await refused;
-  t.same(bench.systemd.done, []);
 });
 
 t.test("a unit that systemd has started already is taken over under the new id", async (t) => {
@@ -145,7 +118,7 @@ t.test("why an earlier start failed is not said of one that systemd did not even
   const manager = bench.manager();
   await manager.list();
   bench.systemd.startOutside = async () => ({ ok: false, message: "Unit daruma-agent-a.service is masked." });
-  await t.rejects(startAgent(bench, manager), { code: "AGENT_E_START_FAILED", message: /is masked/ });
+  await t.rejects(startAgent(bench, manager), { code: "WATCHD_E_START", message: /is masked/ });
 });
 
 t.test("what a person has stopped is not started", async (t) => {
@@ -263,7 +236,7 @@ t.test("directories that cannot be used are refused by code", async (t) => {
     { runs: file, held: bench.path("held") },
     { runs: bench.path("runs"), held: file },
   ]) {
-    const options = { site, systemctl: bench.systemd, switching: async () => false, log: () => undefined };
+    const options = { site, systemctl: bench.systemd, isSwitching: () => false, log: () => undefined };
     t.throws(() => createSystemdManager(options), { code: "WATCHD_E_STATE_DIRECTORY" });
   }
 });

@@ -9,7 +9,7 @@ t.test("a stop leaves nothing of the run, and is told as one that was asked for"
   const { runId } = await startAgent(bench, manager);
   t.same(await manager.stop(runId, gently), { forced: false });
   t.notOk(bench.systemd.isAlive("a"));
-  t.same(exits.all, [{ agent: "a", runId, cause: { kind: "stopped" } }]);
+  t.same(exits.all, [{ agent: "a", runId, cause: { kind: "stopped", inSwitch: false } }]);
   t.same(await manager.list(), []);
   t.same(bench.files("runs"), []);
 });
@@ -88,7 +88,7 @@ t.test("a run that had to be killed was stopped by force", async (t) => {
   const exits = watchExits(manager);
   const { runId } = await startAgent(bench, manager, { definition: { heeds: "kill" } });
   t.same(await manager.stop(runId, gently), { forced: true });
-  t.same((await exits.of(runId)).cause, { kind: "stopped" });
+  t.same((await exits.of(runId)).cause, { kind: "stopped", inSwitch: false });
   const again = await startAgent(bench, manager);
   t.same(await manager.stop(again.runId, gently), { forced: false }, "the next one was not");
 });

@@ -42,7 +42,7 @@ t.test("a stop by somebody else is told as one, and so is what they start then",
   const exits = watchExits(manager);
   const { runId } = await startAgent(bench, manager);
   await bench.systemd.stopOutside("a");
-  t.same((await exits.of(runId)).cause, { kind: "stopped" });
+  t.same((await exits.of(runId)).cause, { kind: "stopped", inSwitch: false });
   let hints = 0;
   manager.onFound(() => {
     hints += 1;
@@ -166,7 +166,7 @@ t.test("a new watchd knows the runs of the old one by their ids", async (t) => {
   t.same(await next.list(), [a]);
   t.same(exits.all, [
     { agent: "b", runId: b.runId, cause: { kind: "exit", code: 5 } },
-    { agent: "c", runId: c.runId, cause: { kind: "stopped" } },
+    { agent: "c", runId: c.runId, cause: { kind: "stopped", inSwitch: false } },
   ]);
   await bench.systemd.end("a", { code: 6 });
   t.same((await exits.of(a.runId)).cause, { kind: "exit", code: 6 });

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { systemCode } from "@daruma/base";
 import type { StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
@@ -21,15 +20,14 @@ export interface SystemdOptions {
   /** What is not given is where NixOS has it. */
   readonly site?: Partial<SystemdSite>;
   readonly systemctl?: Systemctl;
-  /** Whether a switch is under way: until it ends, systemd may start the agents of either generation. */
-  readonly switching: () => Promise<boolean>;
+  /** Whether a switch is under way. */
+  readonly isSwitching: () => boolean;
   readonly log: (message: string) => void;
   readonly holdAfterMs?: number;
 }
 
 /** Units restart by themselves 15 s after they failed (modules/units/agent.nix); before that they are held. */
 const holdAfterMs = 10_000;
-const pollMs = 50;
 /** Units whose state has not changed and that are looked at all the same, each time. */
 const inTurn = 5;
 
@@ -46,7 +44,6 @@ export function createSystemdManager(options: SystemdOptions): ServiceManager {
 class SystemdManager implements ServiceManager {
   readonly #site: SystemdSite;
   readonly #systemctl: Systemctl;
-  readonly #switching: () => Promise<boolean>;
   readonly #closing = new AbortController();
   readonly #units = new Map<string, AgentUnit>();
   /** State of each unit when it was last looked at, as `list-units` shows it. */
@@ -56,12 +53,12 @@ class SystemdManager implements ServiceManager {
   readonly #edges: Edges;
   readonly #stopFiles: StopFiles;
   readonly #onExit: ((exit: RunExit) => void)[] = [];
+  readonly #onAsked: ((run: Pick<Run, "agent" | "runId">) => void)[] = [];
   readonly #onFound: (() => void)[] = [];
 
   constructor(options: SystemdOptions) {
     this.#site = { ...systemdSite, ...options.site };
     this.#systemctl = options.systemctl ?? createSystemctl(this.#closing.signal);
-    this.#switching = options.switching;
     this.#stopFiles = createStopFiles(this.#site.stopped);
     const files = openBindingFiles(this.#site.runs, options.log);
     this.#edges = createEdges({
@@ -79,7 +76,9 @@ class SystemdManager implements ServiceManager {
       surroundings: readSurroundings,
       checkPort,
       holdAfterMs: options.holdAfterMs ?? holdAfterMs,
+      isSwitching: options.isSwitching,
       onExit: (exit) => this.#tellExit(exit),
+      onAsked: (run) => this.#tellAsked(run),
       onFound: () => this.#tellFound(),
       log: options.log,
     };
@@ -107,7 +106,6 @@ class SystemdManager implements ServiceManager {
 
   async start(request: StartRequest): Promise<Run> {
     const { agent } = request;
-    while (await this.#switching()) await sleep(pollMs, undefined, { signal: this.#closing.signal });
     if ((await this.#stopFiles.list()).has(agent))
       throw watchdErrors.make("WATCHD_E_STOPPED_BY_PERSON", `agent ${agent}: a person has stopped it`);
     return this.#unit(agent).start(request);
@@ -122,6 +120,10 @@ class SystemdManager implements ServiceManager {
     this.#onExit.push(listener);
   }
 
+  onAsked(listener: (run: Pick<Run, "agent" | "runId">) => void): void {
+    this.#onAsked.push(listener);
+  }
+
   onFound(listener: () => void): void {
     this.#onFound.push(listener);
   }
@@ -130,8 +132,9 @@ class SystemdManager implements ServiceManager {
     return this.#stopFiles.list();
   }
 
-  setStopped(agent: string, stopped: boolean): Promise<void> {
-    return this.#stopFiles.set(agent, stopped);
+  async setStopped(agent: string, stopped: boolean): Promise<void> {
+    await this.#stopFiles.set(agent, stopped);
+    if (stopped && this.#unit(agent).run === null) await this.#unit(agent).endWaiting();
   }
 
   async memory(runIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
@@ -139,15 +142,24 @@ class SystemdManager implements ServiceManager {
     const bytes = new Map<string, number>();
     for (const { run, controlGroup } of this.#units.values()) {
       if (run === null || controlGroup === "" || !wanted.has(run.runId)) continue;
-      bytes.set(run.runId, residentBytes(join(this.#site.cgroupRoot, controlGroup, "cgroup.procs")));
+      bytes.set(run.runId, memoryOf(join(this.#site.cgroupRoot, controlGroup)));
     }
     return bytes;
   }
 
+  /** What we hold back is left to systemd, as everything else is; but in mid-switch the next watchd is about to come. */
   async close(): Promise<void> {
+    if (!this.#context.isSwitching()) await this.#releaseHeld();
     this.#closing.abort();
     this.#edges.close();
     for (const unit of this.#units.values()) unit.close();
+  }
+
+  async #releaseHeld(): Promise<void> {
+    for (const agent of this.#context.held.list()) {
+      const { ok } = await this.#systemctl.startLater(unitOf(agent));
+      if (ok) this.#context.held.drop(agent);
+    }
   }
 
   #unit(agent: string): AgentUnit {
@@ -161,6 +173,11 @@ class SystemdManager implements ServiceManager {
   #tellExit(exit: RunExit): void {
     if (this.#closing.signal.aborted) return;
     for (const listener of this.#onExit) listener(exit);
+  }
+
+  #tellAsked(run: Pick<Run, "agent" | "runId">): void {
+    if (this.#closing.signal.aborted) return;
+    for (const listener of this.#onAsked) listener(run);
   }
 
   #tellFound(): void {
@@ -200,15 +217,33 @@ function digestOf(pid: number): string | null {
   );
 }
 
-/** Of all processes in a control group. 0 where it has gone meanwhile. */
-function residentBytes(procs: string): number {
+/**
+ * What the kernel charges the control group, less file pages that it can drop at any time: near to what MemoryMax= goes by.
+ * Where it counts nothing (no memory controller), the resident memory of the processes, in which pages that they share are
+ * counted for each of them. 0 where the group has gone meanwhile.
+ */
+function memoryOf(group: string): number {
   try {
-    const pids = readFileSync(procs, "utf8")
-      .split("\n")
-      .filter((line) => line !== "");
-    return pids.reduce((sum, pid) => sum + readResidentBytes(Number(pid)), 0);
+    const charged = readIfThere(join(group, "memory.current"));
+    if (charged === null) return residentBytes(readFileSync(join(group, "cgroup.procs"), "utf8"));
+    const inactive = /^inactive_file (\d+)$/m.exec(readIfThere(join(group, "memory.stat")) ?? "")?.[1];
+    return Math.max(0, Number(charged) - Number(inactive ?? 0));
   } catch (error) {
     if (systemCode(error) === "ENOENT" || systemCode(error) === "ENODEV") return 0;
+    throw error;
+  }
+}
+
+function residentBytes(procs: string): number {
+  const pids = procs.split("\n").filter((line) => line !== "");
+  return pids.reduce((sum, pid) => sum + readResidentBytes(Number(pid)), 0);
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return null;
     throw error;
   }
 }

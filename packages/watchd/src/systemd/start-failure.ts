@@ -13,12 +13,12 @@ const credentialsFailed = 243;
 export function startFailure(
   agent: string,
   manifest: AgentManifest,
-  facts: UnitFacts | null,
+  facts: UnitFacts,
   message: string,
 ): Error {
   const [program = ""] = manifest.command;
   const unit = unitOf(agent);
-  switch (facts?.execMainStatus) {
+  switch (facts.execMainStatus) {
     case chdirFailed: {
       const directory = manifest.workingDirectory ?? "its state directory";
       const text = `agent ${agent}: the working directory is missing or may not be entered: ${directory}`;
@@ -40,7 +40,7 @@ export function startFailure(
       return watchdErrors.make("AGENT_E_CREDENTIAL", text, { where: files });
     }
     default: {
-      const result = facts === null || facts.result === "success" ? "" : ` (${facts.result})`;
+      const result = facts.result === "success" ? "" : ` (${facts.result})`;
       const text = `agent ${agent}: ${message || "it did not come up"}${result}; see journalctl -u ${unit}`;
       return watchdErrors.make("AGENT_E_START_FAILED", text, { where: unit });
     }

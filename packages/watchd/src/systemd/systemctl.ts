@@ -1,4 +1,5 @@
 import { run } from "../commands.ts";
+import { createGate } from "../concurrency.ts";
 import { factProperties, parseFacts, type UnitFacts } from "./facts.ts";
 
 /** One line of `systemctl list-units`: cheap for a thousand units, where `show` is not. */
@@ -20,11 +21,15 @@ export interface Systemctl {
   show(units: readonly string[]): Promise<readonly UnitFacts[]>;
   /** Resolves when the job has ended. */
   start(unit: string): Promise<Outcome>;
+  /** Resolves when the job is in systemd's queue. */
+  startLater(unit: string): Promise<Outcome>;
   stop(unit: string, withinMs: number): Promise<Outcome>;
   reload(): Promise<Outcome>;
 }
 
 const askWithinMs = 10_000;
+/** Who waits for a job is told of all others by PID 1 as well: a thousand at once would keep it from anything else. */
+const startsAtOnce = 24;
 /** systemd's own limit is DefaultTimeoutStartSec=, 90 s. */
 const startWithinMs = 120_000;
 /** switch-to-configuration gives a reload as much. */
@@ -34,6 +39,7 @@ const unitsPerCall = 500;
 
 /** systemctl of PATH. @throws (`units`, `show`) if systemd does not answer */
 export function createSystemctl(signal: AbortSignal): Systemctl {
+  const gate = createGate(startsAtOnce);
   const call = (args: readonly string[], timeoutMs: number) =>
     run("systemctl", ["--no-ask-password", "--no-pager", ...args], { timeoutMs, signal });
   const ask = async (args: readonly string[]) => {
@@ -60,7 +66,8 @@ export function createSystemctl(signal: AbortSignal): Systemctl {
       }
       return facts;
     },
-    start: (unit) => act(["start", "--", unit], startWithinMs),
+    startLater: (unit) => act(["start", "--no-block", "--", unit], askWithinMs),
+    start: (unit) => gate(() => act(["start", "--", unit], startWithinMs)),
     stop: (unit, withinMs) => act(["stop", "--", unit], withinMs),
     reload: () => act(["daemon-reload"], reloadWithinMs),
   };

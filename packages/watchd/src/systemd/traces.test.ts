@@ -6,7 +6,7 @@ import { running, waiting } from "./fixtures/facts.ts";
 import { agentOfTrace, causeOf, createTraces, parseExitTrace } from "./traces.ts";
 
 const dumped = { result: "core-dump", code: "dumped", status: "SEGV", invocation: "i1" };
-const none = { exit: null, asked: null };
+const none = { exit: null, asked: null, inSwitch: false };
 
 function directory(t: Test): string {
   const path = mkdtempSync(join(tmpdir(), "daruma-traces-"));
@@ -50,20 +50,51 @@ t.test("a file is about the agent that it is named after", async (t) => {
 
 t.test("the trace tells the cause of an end", async (t) => {
   const cause = (code: string, status: string) =>
-    causeOf("i1", { exit: { result: "x", code, status, invocation: "i1" }, asked: null }, null);
+    causeOf(
+      "i1",
+      { exit: { result: "x", code, status, invocation: "i1" }, asked: null, inSwitch: false },
+      null,
+    );
   t.same(cause("exited", "0"), { kind: "exit", code: 0 });
   t.same(cause("exited", "75"), { kind: "exit", code: 75 });
   t.same(cause("killed", "KILL"), { kind: "signal", signal: "SIGKILL" });
   t.same(cause("dumped", "SEGV"), { kind: "signal", signal: "SIGSEGV" });
   t.same(cause("killed", "RTMIN+3"), { kind: "signal", signal: "SIGRTMIN+3" });
+  t.same(
+    causeOf(
+      "i1",
+      {
+        exit: { result: "oom-kill", code: "exited", status: "1", invocation: "i1" },
+        asked: null,
+        inSwitch: false,
+      },
+      null,
+    ),
+    { kind: "signal", signal: "SIGKILL" },
+    "the kernel ran out of memory for it",
+  );
   t.same(cause("-", "-"), { kind: "unknown" }, "there was no process");
   t.same(cause("exited", "-"), { kind: "unknown" });
 });
 
 t.test("a run that somebody asked to stop was stopped, however it ended then", async (t) => {
-  t.same(causeOf("i1", { exit: dumped, asked: "i1" }, null), { kind: "stopped" });
-  t.same(causeOf("i1", { exit: null, asked: "i1" }, waiting), { kind: "stopped" });
-  t.same(causeOf("i1", { exit: dumped, asked: "i0" }, null), { kind: "signal", signal: "SIGSEGV" });
+  t.same(causeOf("i1", { exit: dumped, asked: "i1", inSwitch: false }, null), {
+    kind: "stopped",
+    inSwitch: false,
+  });
+  t.same(causeOf("i1", { exit: null, asked: "i1", inSwitch: true }, null), {
+    kind: "stopped",
+    inSwitch: true,
+  });
+  t.same(
+    causeOf("i1", { exit: null, asked: "i1", inSwitch: false }, waiting),
+    { kind: "exit", code: 3 },
+    "systemd does not restart what somebody stopped",
+  );
+  t.same(causeOf("i1", { exit: dumped, asked: "i0", inSwitch: false }, null), {
+    kind: "signal",
+    signal: "SIGSEGV",
+  });
 });
 
 t.test("without a trace of its own, systemd tells it, as long as it still can", async (t) => {
@@ -83,6 +114,6 @@ t.test("without a trace of its own, systemd tells it, as long as it still can", 
 });
 
 t.test("what is only known of another run of the unit tells nothing", async (t) => {
-  t.same(causeOf("i0", { exit: dumped, asked: "i1" }, waiting), { kind: "unknown" });
+  t.same(causeOf("i0", { exit: dumped, asked: "i1", inSwitch: false }, waiting), { kind: "unknown" });
   t.same(causeOf("i0", none, null), { kind: "unknown" });
 });

@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { systemCode } from "@daruma/base";
 import type { ExitCause } from "../ports.ts";
-import type { UnitFacts } from "./facts.ts";
+import { awaitsRestart, type UnitFacts } from "./facts.ts";
 
 /*
  * What the hooks of an agent's unit leave in the directory of exits (modules/units/hooks.nix): `NAME` when a run has ended,
@@ -48,19 +48,27 @@ export function parseExitTrace(text: string | null): ExitTrace | null {
   return rest.length === 0 ? { result, code, status, invocation } : null;
 }
 
+/** What tells of the end of a run besides systemd itself. */
+export interface Ends {
+  readonly exit: ExitTrace | null;
+  readonly asked: string | null;
+  /** Whether a switch is under way. */
+  readonly inSwitch: boolean;
+}
+
 /** How the run `invocation` ended, by whatever still tells of it. */
-export function causeOf(
-  invocation: string,
-  traces: { readonly exit: ExitTrace | null; readonly asked: string | null },
-  facts: UnitFacts | null,
-): ExitCause {
-  if (traces.asked === invocation) return { kind: "stopped" };
+export function causeOf(invocation: string, traces: Ends, facts: UnitFacts | null): ExitCause {
+  // systemd restarts nothing that somebody asked to stop.
+  const asked = traces.asked === invocation && !(facts?.invocation === invocation && awaitsRestart(facts));
+  if (asked) return { kind: "stopped", inSwitch: traces.inSwitch };
   if (traces.exit?.invocation === invocation) return causeOfTrace(traces.exit);
   if (facts?.invocation === invocation) return causeOfFacts(facts);
   return { kind: "unknown" };
 }
 
-function causeOfTrace({ code, status }: ExitTrace): ExitCause {
+function causeOfTrace({ result, code, status }: ExitTrace): ExitCause {
+  // The kernel kills with SIGKILL; the main process may have ended otherwise after that.
+  if (result === "oom-kill") return { kind: "signal", signal: "SIGKILL" };
   if (code === "exited" && /^\d+$/.test(status)) return { kind: "exit", code: Number(status) };
   if (code === "killed" || code === "dumped") return { kind: "signal", signal: `SIG${status}` };
   return { kind: "unknown" };

@@ -51,6 +51,7 @@ function idle(
       return timed(agent.probe.nextAt) ? null : "is never probed again";
     case "stopping":
       if (agent.run === null) return "is stopping without a run";
+      if (agent.afterStop === "outside") return null;
       return outstanding(`stop ${agent.run.runId}`) || timed(agent.restartAt)
         ? null
         : "is stopping, but nobody stops it";

@@ -34,3 +34,20 @@ export function createMutex(): <T>(work: () => Promise<T>) => Promise<T> {
     return result;
   };
 }
+
+/** Runs what it is given, at most `limit` at a time, in the order of the calls. */
+export function createGate(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let free = limit;
+  return async (work) => {
+    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+    else free -= 1;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    }
+  };
+}
