@@ -3,11 +3,14 @@ import { access, mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type DarumaError, isDarumaError, messageOf, syncDirectory } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
-import { checkStore, printHead } from "./check.ts";
+import { checkStore, printHead, type StoreState } from "./check.ts";
 import type { ChainState, GroupPlan } from "./group.ts";
 import { type HeadFile, openHeadFile, readHeadFile } from "./head-file.ts";
 import { forgetAllLogs, forgetLogs, keepLogs } from "./kept-logs.ts";
 import { hasLevel, type LedgerDb, openError, openLevel, storeKeys } from "./level.ts";
+import { leafHash } from "./merkle.ts";
+import { type Completed, growTree } from "./tree.ts";
+import { TreeReader, treeOperations } from "./tree-store.ts";
 
 /** Where things are in a ledger's directory. */
 export function storePaths(directory: string) {
@@ -25,7 +28,7 @@ const readBytes = 1024 * 1024;
 interface Opened {
   readonly db: LedgerDb;
   readonly headFile: HeadFile;
-  readonly state: ChainState;
+  readonly state: StoreState;
 }
 
 /** The ledger on disk. One process has it open at a time; it is the only one that may call `commit`, one at a time. */
@@ -33,7 +36,7 @@ export class Store {
   readonly directory: string;
   readonly host: string;
   #opened: Opened | null;
-  #state: ChainState;
+  #state: StoreState;
   /** A group whose batch failed and of which only opening the store again can tell whether it is there. */
   #unsettled: GroupPlan | null = null;
   #broken: DarumaError | null = null;
@@ -58,7 +61,7 @@ export class Store {
 
   /** What is durable. */
   get state(): ChainState {
-    return this.#state;
+    return this.#state.chain;
   }
 
   /** False after a failed write, until the store could be opened again. */
@@ -74,9 +77,11 @@ export class Store {
   async commit(plan: GroupPlan): Promise<void> {
     if (this.#opened === null) throw new Error("commit needs a store that is ready");
     try {
-      await this.#opened.db.batch(operationsOf(plan), { sync: true });
+      const leaves = plan.entries.map(({ line }) => leafHash(line));
+      const { tree, completed } = growTree(this.#state.tree, leaves);
+      await this.#opened.db.batch<string, string | Buffer>(operationsOf(plan, completed), { sync: true });
       this.#opened.headFile.write(plan.next.head);
-      this.#state = plan.next;
+      this.#state = { chain: plan.next, tree };
     } catch (cause) {
       await this.#settle(plan, cause);
     }
@@ -97,13 +102,13 @@ export class Store {
       if (isDarumaError(error) && error.code === "LEDGER_E_DAMAGED") this.#broken = error;
       throw this.#broken ?? writeFailed(error);
     }
-    const found = opened.state.head.hash;
-    const expected = [this.#state.head.hash, this.#unsettled?.next.head.hash];
+    const found = opened.state.chain.head.hash;
+    const expected = [this.#state.chain.head.hash, this.#unsettled?.next.head.hash];
     if (!expected.includes(found)) {
       await closeParts(opened);
       this.#broken = ledgerErrors.make(
         "LEDGER_E_DAMAGED",
-        `after a failed write the ledger in ${this.directory} ends at entry ${opened.state.head.seq}, not at ${this.#state.head.seq}`,
+        `after a failed write the ledger in ${this.directory} ends at entry ${opened.state.chain.head.seq}, not at ${this.#state.chain.head.seq}`,
         { where: this.directory },
       );
       throw this.#broken;
@@ -120,7 +125,7 @@ export class Store {
    * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
    */
   async read(after: number, limit: number): Promise<readonly Buffer[]> {
-    const { head } = this.#state;
+    const { head } = this.#state.chain;
     if (after >= head.seq || limit <= 0) return [];
     const opened = this.#opened;
     if (opened === null) throw this.#broken ?? unreadable(this.directory);
@@ -131,6 +136,16 @@ export class Store {
       if (this.#opened !== opened) throw unreadable(this.directory);
       throw openError(this.directory, error);
     }
+  }
+
+  /**
+   * The tree over all that is durable.
+   *
+   * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
+   */
+  tree(): TreeReader {
+    if (this.#opened === null) throw this.#broken ?? unreadable(this.directory);
+    return new TreeReader(this.#opened.db, this.#state.tree);
   }
 
   async close(): Promise<void> {
@@ -153,18 +168,18 @@ export class Store {
     } catch (error) {
       throw this.#broken ?? writeFailed(cause, error);
     }
-    if (this.#state.head.hash !== plan.next.head.hash) throw writeFailed(cause);
+    if (this.#state.chain.head.hash !== plan.next.head.hash) throw writeFailed(cause);
   }
 }
 
-function operationsOf(plan: GroupPlan) {
+function operationsOf(plan: GroupPlan, completed: Completed) {
   const put = (key: string, value: string) => ({ type: "put", key, value }) as const;
   const operations = plan.entries.map((entry) => put(storeKeys.entry(entry.seq), entry.line));
   for (const name of plan.firstKeys.keys()) {
     operations.push(put(storeKeys.writer(name), JSON.stringify(plan.next.writers.get(name))));
   }
   operations.push(put(storeKeys.head, printHead(plan.next.head)));
-  return operations;
+  return [...operations, ...treeOperations(completed)];
 }
 
 async function openParts(directory: string, host: string): Promise<Opened> {
@@ -186,7 +201,7 @@ async function openParts(directory: string, host: string): Promise<Opened> {
     kept = await keepLogs(paths.level, paths.keptLogs);
     db = await openLevel(paths.level, !exists);
     const state = await checkStore(db, headOnFile, host);
-    const headFile = await openHeadFile(paths.head, state.head);
+    const headFile = await openHeadFile(paths.head, state.chain.head);
     await forgetAllLogs(paths.keptLogs);
     if (!exists) await syncDirectory(directory);
     return { db, headFile, state };

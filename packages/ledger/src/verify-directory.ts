@@ -102,7 +102,7 @@ async function verifyCopy(copy: string, source: string, tell: Tell): Promise<Ver
 async function verifyDb(db: LedgerDb, headOnFile: Head | null, tell: Tell): Promise<Verification> {
   const verifier = new ChainVerifier();
   try {
-    if ((await verifyStored(db, 1, verifier)) !== null) return verifier.result();
+    if ((await verifyStored(db, 1, verifier, () => undefined)) !== null) return verifier.result();
     const head = parseHead(db, await db.get(storeKeys.head));
     const wrong = await wrongHead(db, verifier.last ?? emptyHead, head, headOnFile);
     if (wrong !== null) verifier.fail("wrong-head", wrong, 1);
