@@ -4,7 +4,7 @@ export const ledgerErrors = defineErrors({
   LEDGER_E_USAGE: {
     summary: "ledgerd was started with wrong arguments.",
     remedy:
-      "Start it as `ledgerd --store DIR --sockets DIR --host NAME --writers NAME,NAME [--exit-with-parent]`.",
+      "Start it as `ledgerd --store DIR --sockets DIR --host NAME --writers NAME,NAME [--checkpoint-entries N] [--checkpoint-seconds N] [--exit-with-parent]`.",
     exit: exitCode.usage,
   },
   LEDGER_E_LOCKED: {
@@ -72,6 +72,12 @@ export const ledgerErrors = defineErrors({
       "The connection to ledgerd ended before the answer or the end of the data. The outcome of a pending append is unknown.",
     remedy: "Connect again and repeat; an append with a key is never written twice.",
     exit: exitCode.unreachable,
+  },
+  LEDGER_E_KEY: {
+    summary: "The key that signs checkpoints cannot be used, or a given public key is none.",
+    remedy:
+      "Restore the file named in the message from a backup, for its owner alone (mode 0600); a public key is one line as `agentctl ledger key` prints it.",
+    exit: exitCode.error,
   },
   LEDGER_E_NOT_FOUND: {
     summary: "There is no ledger and no export at the path.",

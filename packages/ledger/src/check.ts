@@ -1,5 +1,7 @@
 import { canonicalize, type DarumaError } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
+import type { SignedCheckpoint } from "./checkpoint.ts";
+import { checkCheckpoint } from "./checkpoint-store.ts";
 import { emptyHead, type Head, isPlainObject, readEntry } from "./entry.ts";
 import type { ChainState, OutboxKey } from "./group.ts";
 import { type LedgerDb, storeFormat, storeKeys } from "./level.ts";
@@ -11,11 +13,13 @@ import { type BadEntry, ChainVerifier } from "./verify.ts";
 export interface StoreState {
   readonly chain: ChainState;
   readonly tree: TreeState;
+  /** The newest one. */
+  readonly checkpoint: SignedCheckpoint | null;
 }
 
 /**
  * Reads the state of an opened store and checks that its parts agree: the format, the host, the head, the head file,
- * the last 1,000 entries and their part of the tree. A store that was never used is given its first state; entries of
+ * the last 1,000 entries and their part of the tree, and the last checkpoint. A store that was never used is given its first state; entries of
  * which the tree knows nothing yet, because an older release has written them, are verified and added to it.
  *
  * @throws LEDGER_E_DAMAGED, LEDGER_E_FORMAT, LEDGER_E_OTHER_HOST
@@ -23,13 +27,13 @@ export interface StoreState {
 export async function checkStore(db: LedgerDb, headOnFile: Head | null, host: string): Promise<StoreState> {
   const [meta, head] = await db.getMany([storeKeys.meta, storeKeys.head]);
   if (meta === undefined && head === undefined) {
-    return { chain: await startStore(db, headOnFile, host), tree: emptyTree };
+    return { chain: await startStore(db, headOnFile, host), tree: emptyTree, checkpoint: null };
   }
   checkMeta(db, meta, host);
   const chain: ChainState = { head: parseHead(db, head), writers: await readWriters(db) };
   if (headOnFile === null && chain.head.seq > 0) throw damaged(db, "its head file is missing");
   const tree = await checkTail(db, chain.head, headOnFile ?? emptyHead, host);
-  return { chain, tree };
+  return { chain, tree, checkpoint: await checkCheckpoint(db, tree, host) };
 }
 
 /**

@@ -9,6 +9,8 @@ export {
 } from "./client.ts";
 export { type Entry, type EntryDraft, type Head, type JsonObject, maxEntryBytes } from "./entry.ts";
 export type { OutboxKey } from "./group.ts";
+export { consistencyProof, inclusionProof, ledgerCheckpoint, ledgerKey, signLedger } from "./proof-client.ts";
+export type { CheckpointDocument, KeyDocument, ProofDocument } from "./proof-routes.ts";
 export { type ReadOptions, readEntries, type StoredEntry } from "./reader.ts";
 export { operatorWriter } from "./request.ts";
 export { type Ledgerd, type LedgerdOptions, type LedgerStatus, startLedgerd } from "./server.ts";

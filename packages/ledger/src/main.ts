@@ -28,8 +28,8 @@ async function main(): Promise<void> {
     },
   });
   if (stopping) return stop();
-  const { head, sockets } = ledgerd;
-  const ready = { ready: true, schemaVersion: 1, pid: process.pid, host: options.host, head, sockets };
+  const { head, key, sockets } = ledgerd;
+  const ready = { ready: true, schemaVersion: 1, pid: process.pid, host: options.host, head, key, sockets };
   // A parent that no longer listens is no reason to stop serving.
   process.stdout.on("error", () => undefined);
   process.stdout.write(`${JSON.stringify(ready)}\n`);

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { type DarumaError, messageOf } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
+import { type CheckpointPace, defaultPace } from "./checkpointer.ts";
 import { isLabel } from "./entry.ts";
 
 export interface ProgramOptions {
@@ -8,6 +9,8 @@ export interface ProgramOptions {
   readonly sockets: string;
   readonly host: string;
   readonly writers: readonly string[];
+  /** When checkpoints are signed. */
+  readonly pace: CheckpointPace;
   /** Stop when stdin ends, as it does when the process at its other end dies. */
   readonly exitWithParent: boolean;
 }
@@ -28,6 +31,10 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
     sockets: required(values, "sockets"),
     host,
     writers,
+    pace: {
+      everyEntries: integer(values, "checkpoint-entries", defaultPace.everyEntries),
+      everyMs: 1000 * integer(values, "checkpoint-seconds", defaultPace.everyMs / 1000),
+    },
     exitWithParent: values["exit-with-parent"] === true,
   };
 }
@@ -46,6 +53,8 @@ function parse(argv: readonly string[]): Values {
         sockets: text,
         host: text,
         writers: text,
+        "checkpoint-entries": text,
+        "checkpoint-seconds": text,
         "exit-with-parent": { type: "boolean" },
       },
     }).values;
@@ -58,6 +67,13 @@ function required(values: Values, name: string): string {
   const value = values[name];
   if (typeof value === "string" && value !== "") return value;
   throw usage(`--${name} is missing`);
+}
+
+function integer(values: Values, name: string, otherwise: number): number {
+  const value = values[name];
+  if (value === undefined) return otherwise;
+  if (typeof value === "string" && /^[1-9]\d{0,6}$/.test(value)) return Number(value);
+  throw usage(`--${name} must be an integer from 1 to 9999999`);
 }
 
 function usage(message: string): DarumaError {

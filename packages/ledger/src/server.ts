@@ -2,11 +2,15 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { type DarumaError, type Request, serveUnix, streamed, type UnixServer } from "@daruma/base";
 import { AppendSession } from "./append-session.ts";
-import { ledgerErrors } from "./catalogue.ts";
+import { Checkpointer, type CheckpointPace, defaultPace } from "./checkpointer.ts";
 import { Committer } from "./committer.ts";
 import type { Head } from "./entry.ts";
 import { type EntryQuery, streamEntries } from "./entry-stream.ts";
+import { logSigner } from "./log-key.ts";
+import { proofRoutes } from "./proof-routes.ts";
+import { badQuery, integerOf, knowOnly } from "./query.ts";
 import { appendProtocol } from "./request.ts";
+import type { Signer } from "./signed-note.ts";
 import { Store } from "./store.ts";
 
 export interface LedgerdOptions {
@@ -17,6 +21,8 @@ export interface LedgerdOptions {
   readonly host: string;
   /** Each gets the socket WRITER.sock, and is the actor of what comes through it. */
   readonly writers: readonly string[];
+  /** When checkpoints are signed. */
+  readonly pace?: CheckpointPace;
   /** Told once when writing begins to fail, and with `null` once when it works again. */
   readonly onTrouble: (error: DarumaError | null) => void;
   /** Something failed that only this client will notice. */
@@ -30,6 +36,8 @@ export interface Ledgerd {
   readonly sockets: Readonly<Record<string, string>>;
   /** The last entry when it started. */
   readonly head: Head;
+  /** Its public key, as a vkey. */
+  readonly key: string;
   /** Finishes the group that is being written, then closes everything. May be called again. */
   stop(): Promise<void>;
 }
@@ -41,6 +49,8 @@ export interface LedgerStatus {
   readonly pid: number;
   readonly entries: number;
   readonly head: Head;
+  /** How many of the entries the last checkpoint covers. */
+  readonly signed: number;
   /** False after a failed write until one works again; appends are tried all the same. */
   readonly writable: boolean;
 }
@@ -51,20 +61,33 @@ const lastAnswersMs = 1000;
 /**
  * Opens the ledger and serves it.
  *
- * @throws what Store.open throws; SOCKET_E_PATH_TOO_LONG, SOCKET_E_IN_USE, SOCKET_E_UNUSABLE
+ * @throws what Store.open throws; LEDGER_E_KEY; SOCKET_E_PATH_TOO_LONG, SOCKET_E_IN_USE, SOCKET_E_UNUSABLE
  */
 export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
   const store = await Store.open(options.store, options.host);
+  const signer = await logSigner(store).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
   const { head } = store.state;
   const committer = new Committer(store, options);
+  const checkpointer = new Checkpointer({
+    store,
+    committer,
+    signer,
+    pace: options.pace ?? defaultPace,
+    onSigned: () => undefined,
+    onProblem: options.onProblem,
+  });
   const sessions = new Set<AppendSession>();
-  const parts: Parts = { store, committer, sessions, stopping: false };
+  const parts: Parts = { store, committer, checkpointer, signer, sessions, stopping: false };
   const servers: UnixServer[] = [];
   const close = async () => {
     parts.stopping = true;
     await committer.stop();
     await Promise.all([...sessions].map((session) => session.stop(lastAnswersMs)));
     await Promise.all(servers.map((server) => server.close()));
+    await checkpointer.stop();
     await store.close();
   };
   try {
@@ -75,9 +98,11 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
     await close();
     throw error;
   }
+  checkpointer.start();
   let stopped: Promise<void> | null = null;
   return {
     head,
+    key: signer.verifier.vkey,
     sockets: Object.fromEntries(servers.map((server, index) => [options.writers[index] ?? "", server.path])),
     stop: () => {
       stopped ??= close();
@@ -89,12 +114,14 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
 interface Parts {
   readonly store: Store;
   readonly committer: Committer;
+  readonly checkpointer: Checkpointer;
+  readonly signer: Signer;
   readonly sessions: Set<AppendSession>;
   stopping: boolean;
 }
 
 function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Promise<UnixServer> {
-  const { store, committer } = parts;
+  const { store, committer, checkpointer, signer } = parts;
   return serveUnix({
     path: join(options.sockets, `${writer}.sock`),
     routes: {
@@ -103,6 +130,7 @@ function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Pro
         await streamEntries({ store, committer }, parseQuery(request), request.response, options.onProblem);
         return streamed;
       },
+      ...proofRoutes({ store, checkpointer, verifier: signer.verifier }),
     },
     onUpgrade: (protocol, socket, head) => upgrade(protocol, socket, head, writer, parts),
     onBug: options.onProblem,
@@ -132,14 +160,13 @@ function statusOf(store: Store): LedgerStatus {
     pid: process.pid,
     entries: head.seq,
     head,
+    signed: store.checkpoint?.size ?? 0,
     writable: store.writable,
   };
 }
 
 function parseQuery(request: Request): EntryQuery {
-  for (const name of request.query.keys()) {
-    if (!["after", "limit", "follow"].includes(name)) throw badQuery(`unknown parameter ${name}`);
-  }
+  knowOnly(request, ["after", "limit", "follow"]);
   const follow = request.query.get("follow") ?? "0";
   if (follow !== "0" && follow !== "1") throw badQuery("follow must be 0 or 1");
   return {
@@ -147,16 +174,4 @@ function parseQuery(request: Request): EntryQuery {
     limit: integerOf(request, "limit", 1, Number.POSITIVE_INFINITY),
     follow: follow === "1",
   };
-}
-
-function integerOf(request: Request, name: string, least: number, otherwise: number): number {
-  const text = request.query.get(name);
-  if (text === null) return otherwise;
-  const value = Number(text);
-  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-  throw badQuery(`${name} must be an integer from ${least}`);
-}
-
-function badQuery(message: string): DarumaError {
-  return ledgerErrors.make("LEDGER_E_BAD_REQUEST", message);
 }

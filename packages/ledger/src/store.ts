@@ -4,6 +4,8 @@ import { join, resolve } from "node:path";
 import { type DarumaError, isDarumaError, messageOf, syncDirectory } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import { checkStore, printHead, type StoreState } from "./check.ts";
+import type { SignedCheckpoint } from "./checkpoint.ts";
+import { checkpointOperation, readCheckpoint } from "./checkpoint-store.ts";
 import type { ChainState, GroupPlan } from "./group.ts";
 import { type HeadFile, openHeadFile, readHeadFile } from "./head-file.ts";
 import { forgetAllLogs, forgetLogs, keepLogs } from "./kept-logs.ts";
@@ -64,6 +66,11 @@ export class Store {
     return this.#state.chain;
   }
 
+  /** The newest checkpoint. */
+  get checkpoint(): SignedCheckpoint | null {
+    return this.#state.checkpoint;
+  }
+
   /** False after a failed write, until the store could be opened again. */
   get writable(): boolean {
     return this.#opened !== null;
@@ -81,10 +88,36 @@ export class Store {
       const { tree, completed } = growTree(this.#state.tree, leaves);
       await this.#opened.db.batch<string, string | Buffer>(operationsOf(plan, completed), { sync: true });
       this.#opened.headFile.write(plan.next.head);
-      this.#state = { chain: plan.next, tree };
+      this.#state = { ...this.#state, chain: plan.next, tree };
     } catch (cause) {
       await this.#settle(plan, cause);
     }
+  }
+
+  /**
+   * Makes a checkpoint durable. Like a commit: only one of the two at a time.
+   *
+   * @throws LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED
+   */
+  async putCheckpoint(checkpoint: SignedCheckpoint): Promise<void> {
+    if (this.#opened === null) throw new Error("a checkpoint needs a store that is ready");
+    try {
+      await this.#opened.db.batch([checkpointOperation(checkpoint)], { sync: true });
+    } catch (cause) {
+      await this.#settle(null, cause);
+    }
+    const isNewest = checkpoint.size >= (this.#state.checkpoint?.size ?? 0);
+    if (isNewest) this.#state = { ...this.#state, checkpoint };
+  }
+
+  /**
+   * The stored checkpoint over the first `size` entries.
+   *
+   * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
+   */
+  async checkpointOf(size: number): Promise<SignedCheckpoint | null> {
+    if (this.#opened === null) throw this.#broken ?? unreadable(this.directory);
+    return await readCheckpoint(this.#opened.db, size);
   }
 
   /**
@@ -158,7 +191,7 @@ export class Store {
    * After a failed write LevelDB's log may hold half a record, behind which it would lose everything written later. So
    * the store is closed and opened again, and what is found then decides what the write was: done or not.
    */
-  async #settle(plan: GroupPlan, cause: unknown): Promise<void> {
+  async #settle(plan: GroupPlan | null, cause: unknown): Promise<void> {
     const opened = this.#opened;
     this.#opened = null;
     this.#unsettled = plan;
@@ -168,7 +201,7 @@ export class Store {
     } catch (error) {
       throw this.#broken ?? writeFailed(cause, error);
     }
-    if (this.#state.chain.head.hash !== plan.next.head.hash) throw writeFailed(cause);
+    if (this.#state.chain.head.hash !== plan?.next.head.hash) throw writeFailed(cause);
   }
 }
 

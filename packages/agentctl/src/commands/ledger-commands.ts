@@ -45,6 +45,24 @@ export const ledgerExportCommand = defineCommand({
   load: async () => (await import("./ledger-read.ts")).ledgerExport,
 });
 
+export const ledgerKeyCommand = defineCommand({
+  path: ["ledger", "key"],
+  summary: "Show the key that signs the ledger's checkpoints",
+  description:
+    "One line, a vkey (C2SP signed-note). Give it to auditors and witnesses while you trust the host: with it, and only with it, `agentctl ledger verify` knows whose signature it sees.",
+  args: {},
+  options: {
+    out: { type: "text", value: "FILE", description: "Write it to a file" },
+    state: stateOption,
+  },
+  json: "document",
+  examples: [
+    { run: "agentctl ledger key --out etl-01.vkey", does: "Keep it where the host cannot change it" },
+  ],
+  exits: [],
+  load: async () => (await import("./ledger-key.ts")).ledgerKeyOf,
+});
+
 export const ledgerVerifyCommand = defineCommand({
   path: ["ledger", "verify"],
   summary: "Verify an export, or the directory of a stopped ledgerd",

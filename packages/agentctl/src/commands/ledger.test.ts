@@ -140,3 +140,13 @@ t.test("an export goes through a link, and replaces nothing but a file", async (
     await t.rejects(writeExport(cwd, out, blocks()), { code: "CLI_E_OUTPUT" }, out);
   }
 });
+
+t.test("the ledger's public key is one line, for a terminal, a program or a file", async (t) => {
+  const { cwd, run } = await setUp(t, 0);
+  const { stdout } = await run("ledger", "key");
+  t.match(stdout, /^daruma\/h\+[0-9a-f]{8}\+[A-Za-z0-9+/]{43}[A-Za-z0-9+/=]\n$/);
+  const [document] = documents((await run("ledger", "key", "--json")).stdout);
+  t.match(document, { schemaVersion: 1, origin: "daruma/h", key: stdout.trimEnd() });
+  t.match(await run("ledger", "key", "--out", "h.vkey"), { code: 0 });
+  t.equal(await readFile(join(cwd, "h.vkey"), "utf8"), stdout);
+});

@@ -7,7 +7,12 @@ import {
   rollbackCommand,
   statusCommand,
 } from "./instance-commands.ts";
-import { ledgerExportCommand, ledgerTailCommand, ledgerVerifyCommand } from "./ledger-commands.ts";
+import {
+  ledgerExportCommand,
+  ledgerKeyCommand,
+  ledgerTailCommand,
+  ledgerVerifyCommand,
+} from "./ledger-commands.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
@@ -20,4 +25,5 @@ export const commandTable: readonly Command[] = [
   ledgerTailCommand,
   ledgerExportCommand,
   ledgerVerifyCommand,
+  ledgerKeyCommand,
 ];
