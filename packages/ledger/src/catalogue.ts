@@ -79,6 +79,12 @@ export const ledgerErrors = defineErrors({
       "Restore the file named in the message from a backup, for its owner alone (mode 0600); a public key is one line as `agentctl ledger key` prints it.",
     exit: exitCode.error,
   },
+  LEDGER_E_WITNESS_FILE: {
+    summary: "The file given as --witness cannot be read, or holds nothing that a witness knows.",
+    remedy:
+      "Give the public key of a witness (`ledgerd witness` prints it), the file of a file witness, a checkpoint that a witness serves, or an earlier export.",
+    exit: exitCode.error,
+  },
   LEDGER_E_NOT_FOUND: {
     summary: "There is no ledger and no export at the path.",
     remedy: "Give the file that `agentctl ledger export` wrote, or ledgerd's --store directory.",

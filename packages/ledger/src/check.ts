@@ -5,9 +5,10 @@ import { checkCheckpoint } from "./checkpoint-store.ts";
 import { emptyHead, type Head, isPlainObject, readEntry } from "./entry.ts";
 import type { ChainState, OutboxKey } from "./group.ts";
 import { type LedgerDb, storeFormat, storeKeys } from "./level.ts";
+import { leafHash } from "./merkle.ts";
 import { emptyTree, type TreeState } from "./tree.ts";
 import { entriesChecked, TreeCheck } from "./tree-check.ts";
-import { type BadEntry, ChainVerifier } from "./verify.ts";
+import { type BadEntry, type BadReason, ChainVerifier } from "./verify.ts";
 
 /** What a store holds, as far as what is appended next builds on it. */
 export interface StoreState {
@@ -36,6 +37,13 @@ export async function checkStore(db: LedgerDb, headOnFile: Head | null, host: st
   return { chain, tree, checkpoint: await checkCheckpoint(db, tree, host) };
 }
 
+/** What entries are fed to. */
+export interface EntryVerifier {
+  push(bytes: Buffer): BadEntry | null;
+  fail(reason: BadReason, message: string, claimedSeq: number): BadEntry;
+  readonly last: Head | null;
+}
+
 /**
  * Feeds `verifier` with all stored entries from number `from` on, until the first bad or missing one. `onGood` is given
  * the bytes of each good one, and waited for.
@@ -43,7 +51,7 @@ export async function checkStore(db: LedgerDb, headOnFile: Head | null, host: st
 export async function verifyStored(
   db: LedgerDb,
   from: number,
-  verifier: ChainVerifier,
+  verifier: EntryVerifier,
   onGood: (bytes: Buffer) => Promise<void> | undefined,
 ): Promise<BadEntry | null> {
   const range = { gte: storeKeys.entry(from), lt: storeKeys.entries.lt, valueEncoding: "buffer" } as const;
@@ -96,7 +104,7 @@ async function checkTail(db: LedgerDb, head: Head, headOnFile: Head, host: strin
   const from = Math.max(1, Math.min(head.seq - entriesChecked, treeCheck.size) + 1);
   const verifier = new ChainVerifier(host);
   const bad = await verifyStored(db, from, verifier, (bytes) =>
-    verifier.last?.seq === treeCheck.size + 1 ? treeCheck.add(bytes) : undefined,
+    verifier.last?.seq === treeCheck.size + 1 ? treeCheck.add(leafHash(bytes)) : undefined,
   );
   if (bad !== null) throw damaged(db, `entry ${bad.seq ?? from} is bad: ${bad.message}`);
   const last = verifier.last ?? emptyHead;

@@ -8,17 +8,22 @@ export {
   ledgerStatus,
 } from "./client.ts";
 export { type Entry, type EntryDraft, type Head, type JsonObject, maxEntryBytes } from "./entry.ts";
+export type { Verification, WitnessedSize } from "./evidence.ts";
+export { type ExportOptions, ExportWriter } from "./export.ts";
+export { type Selection, selectionFields } from "./export-format.ts";
 export type { OutboxKey } from "./group.ts";
 export { consistencyProof, inclusionProof, ledgerCheckpoint, ledgerKey, signLedger } from "./proof-client.ts";
 export type { CheckpointDocument, KeyDocument, ProofDocument } from "./proof-routes.ts";
 export { type ReadOptions, readEntries, type StoredEntry } from "./reader.ts";
 export { operatorWriter } from "./request.ts";
 export { type Ledgerd, type LedgerdOptions, type LedgerStatus, startLedgerd } from "./server.ts";
+export { noTrust, type Trust, type TrustLevel, type WitnessRecord } from "./trust.ts";
+export { readVerifier, readWitnessFile } from "./trust-files.ts";
 export {
   type BadEntry,
   type BadReason,
+  type ChainVerification,
   ChainVerifier,
-  type Verification,
 } from "./verify.ts";
 export { verifyDirectory } from "./verify-directory.ts";
 export { verifyExport, verifyPath } from "./verify-export.ts";

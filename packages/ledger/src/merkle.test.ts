@@ -188,6 +188,21 @@ t.test("leaves and whole subtrees, in any mixture that fits, give the same root"
   );
 });
 
+t.test("a range that grows leaf by leaf has its cover's hashes", async () => {
+  fc.assert(
+    fc.property(fc.nat(150), fc.nat(150), (a, b) => {
+      const range = { from: Math.min(a, b), to: Math.max(a, b) };
+      const leaves = numbered(range.to);
+      const frontier = new Frontier(range.from);
+      for (const leaf of leaves.slice(range.from)) frontier.push(leafHash(leaf));
+      const expected = coverOf(range).map(({ level, index }) =>
+        reference(leaves.slice(index * 2 ** level, (index + 1) * 2 ** level)),
+      );
+      return hex(frontier.hashes).join() === hex(expected).join();
+    }),
+  );
+});
+
 t.test("a subtree is only taken where one begins", async (t) => {
   const frontier = new Frontier();
   frontier.push(leafHash("a"));

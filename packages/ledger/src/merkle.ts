@@ -74,41 +74,57 @@ export function rootOfCover(hashes: readonly TreeHash[]): TreeHash {
   return hashes.slice(0, -1).reduceRight((right, left) => nodeHash(left, right), last);
 }
 
-interface Peak {
-  readonly leaves: number;
+interface Peak extends Subtree {
   readonly hash: TreeHash;
 }
 
 /**
- * The right edge of a growing tree: the roots of the perfect subtrees that its leaves make up, the largest first. All that
- * is needed to go on and to know the root; at most 53 hashes.
+ * The cover of a range that grows at its right end, with the hashes. From leaf 0 on it is the right edge of a tree: all that
+ * is needed to go on and to know the root, at most 53 hashes.
  */
 export class Frontier {
-  #size = 0;
+  #size: number;
   readonly #peaks: Peak[] = [];
 
+  /** `from` is the first leaf of the range. */
+  constructor(from = 0) {
+    this.#size = from;
+  }
+
+  /** The leaf that comes next; from leaf 0 on, the size of the tree. */
   get size(): number {
     return this.#size;
+  }
+
+  /** The hashes of the cover, from left to right. */
+  get hashes(): readonly TreeHash[] {
+    return this.#peaks.map((peak) => peak.hash);
   }
 
   /**
    * Adds one leaf, or with a `level` a whole perfect subtree of 2^`level` leaves.
    *
-   * @throws RangeError if no subtree of that level begins at the present size.
+   * @throws RangeError if no subtree of that level begins here.
    */
   push(hash: TreeHash, level = 0): void {
-    let peak: Peak = { leaves: 2 ** level, hash };
-    if (this.#size % peak.leaves !== 0)
+    const leaves = 2 ** level;
+    if (this.#size % leaves !== 0)
       throw new RangeError(`no subtree of level ${level} begins at ${this.#size}`);
-    this.#size += peak.leaves;
-    for (let last = this.#peaks.at(-1); last?.leaves === peak.leaves; last = this.#peaks.at(-1)) {
+    let peak: Peak = { level, index: this.#size / leaves, hash };
+    this.#size += leaves;
+    for (let left = this.#peaks.at(-1); isLeftSibling(left, peak); left = this.#peaks.at(-1)) {
       this.#peaks.pop();
-      peak = { leaves: 2 * peak.leaves, hash: nodeHash(last.hash, peak.hash) };
+      peak = { level: peak.level + 1, index: left.index / 2, hash: nodeHash(left.hash, peak.hash) };
     }
     this.#peaks.push(peak);
   }
 
+  /** The root of the tree, of a range from leaf 0 on. */
   root(): TreeHash {
-    return rootOfCover(this.#peaks.map((peak) => peak.hash));
+    return rootOfCover(this.hashes);
   }
+}
+
+function isLeftSibling(left: Peak | undefined, right: Peak): left is Peak {
+  return left?.level === right.level && left.index % 2 === 0;
 }

@@ -1,7 +1,7 @@
 import { ledgerErrors } from "./catalogue.ts";
 import type { LedgerDb } from "./level.ts";
-import { leafHash, type TreeHash } from "./merkle.ts";
-import { growTree, type TreeState, tileWidth } from "./tree.ts";
+import type { TreeHash } from "./merkle.ts";
+import { emptyTree, growTree, type TreeState, tileWidth } from "./tree.ts";
 import { compareStored, countTiles, loadTree, treeOperations } from "./tree-store.ts";
 
 /** How many entries at the end are verified before ledgerd serves. All of them: `agentctl ledger verify`. */
@@ -46,32 +46,28 @@ export class TreeCheck {
     return new TreeCheck(db, storedTiles, await loadTree(db, Math.min(storedTiles, unchecked) * tileWidth));
   }
 
+  /** Follows all entries from the first one on. */
+  static async whole(db: LedgerDb): Promise<TreeCheck> {
+    return new TreeCheck(db, await countTiles(db), emptyTree);
+  }
+
   /** Leaves so far: entries up to this number count as checked, the next one is to be added. */
   get size(): number {
     return this.#tree.size + this.#leaves.length;
   }
 
   /** @throws LEDGER_E_DAMAGED */
-  add(entry: Buffer): Promise<void> | undefined {
-    this.#leaves.push(leafHash(entry));
-    return this.#leaves.length < leavesAtOnce ? undefined : this.#grow();
+  add(leaf: TreeHash): Promise<void> | undefined {
+    this.#leaves.push(leaf);
+    return this.#leaves.length < leavesAtOnce ? undefined : this.compare();
   }
 
   /**
-   * The tree over all entries added. To be called once all else has proven good: only then is anything written.
+   * Compares what has been added so far.
    *
    * @throws LEDGER_E_DAMAGED
    */
-  async end(): Promise<TreeState> {
-    await this.#grow();
-    for (let at = 0; at < this.#missing.length; at += operationsAtOnce) {
-      const some = this.#missing.slice(at, at + operationsAtOnce);
-      await this.#db.batch<string, Buffer>(some, { sync: true });
-    }
-    return this.#tree;
-  }
-
-  async #grow(): Promise<void> {
+  async compare(): Promise<void> {
     const { tree, completed } = growTree(this.#tree, this.#leaves);
     const isStored = (leaves: number) => leaves <= this.#storedTiles * tileWidth;
     const storedTile = (tile: { readonly index: number }) => isStored((tile.index + 1) * tileWidth);
@@ -86,5 +82,19 @@ export class TreeCheck {
     );
     this.#tree = tree;
     this.#leaves = [];
+  }
+
+  /**
+   * The tree over all entries added. To be called once all else has proven good: only then is anything written.
+   *
+   * @throws LEDGER_E_DAMAGED
+   */
+  async end(): Promise<TreeState> {
+    await this.compare();
+    for (let at = 0; at < this.#missing.length; at += operationsAtOnce) {
+      const some = this.#missing.slice(at, at + operationsAtOnce);
+      await this.#db.batch<string, Buffer>(some, { sync: true });
+    }
+    return this.#tree;
   }
 }

@@ -2,17 +2,19 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { messageOf, systemCode } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
-import { type Verification, verifyLines } from "./verify.ts";
+import type { Verification } from "./evidence.ts";
+import { noTrust, type Trust } from "./trust.ts";
 import { verifyDirectory } from "./verify-directory.ts";
+import { verifyLines } from "./verify-lines.ts";
 
 /**
  * Verifies an export (or any JSON lines of stored entries) in bounded memory.
  *
  * @throws LEDGER_E_NOT_FOUND, LEDGER_E_UNUSABLE if the file cannot be read; what is in it is never thrown but told.
  */
-export async function verifyExport(file: string): Promise<Verification> {
+export async function verifyExport(file: string, trust: Trust = noTrust): Promise<Verification> {
   try {
-    return await verifyLines(createReadStream(file, { highWaterMark: 256 * 1024 }));
+    return await verifyLines(createReadStream(file, { highWaterMark: 256 * 1024 }), trust);
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") throw notFound(file, `there is no file ${file}`);
     if (systemCode(cause) === "EISDIR") throw notFound(file, `${file} is a directory, not an export`);
@@ -22,9 +24,9 @@ export async function verifyExport(file: string): Promise<Verification> {
 }
 
 /** Verifies whatever is at `path`: ledgerd's directory, or an export. */
-export async function verifyPath(path: string): Promise<Verification> {
+export async function verifyPath(path: string, trust: Trust = noTrust): Promise<Verification> {
   const found = await stat(path).catch(() => null);
-  return found?.isDirectory() ? await verifyDirectory(path) : await verifyExport(path);
+  return found?.isDirectory() ? await verifyDirectory(path, trust) : await verifyExport(path, trust);
 }
 
 function notFound(file: string, message: string) {
