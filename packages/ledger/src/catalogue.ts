@@ -4,7 +4,7 @@ export const ledgerErrors = defineErrors({
   LEDGER_E_USAGE: {
     summary: "ledgerd was started with wrong arguments.",
     remedy:
-      "Start it as `ledgerd --store DIR --sockets DIR --host NAME --writers NAME,NAME [--checkpoint-entries N] [--checkpoint-seconds N] [--exit-with-parent]`.",
+      "Start it as `ledgerd --store DIR --sockets DIR --host NAME --writers NAME,NAME [--checkpoint-entries N] [--checkpoint-seconds N] [--witness URL#VKEY] [--witness-file FILE] [--witness-command PROGRAM] [--exit-with-parent]`.",
     exit: exitCode.usage,
   },
   LEDGER_E_LOCKED: {
@@ -84,6 +84,26 @@ export const ledgerErrors = defineErrors({
     remedy:
       "Give the public key of a witness (`ledgerd witness` prints it), the file of a file witness, a checkpoint that a witness serves, or an earlier export.",
     exit: exitCode.error,
+  },
+  LEDGER_E_WITNESS_RECORD: {
+    summary:
+      "What a witness has recorded of a log cannot be read: damage, or another key than it was made with.",
+    remedy:
+      "Restore the file named in the message from a backup. To begin anew would let the log rewrite all that this witness has seen.",
+    exit: exitCode.verification,
+  },
+  LEDGER_E_WITNESS_UNREACHABLE: {
+    summary: "A checkpoint could not be handed to a witness. The ledger goes on, and so do the attempts.",
+    remedy:
+      "Look at the witness named in the message: until it is back, nobody outside the host sees new entries.",
+    exit: exitCode.unreachable,
+  },
+  LEDGER_E_WITNESS_REFUSED: {
+    summary:
+      "A witness does not take the ledger's checkpoint: it has seen another ledger than this one, or does not know its key.",
+    remedy:
+      "If it has seen more entries or others, this ledger was cut, rewritten or restored from an old image: keep a copy of its directory and compare exports. Otherwise give the witness the ledger's public key.",
+    exit: exitCode.verification,
   },
   LEDGER_E_NOT_FOUND: {
     summary: "There is no ledger and no export at the path.",

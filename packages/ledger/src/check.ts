@@ -1,7 +1,7 @@
 import { canonicalize, type DarumaError } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import type { SignedCheckpoint } from "./checkpoint.ts";
-import { checkCheckpoint } from "./checkpoint-store.ts";
+import { checkCheckpoint, readWitnessed } from "./checkpoint-store.ts";
 import { emptyHead, type Head, isPlainObject, readEntry } from "./entry.ts";
 import type { ChainState, OutboxKey } from "./group.ts";
 import { type LedgerDb, storeFormat, storeKeys } from "./level.ts";
@@ -16,6 +16,8 @@ export interface StoreState {
   readonly tree: TreeState;
   /** The newest one. */
   readonly checkpoint: SignedCheckpoint | null;
+  /** How many entries the checkpoint covers that each witness has taken last. */
+  readonly witnessed: ReadonlyMap<string, number>;
 }
 
 /**
@@ -28,13 +30,19 @@ export interface StoreState {
 export async function checkStore(db: LedgerDb, headOnFile: Head | null, host: string): Promise<StoreState> {
   const [meta, head] = await db.getMany([storeKeys.meta, storeKeys.head]);
   if (meta === undefined && head === undefined) {
-    return { chain: await startStore(db, headOnFile, host), tree: emptyTree, checkpoint: null };
+    return {
+      chain: await startStore(db, headOnFile, host),
+      tree: emptyTree,
+      checkpoint: null,
+      witnessed: new Map(),
+    };
   }
   checkMeta(db, meta, host);
   const chain: ChainState = { head: parseHead(db, head), writers: await readWriters(db) };
   if (headOnFile === null && chain.head.seq > 0) throw damaged(db, "its head file is missing");
   const tree = await checkTail(db, chain.head, headOnFile ?? emptyHead, host);
-  return { chain, tree, checkpoint: await checkCheckpoint(db, tree, host) };
+  const checkpoint = await checkCheckpoint(db, tree, host);
+  return { chain, tree, checkpoint, witnessed: await readWitnessed(db) };
 }
 
 /** What entries are fed to. */

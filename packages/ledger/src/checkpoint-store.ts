@@ -43,9 +43,24 @@ export async function checkCheckpoint(
   return last;
 }
 
-/** The operation that stores a checkpoint, in place of the same one with fewer signatures. */
-export function checkpointOperation({ size, note }: SignedCheckpoint) {
-  return { type: "put", key: storeKeys.checkpoint(size), value: printNote(note) } as const;
+/** What witnesses have taken: of each the size of the last checkpoint. */
+export async function readWitnessed(db: LedgerDb): Promise<ReadonlyMap<string, number>> {
+  const sizes = new Map<string, number>();
+  for await (const [key, text] of db.iterator(storeKeys.witnesses)) {
+    const size = Number(text);
+    if (!Number.isSafeInteger(size)) throw damaged(db, `its record ${key} is not readable`);
+    sizes.set(key.slice(storeKeys.witnesses.gt.length), size);
+  }
+  return sizes;
+}
+
+/**
+ * The operations that store a checkpoint, in place of the same one with fewer signatures, and that a witness has taken it.
+ */
+export function checkpointOperations({ size, note }: SignedCheckpoint, witness: string | null) {
+  const put = (key: string, value: string) => ({ type: "put", key, value }) as const;
+  const operation = put(storeKeys.checkpoint(size), printNote(note));
+  return witness === null ? [operation] : [operation, put(storeKeys.witness(witness), String(size))];
 }
 
 function parse(db: LedgerDb, key: string, text: string): SignedCheckpoint {

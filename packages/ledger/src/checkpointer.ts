@@ -52,13 +52,13 @@ export class Checkpointer {
     return await this.#options.committer.between(() => this.#sign());
   }
 
-  /** Signs what is left. To be called after the committer has stopped. */
+  /** Signs what is left, once no more can be appended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     this.#forget();
     const { store } = this.#options;
-    if (store.writable) await this.#sign().catch((error: unknown) => this.#fail(error));
+    if (store.writable) await this.now().catch((error: unknown) => this.#fail(error));
   }
 
   #watch(): void {

@@ -82,12 +82,11 @@ export class Committer {
   }
 
   /**
-   * Runs `task` while no group is being written: the store takes one write at a time.
+   * Runs `task` while no group is being written: the store takes one write at a time. Also after `stop`.
    *
-   * @throws what `task` throws; LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED; LEDGER_E_STOPPING
+   * @throws what `task` throws; LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED
    */
   async between<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#stopping) throw stoppingError();
     return await new Promise((resolve, reject) => {
       this.#tasks.push(async () => {
         try {
@@ -181,9 +180,5 @@ export class Committer {
 }
 
 function stopping(): Outcome {
-  return { kind: "refused", error: stoppingError() };
-}
-
-function stoppingError(): DarumaError {
-  return ledgerErrors.make("LEDGER_E_STOPPING", "ledgerd is stopping");
+  return { kind: "refused", error: ledgerErrors.make("LEDGER_E_STOPPING", "ledgerd is stopping") };
 }

@@ -12,8 +12,15 @@ export type { Verification, WitnessedSize } from "./evidence.ts";
 export { type ExportOptions, ExportWriter } from "./export.ts";
 export { type Selection, selectionFields } from "./export-format.ts";
 export type { OutboxKey } from "./group.ts";
-export { consistencyProof, inclusionProof, ledgerCheckpoint, ledgerKey, signLedger } from "./proof-client.ts";
-export type { CheckpointDocument, KeyDocument, ProofDocument } from "./proof-routes.ts";
+export {
+  consistencyProof,
+  inclusionProof,
+  ledgerCheckpoint,
+  ledgerKey,
+  ledgerWitnesses,
+  signLedger,
+} from "./proof-client.ts";
+export type { CheckpointDocument, KeyDocument, ProofDocument, WitnessesDocument } from "./proof-routes.ts";
 export { type ReadOptions, readEntries, type StoredEntry } from "./reader.ts";
 export { operatorWriter } from "./request.ts";
 export { type Ledgerd, type LedgerdOptions, type LedgerStatus, startLedgerd } from "./server.ts";
@@ -27,3 +34,5 @@ export {
 } from "./verify.ts";
 export { verifyDirectory } from "./verify-directory.ts";
 export { verifyExport, verifyPath } from "./verify-export.ts";
+export { startWitness, type Witness, type WitnessOptions } from "./witness-server.ts";
+export type { WitnessSpec, WitnessState } from "./witnesses.ts";

@@ -21,11 +21,14 @@ export const storeKeys = {
   tile: (index: number) => `tile!${hexOf(index)}`,
   /** The root of a perfect subtree of 2^`level` leaves, for levels 8, 16, … */
   node: (level: number, index: number) => `node!${String(level).padStart(2, "0")}!${hexOf(index)}`,
+  /** The size of the checkpoint that a witness has taken last. */
+  witness: (name: string) => `witness!${name}`,
   checkpoint: (size: number) => `checkpoint!${hexOf(size)}`,
   /** Bounds of all keys of a kind, both exclusive. */
   entries: { gt: "entry!", lt: 'entry"' },
   writers: { gt: "writer!", lt: 'writer"' },
   tiles: { gt: "tile!", lt: 'tile"' },
+  witnesses: { gt: "witness!", lt: 'witness"' },
   checkpoints: { gt: "checkpoint!", lt: 'checkpoint"' },
 } as const;
 

@@ -188,6 +188,7 @@ t.test("arguments are checked", async (t) => {
     host: "h",
     writers: ["watchd", "operator"],
     pace: { everyEntries: 5000, everyMs: 60_000 },
+    witnesses: [],
     exitWithParent: true,
   });
   const paced = parseOptions([...good, "--checkpoint-entries", "10", "--checkpoint-seconds", "2"]);

@@ -3,6 +3,8 @@ import { type DarumaError, messageOf } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import { type CheckpointPace, defaultPace } from "./checkpointer.ts";
 import { isLabel } from "./entry.ts";
+import { parseHttpWitness } from "./witness-options.ts";
+import type { WitnessSpec } from "./witnesses.ts";
 
 export interface ProgramOptions {
   readonly store: string;
@@ -11,6 +13,7 @@ export interface ProgramOptions {
   readonly writers: readonly string[];
   /** When checkpoints are signed. */
   readonly pace: CheckpointPace;
+  readonly witnesses: readonly WitnessSpec[];
   /** Stop when stdin ends, as it does when the process at its other end dies. */
   readonly exitWithParent: boolean;
 }
@@ -35,14 +38,20 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
       everyEntries: integer(values, "checkpoint-entries", defaultPace.everyEntries),
       everyMs: 1000 * integer(values, "checkpoint-seconds", defaultPace.everyMs / 1000),
     },
+    witnesses: [
+      ...list(values, "witness").map(parseHttpWitness),
+      ...list(values, "witness-file").map((path): WitnessSpec => ({ kind: "file", path })),
+      ...list(values, "witness-command").map((program): WitnessSpec => ({ kind: "command", program })),
+    ],
     exitWithParent: values["exit-with-parent"] === true,
   };
 }
 
-type Values = Readonly<Record<string, string | boolean | undefined>>;
+type Values = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 function parse(argv: readonly string[]): Values {
   const text = { type: "string" } as const;
+  const texts = { type: "string", multiple: true } as const;
   try {
     return parseArgs({
       args: [...argv],
@@ -55,6 +64,9 @@ function parse(argv: readonly string[]): Values {
         writers: text,
         "checkpoint-entries": text,
         "checkpoint-seconds": text,
+        witness: texts,
+        "witness-file": texts,
+        "witness-command": texts,
         "exit-with-parent": { type: "boolean" },
       },
     }).values;
@@ -67,6 +79,13 @@ function required(values: Values, name: string): string {
   const value = values[name];
   if (typeof value === "string" && value !== "") return value;
   throw usage(`--${name} is missing`);
+}
+
+function list(values: Values, name: string): readonly string[] {
+  const value = values[name];
+  if (!Array.isArray(value)) return [];
+  if (value.includes("")) throw usage(`--${name} is empty`);
+  return value;
 }
 
 function integer(values: Values, name: string, otherwise: number): number {

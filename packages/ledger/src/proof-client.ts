@@ -1,7 +1,7 @@
 import { baseErrors, callUnix } from "@daruma/base";
 import type { ConnectOptions } from "./client.ts";
 import { isPlainObject } from "./entry.ts";
-import type { CheckpointDocument, KeyDocument, ProofDocument } from "./proof-routes.ts";
+import type { CheckpointDocument, KeyDocument, ProofDocument, WitnessesDocument } from "./proof-routes.ts";
 
 /*
  * What ledgerd tells about its tree. Each throws SOCKET_E_PATH_TOO_LONG, SOCKET_E_UNREACHABLE, SOCKET_E_TIMEOUT,
@@ -22,6 +22,11 @@ export async function signLedger(options: ConnectOptions): Promise<CheckpointDoc
 export async function ledgerCheckpoint(options: ConnectOptions, size?: number): Promise<CheckpointDocument> {
   const route = size === undefined ? "/v1/checkpoint" : `/v1/checkpoint?size=${size}`;
   return (await call(options, "GET", route, ["size", "checkpoint"])) as CheckpointDocument;
+}
+
+/** How the witnesses stand. */
+export async function ledgerWitnesses(options: ConnectOptions): Promise<WitnessesDocument> {
+  return (await call(options, "GET", "/v1/witnesses", ["witnesses"])) as WitnessesDocument;
 }
 
 /** That entry `seq` is one of the first `size`. */

@@ -5,11 +5,19 @@ import type { Checkpointer } from "./checkpointer.ts";
 import { integerOf, knowOnly } from "./query.ts";
 import { printNote, type Verifier } from "./signed-note.ts";
 import type { Store } from "./store.ts";
+import type { Witnesses, WitnessState } from "./witnesses.ts";
 
 export interface ProofContext {
   readonly store: Store;
   readonly checkpointer: Checkpointer;
+  readonly witnesses: Witnesses;
   readonly verifier: Verifier;
+}
+
+/** What `GET /v1/witnesses` answers. */
+export interface WitnessesDocument {
+  readonly schemaVersion: 1;
+  readonly witnesses: readonly WitnessState[];
 }
 
 /** What `GET /v1/key` answers. */
@@ -39,7 +47,7 @@ export interface ProofDocument {
 
 /** What anybody with a socket may ask about the tree. */
 export function proofRoutes(context: ProofContext): Readonly<Record<string, Handler>> {
-  const { store, checkpointer, verifier } = context;
+  const { store, checkpointer, witnesses, verifier } = context;
   return {
     "GET /v1/key": async (): Promise<KeyDocument> => ({
       schemaVersion: 1,
@@ -52,6 +60,10 @@ export function proofRoutes(context: ProofContext): Readonly<Record<string, Hand
       return documentOf(size === store.checkpoint?.size ? store.checkpoint : await store.checkpointOf(size));
     },
     "POST /v1/checkpoint": async () => documentOf(await checkpointer.now()),
+    "GET /v1/witnesses": async (): Promise<WitnessesDocument> => ({
+      schemaVersion: 1,
+      witnesses: witnesses.states,
+    }),
     "GET /v1/proof/inclusion": async (request) => {
       knowOnly(request, ["seq", "size"]);
       const size = sizeOf(request, "size", store);

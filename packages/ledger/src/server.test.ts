@@ -113,6 +113,7 @@ t.test("the status tells the head, and nothing else is served", async (t) => {
       entries: 1,
       head,
       signed: 0,
+      witnessed: 0,
       writable: true,
     });
   }

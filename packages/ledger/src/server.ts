@@ -6,12 +6,14 @@ import { Checkpointer, type CheckpointPace, defaultPace } from "./checkpointer.t
 import { Committer } from "./committer.ts";
 import type { Head } from "./entry.ts";
 import { type EntryQuery, streamEntries } from "./entry-stream.ts";
+import type { Backoff } from "./hand-over.ts";
 import { logSigner } from "./log-key.ts";
 import { proofRoutes } from "./proof-routes.ts";
 import { badQuery, integerOf, knowOnly } from "./query.ts";
 import { appendProtocol } from "./request.ts";
 import type { Signer } from "./signed-note.ts";
 import { Store } from "./store.ts";
+import { Witnesses, type WitnessSpec } from "./witnesses.ts";
 
 export interface LedgerdOptions {
   /** Directory of the ledger; made if it is missing. */
@@ -23,10 +25,15 @@ export interface LedgerdOptions {
   readonly writers: readonly string[];
   /** When checkpoints are signed. */
   readonly pace?: CheckpointPace;
+  readonly witnesses?: readonly WitnessSpec[];
+  /** Between attempts to hand a checkpoint to a witness. */
+  readonly backoff?: Backoff;
   /** Told once when writing begins to fail, and with `null` once when it works again. */
   readonly onTrouble: (error: DarumaError | null) => void;
   /** Something failed that only this client will notice. */
   readonly onProblem: (error: unknown) => void;
+  /** A witness takes no checkpoints, or takes them again (`null`). Told once each. */
+  readonly onWitness?: (error: DarumaError | null, witness: string) => void;
   /** Nothing can be written any more: stop. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -51,12 +58,17 @@ export interface LedgerStatus {
   readonly head: Head;
   /** How many of the entries the last checkpoint covers. */
   readonly signed: number;
+  /** How many of them some witness has seen. */
+  readonly witnessed: number;
   /** False after a failed write until one works again; appends are tried all the same. */
   readonly writable: boolean;
 }
 
 /** How long a client may take to receive its last answers when ledgerd stops. */
 const lastAnswersMs = 1000;
+
+/** How long witnesses may take to take the last checkpoint. A service manager waits longer than that. */
+const lastHandOverMs = 3000;
 
 /**
  * Opens the ledger and serves it.
@@ -71,16 +83,24 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
   });
   const { head } = store.state;
   const committer = new Committer(store, options);
+  const witnesses = new Witnesses({
+    store,
+    committer,
+    specs: options.witnesses ?? [],
+    onTrouble: options.onWitness ?? (() => undefined),
+    onProblem: options.onProblem,
+    ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
+  });
   const checkpointer = new Checkpointer({
     store,
     committer,
     signer,
     pace: options.pace ?? defaultPace,
-    onSigned: () => undefined,
+    onSigned: (checkpoint) => witnesses.offer(checkpoint),
     onProblem: options.onProblem,
   });
   const sessions = new Set<AppendSession>();
-  const parts: Parts = { store, committer, checkpointer, signer, sessions, stopping: false };
+  const parts: Parts = { store, committer, checkpointer, signer, witnesses, sessions, stopping: false };
   const servers: UnixServer[] = [];
   const close = async () => {
     parts.stopping = true;
@@ -88,6 +108,7 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
     await Promise.all([...sessions].map((session) => session.stop(lastAnswersMs)));
     await Promise.all(servers.map((server) => server.close()));
     await checkpointer.stop();
+    await witnesses.stop(lastHandOverMs);
     await store.close();
   };
   try {
@@ -98,6 +119,7 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
     await close();
     throw error;
   }
+  if (store.checkpoint !== null) witnesses.offer(store.checkpoint);
   checkpointer.start();
   let stopped: Promise<void> | null = null;
   return {
@@ -116,12 +138,13 @@ interface Parts {
   readonly committer: Committer;
   readonly checkpointer: Checkpointer;
   readonly signer: Signer;
+  readonly witnesses: Witnesses;
   readonly sessions: Set<AppendSession>;
   stopping: boolean;
 }
 
 function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Promise<UnixServer> {
-  const { store, committer, checkpointer, signer } = parts;
+  const { store, committer, checkpointer, signer, witnesses } = parts;
   return serveUnix({
     path: join(options.sockets, `${writer}.sock`),
     routes: {
@@ -130,7 +153,7 @@ function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Pro
         await streamEntries({ store, committer }, parseQuery(request), request.response, options.onProblem);
         return streamed;
       },
-      ...proofRoutes({ store, checkpointer, verifier: signer.verifier }),
+      ...proofRoutes({ store, checkpointer, witnesses, verifier: signer.verifier }),
     },
     onUpgrade: (protocol, socket, head) => upgrade(protocol, socket, head, writer, parts),
     onBug: options.onProblem,
@@ -161,6 +184,7 @@ function statusOf(store: Store): LedgerStatus {
     entries: head.seq,
     head,
     signed: store.checkpoint?.size ?? 0,
+    witnessed: Math.max(0, ...store.witnessed.values()),
     writable: store.writable,
   };
 }

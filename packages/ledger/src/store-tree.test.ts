@@ -6,7 +6,8 @@ import { planGroup } from "./group.ts";
 import { type LedgerDb, openLevel, storeKeys } from "./level.ts";
 import { Frontier, leafHash } from "./merkle.ts";
 import { isIncluded } from "./merkle-proof.ts";
-import { Store, storePaths } from "./store.ts";
+import { Store } from "./store.ts";
+import { storePaths } from "./store-parts.ts";
 import { draft, errorOf, temporaryDirectory } from "./test-support.ts";
 
 const host = "etl-01";

@@ -1,37 +1,19 @@
-import { constants } from "node:fs";
-import { access, mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { type DarumaError, isDarumaError, messageOf, syncDirectory } from "@daruma/base";
+import { resolve } from "node:path";
+import { type DarumaError, isDarumaError, messageOf } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
-import { checkStore, printHead, type StoreState } from "./check.ts";
+import { printHead, type StoreState } from "./check.ts";
 import type { SignedCheckpoint } from "./checkpoint.ts";
-import { checkpointOperation, readCheckpoint } from "./checkpoint-store.ts";
+import { checkpointOperations, readCheckpoint } from "./checkpoint-store.ts";
 import type { ChainState, GroupPlan } from "./group.ts";
-import { type HeadFile, openHeadFile, readHeadFile } from "./head-file.ts";
-import { forgetAllLogs, forgetLogs, keepLogs } from "./kept-logs.ts";
-import { hasLevel, type LedgerDb, openError, openLevel, storeKeys } from "./level.ts";
+import { type LedgerDb, openError, storeKeys } from "./level.ts";
 import { leafHash } from "./merkle.ts";
+import { closeParts, type Opened, openParts } from "./store-parts.ts";
 import { type Completed, growTree } from "./tree.ts";
 import { TreeReader, treeOperations } from "./tree-store.ts";
-
-/** Where things are in a ledger's directory. */
-export function storePaths(directory: string) {
-  return {
-    level: join(directory, "entries"),
-    head: join(directory, "head"),
-    keptLogs: join(directory, "before-open"),
-  };
-}
 
 /** Entries and bytes that one read gives at most; a single entry may be more bytes. */
 const readEntries = 512;
 const readBytes = 1024 * 1024;
-
-interface Opened {
-  readonly db: LedgerDb;
-  readonly headFile: HeadFile;
-  readonly state: StoreState;
-}
 
 /** The ledger on disk. One process has it open at a time; it is the only one that may call `commit`, one at a time. */
 export class Store {
@@ -94,20 +76,28 @@ export class Store {
     }
   }
 
+  /** How many entries the checkpoint covers that each witness has taken last. */
+  get witnessed(): ReadonlyMap<string, number> {
+    return this.#state.witnessed;
+  }
+
   /**
-   * Makes a checkpoint durable. Like a commit: only one of the two at a time.
+   * Makes a checkpoint durable, and that `witness` has taken it. Like a commit: only one of the two at a time.
    *
    * @throws LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED
    */
-  async putCheckpoint(checkpoint: SignedCheckpoint): Promise<void> {
+  async putCheckpoint(checkpoint: SignedCheckpoint, witness: string | null = null): Promise<void> {
     if (this.#opened === null) throw new Error("a checkpoint needs a store that is ready");
     try {
-      await this.#opened.db.batch([checkpointOperation(checkpoint)], { sync: true });
+      await this.#opened.db.batch(checkpointOperations(checkpoint, witness), { sync: true });
     } catch (cause) {
       await this.#settle(null, cause);
     }
     const isNewest = checkpoint.size >= (this.#state.checkpoint?.size ?? 0);
     if (isNewest) this.#state = { ...this.#state, checkpoint };
+    if (witness === null) return;
+    const witnessed = new Map(this.#state.witnessed).set(witness, checkpoint.size);
+    this.#state = { ...this.#state, witnessed };
   }
 
   /**
@@ -213,51 +203,6 @@ function operationsOf(plan: GroupPlan, completed: Completed) {
   }
   operations.push(put(storeKeys.head, printHead(plan.next.head)));
   return [...operations, ...treeOperations(completed)];
-}
-
-async function openParts(directory: string, host: string): Promise<Opened> {
-  const paths = storePaths(directory);
-  let kept: readonly string[] = [];
-  let db: LedgerDb | null = null;
-  try {
-    await mkdir(paths.level, { recursive: true, mode: 0o700 });
-    const headOnFile = await readHeadFile(paths.head);
-    await checkWritable([directory, paths.level, ...(headOnFile === null ? [] : [paths.head])]);
-    const exists = await hasLevel(paths.level);
-    if (!exists && headOnFile !== null && headOnFile.seq > 0) {
-      throw ledgerErrors.make(
-        "LEDGER_E_DAMAGED",
-        `the entries in ${paths.level} are gone, but the head file knows ${headOnFile.seq} of them`,
-        { where: paths.level },
-      );
-    }
-    kept = await keepLogs(paths.level, paths.keptLogs);
-    db = await openLevel(paths.level, !exists);
-    const state = await checkStore(db, headOnFile, host);
-    const headFile = await openHeadFile(paths.head, state.chain.head);
-    await forgetAllLogs(paths.keptLogs);
-    if (!exists) await syncDirectory(directory);
-    return { db, headFile, state };
-  } catch (error) {
-    const told = isDarumaError(error) ? error : openError(directory, error);
-    await db?.close();
-    // Once LevelDB has opened, only a start that finds all in order may forget what was there before.
-    if (db === null && told.code !== "LEDGER_E_DAMAGED") await forgetLogs(paths.keptLogs, kept);
-    throw told;
-  }
-}
-
-/** Found out before LevelDB opens: it writes as soon as it does. */
-async function checkWritable(paths: readonly string[]): Promise<void> {
-  for (const path of paths) await access(path, constants.W_OK);
-}
-
-async function closeParts(opened: Opened): Promise<void> {
-  try {
-    await opened.headFile.close();
-  } finally {
-    await opened.db.close();
-  }
 }
 
 async function readSome(

@@ -41,11 +41,13 @@ export type WitnessLine =
  */
 export function readWitnessLine(bytes: Buffer): WitnessLine {
   const proof = parseProofLine(bytes);
+  // A power cut may have torn a line of an append-only file, which nobody can mend.
+  if (proof?.kind === "bad") return null;
   if (proof?.kind === "checkpoint") {
     const checkpoint = parseCheckpoint(proof.text);
     return checkpoint === null ? { kind: "bad" } : { kind: "seen", checkpoint };
   }
-  if (proof !== null) return proof.kind === "bad" ? { kind: "bad" } : null;
+  if (proof !== null) return null;
   const text = bytes.toString("utf8").trim();
   if (text === "" || text.startsWith("#") || text.startsWith('{"action":')) return null;
   const verifier = parseVerifier(text);

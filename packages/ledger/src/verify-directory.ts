@@ -11,7 +11,7 @@ import { readHeadFile } from "./head-file.ts";
 import { hasLevel, type LedgerDb, openError, openLevel, storeKeys } from "./level.ts";
 import { isLocked } from "./lock.ts";
 import { leafHash } from "./merkle.ts";
-import { storePaths } from "./store.ts";
+import { storePaths } from "./store-parts.ts";
 import { TreeCheck } from "./tree-check.ts";
 import { noTrust, type Trust } from "./trust.ts";
 import type { BadEntry } from "./verify.ts";

@@ -1,5 +1,14 @@
 import { type ExitCode, exitCode } from "@daruma/base";
-import { ExportWriter, ledgerStatus, readEntries, type Selection, signLedger } from "@daruma/ledger";
+import {
+  type CheckpointDocument,
+  ExportWriter,
+  ledgerCheckpoint,
+  ledgerStatus,
+  ledgerWitnesses,
+  readEntries,
+  type Selection,
+  signLedger,
+} from "@daruma/ledger";
 import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
@@ -41,10 +50,16 @@ export async function ledgerExport(context: Context, { options }: ExportInput): 
   return exitCode.ok;
 }
 
-/** What goes in the export; the last one is over everything that there is now. */
-async function checkpointsOf(socket: string) {
+/** What goes in the export: what witnesses have taken and, as the last, one over everything that there is now. */
+async function checkpointsOf(socket: string): Promise<readonly CheckpointDocument[]> {
   const { head } = await ledgerStatus({ socket });
-  return head.seq === 0 ? [] : [await signLedger({ socket })];
+  if (head.seq === 0) return [];
+  const last = await signLedger({ socket });
+  const { witnesses } = await ledgerWitnesses({ socket });
+  const sizes = new Set(witnesses.map(({ size }) => size).filter((size) => size > 0 && size < last.size));
+  const taken = await Promise.all([...sizes].map((size) => ledgerCheckpoint({ socket }, size)));
+  // Asked for again: a witness may have signed it meanwhile.
+  return [...taken, await ledgerCheckpoint({ socket }, last.size)];
 }
 
 async function* nothing(): AsyncGenerator<never, void, undefined> {}
