@@ -4,7 +4,7 @@ export const ledgerErrors = defineErrors({
   LEDGER_E_USAGE: {
     summary: "ledgerd was started with wrong arguments.",
     remedy:
-      "Start it as `ledgerd --store DIR --sockets DIR --host NAME --writers NAME,NAME [--checkpoint-entries N] [--checkpoint-seconds N] [--witness URL#VKEY] [--witness-file FILE] [--witness-command PROGRAM] [--exit-with-parent]`.",
+      "Start it as `ledgerd --store DIR --sockets DIR --host NAME --writers NAME,NAME [--checkpoint-entries N] [--checkpoint-seconds N] [--witness URL#VKEY] [--witness-file FILE] [--witness-command PROGRAM] [--accept-loss] [--exit-with-parent]`.",
     exit: exitCode.usage,
   },
   LEDGER_E_LOCKED: {
@@ -27,7 +27,7 @@ export const ledgerErrors = defineErrors({
   LEDGER_E_DAMAGED: {
     summary: "The stored ledger does not agree with itself: damage or tampering. Nothing was changed or cut.",
     remedy:
-      "Keep a copy of the directory as evidence and run `agentctl ledger verify` on it; restore it from a backup or start a new ledger in another directory.",
+      "Keep a copy of the directory as evidence and run `agentctl ledger verify` on it; restore it from a backup. To go on without what does not verify, start ledgerd once with --accept-loss: the damaged files are set aside, and the ledger says what was lost.",
     exit: exitCode.verification,
   },
   LEDGER_E_WRITE_FAILED: {

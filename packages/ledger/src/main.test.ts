@@ -187,6 +187,7 @@ t.test("arguments are checked", async (t) => {
     sockets: "d",
     host: "h",
     writers: ["watchd", "operator"],
+    acceptLoss: false,
     pace: { everyEntries: 5000, everyMs: 60_000 },
     witnesses: [],
     exitWithParent: true,

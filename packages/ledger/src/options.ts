@@ -11,6 +11,8 @@ export interface ProgramOptions {
   readonly sockets: string;
   readonly host: string;
   readonly writers: readonly string[];
+  /** Go on from a damaged ledger without what does not verify. */
+  readonly acceptLoss: boolean;
   /** When checkpoints are signed. */
   readonly pace: CheckpointPace;
   readonly witnesses: readonly WitnessSpec[];
@@ -34,6 +36,7 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
     sockets: required(values, "sockets"),
     host,
     writers,
+    acceptLoss: values["accept-loss"] === true,
     pace: {
       everyEntries: integer(values, "checkpoint-entries", defaultPace.everyEntries),
       everyMs: 1000 * integer(values, "checkpoint-seconds", defaultPace.everyMs / 1000),
@@ -67,6 +70,7 @@ function parse(argv: readonly string[]): Values {
         witness: texts,
         "witness-file": texts,
         "witness-command": texts,
+        "accept-loss": { type: "boolean" },
         "exit-with-parent": { type: "boolean" },
       },
     }).values;

@@ -1,6 +1,14 @@
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { type DarumaError, type Request, serveUnix, streamed, type UnixServer } from "@daruma/base";
+import {
+  type DarumaError,
+  isDarumaError,
+  type Request,
+  serveUnix,
+  streamed,
+  type UnixServer,
+} from "@daruma/base";
+import { acceptLoss } from "./accept-loss.ts";
 import { AppendSession } from "./append-session.ts";
 import { Checkpointer, type CheckpointPace, defaultPace } from "./checkpointer.ts";
 import { Committer } from "./committer.ts";
@@ -23,6 +31,8 @@ export interface LedgerdOptions {
   readonly host: string;
   /** Each gets the socket WRITER.sock, and is the actor of what comes through it. */
   readonly writers: readonly string[];
+  /** Go on from a damaged ledger without what does not verify, and say so in it. */
+  readonly acceptLoss?: boolean;
   /** When checkpoints are signed. */
   readonly pace?: CheckpointPace;
   readonly witnesses?: readonly WitnessSpec[];
@@ -76,7 +86,7 @@ const lastHandOverMs = 3000;
  * @throws what Store.open throws; LEDGER_E_KEY; SOCKET_E_PATH_TOO_LONG, SOCKET_E_IN_USE, SOCKET_E_UNUSABLE
  */
 export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
-  const store = await Store.open(options.store, options.host);
+  const store = await openStore(options);
   const signer = await logSigner(store).catch(async (error: unknown) => {
     await store.close();
     throw error;
@@ -131,6 +141,17 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
       return stopped;
     },
   };
+}
+
+/** With `acceptLoss`, a damaged ledger is set aside and what verifies of it goes on. */
+async function openStore({ store, host, acceptLoss: accepts = false }: LedgerdOptions): Promise<Store> {
+  try {
+    return await Store.open(store, host);
+  } catch (error) {
+    if (!accepts || !isDarumaError(error) || error.code !== "LEDGER_E_DAMAGED") throw error;
+    await acceptLoss(store, host, error.message);
+    return await Store.open(store, host);
+  }
 }
 
 interface Parts {
