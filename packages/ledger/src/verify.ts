@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import { type Entry, type EntryFault, type Head, maxEntryBytes, readEntry, zeroHash } from "./entry.ts";
+import { type EntryFacts, type EntryFault, type Head, maxEntryBytes, readEntry, zeroHash } from "./entry.ts";
+import { scanEntry } from "./entry-scan.ts";
 
 /** Why an entry is bad. Part of the interface: docs/ledger-format.md lists what each means. */
 export type BadReason =
@@ -54,12 +55,14 @@ export interface ChainVerification {
 
 /** What one entry is by itself, without its neighbours. */
 export type CheckedEntry =
-  | { readonly entry: Entry; readonly fault: Fault | null }
+  | { readonly entry: EntryFacts; readonly fault: Fault | null }
   | { readonly entry: null; readonly fault: Fault };
 
 /** Checks all of an entry's stored bytes that can be checked without its neighbours. Never throws. */
 export function checkEntry(bytes: Buffer): CheckedEntry {
   if (bytes.length > maxEntryBytes) return { entry: null, fault: tooLong };
+  const plain = scanEntry(bytes);
+  if (plain !== null) return { entry: plain, fault: null };
   // Decoding would turn every bad byte into the same U+FFFD, and a changed byte would go unseen.
   if (!isUtf8(bytes))
     return { entry: null, fault: { reason: "not-utf8", message: "its bytes are not UTF-8" } };
@@ -156,18 +159,18 @@ export class ChainVerifier {
     };
   }
 
-  #wrongSeq(entry: Entry): Fault | null {
+  #wrongSeq(entry: EntryFacts): Fault | null {
     const expected = this.#last === null ? entry.seq : this.#last.seq + 1;
     if (entry.seq === expected) return null;
     return { reason: "wrong-seq", message: `its seq is ${entry.seq}, here must be ${expected}` };
   }
 
-  #wrongHost(entry: Entry): Fault | null {
+  #wrongHost(entry: EntryFacts): Fault | null {
     if (this.#host === null || entry.host === this.#host) return null;
     return { reason: "wrong-host", message: `it is of host ${entry.host}, the ledger is of ${this.#host}` };
   }
 
-  #wrongPrev(entry: Entry): Fault | null {
+  #wrongPrev(entry: EntryFacts): Fault | null {
     // After entries that were left out, only the tree can tell.
     const expected = this.#last?.hash ?? (entry.seq === 1 ? zeroHash : entry.prev);
     if (entry.prev === expected) return null;
