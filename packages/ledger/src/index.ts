@@ -1,3 +1,6 @@
+export { faultsOfDetails } from "./action-faults.ts";
+export { actions as ledgerActions } from "./actions.ts";
+export { actionsReference } from "./actions-reference.ts";
 export { ledgerErrors } from "./catalogue.ts";
 export {
   type Appended,
