@@ -2,6 +2,7 @@ import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/pro
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { acceptLoss } from "./accept-loss.ts";
+import { faultsOfDetails } from "./action-faults.ts";
 import { connectLedger } from "./client.ts";
 import { type Entry, prepareEntry, readEntry, sealEntry } from "./entry.ts";
 import { type LedgerDb, openLevel, storeKeys } from "./level.ts";
@@ -12,6 +13,7 @@ import { keyPaths } from "./signing-key.ts";
 import { Store } from "./store.ts";
 import { storePaths } from "./store-parts.ts";
 import { draft, errorOf, temporaryDirectory } from "./test-support.ts";
+import { readVerifier } from "./trust-files.ts";
 import { verifyDirectory } from "./verify-directory.ts";
 
 async function serve(
@@ -56,7 +58,7 @@ async function killedLedger(t: Test): Promise<string> {
   await signLedger({ socket: ledgerd.socket });
   await ledgerd.stop();
   const store = await Store.open(join(directory, "store"), "etl-01");
-  const { chain } = { chain: store.state };
+  const chain = store.state;
   const prepared = prepareEntry(draft, "etl-01", "watchd");
   const entries = [];
   let { head } = chain;
@@ -139,6 +141,7 @@ t.test("a damaged ledger is refused; with --accept-loss it goes on, and says wha
     const entries = await entriesOf(ledgerd.socket);
     t.equal(entries.length, left + 1, name);
     const loss = entries.at(-1);
+    t.same(faultsOfDetails("ledger.accept-loss", loss?.details ?? {}), [], name);
     t.match(loss, { action: "ledger.accept-loss", actor: "ledgerd", subject: "ledger" }, name);
     t.same(loss?.details.lost, left === 300 ? null : { from: left + 1, to: 300 }, name);
     t.match(loss?.details, { key: signedLost ? "replaced" : "kept", why: /./ }, name);
@@ -210,3 +213,29 @@ t.test("a good ledger is left as it is, and another fault than damage is not acc
   await ledgerd.stop();
   t.notOk((await readdir(join(directory, "store"))).includes("damaged"));
 });
+
+t.test(
+  "a key that is lost for good is replaced with --accept-loss alone, and the ledger says so",
+  async (t) => {
+    const directory = await killedLedger(t);
+    const store = join(directory, "store");
+    const old = await readVerifier(keyPaths(store).public);
+    await rm(keyPaths(store).private);
+    t.equal((await errorOf(serve(t, directory))).code, "LEDGER_E_KEY");
+    const ledgerd = await serve(t, directory, true);
+    const entries = await entriesOf(ledgerd.socket);
+    t.match(entries.at(-1), {
+      seq: 301,
+      action: "ledger.accept-loss",
+      details: { lost: null, key: "replaced" },
+    });
+    t.same(faultsOfDetails("ledger.accept-loss", entries.at(-1)?.details ?? {}), []);
+    await append(ledgerd.socket, 1);
+    await ledgerd.stop();
+    const trust = { key: await readVerifier(keyPaths(store).public), witness: null };
+    t.not(trust.key.vkey, old.vkey);
+    t.match(await verifyDirectory(store, trust), { ok: true, signed: 301 });
+    t.match(await verifyDirectory(store, { key: old, witness: null }), { ok: true, signed: 200 });
+    await (await serve(t, directory)).stop();
+  },
+);

@@ -1,18 +1,15 @@
 import { constants } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { type JsonValue, messageOf, syncDirectory, systemCode, writeFileAtomic } from "@daruma/base";
-import { emptyHead, prepareEntry } from "./entry.ts";
-import { planGroup } from "./group.ts";
+import { messageOf, syncDirectory, systemCode, writeFileAtomic } from "@daruma/base";
+import { emptyHead } from "./entry.ts";
 import { readHeadFile } from "./head-file.ts";
 import { hasLevel, type LedgerDb, openLevel } from "./level.ts";
+import { appendLoss } from "./loss-entry.ts";
 import { copyRemains, examine, type Remains } from "./salvage.ts";
 import { keyPaths } from "./signing-key.ts";
 import { Store } from "./store.ts";
 import { storePaths } from "./store-parts.ts";
-
-/** The actor of what ledgerd itself has to say. No writer can have this name's socket: ledgerd serves it nowhere. */
-export const ledgerdActor = "ledgerd";
 
 /**
  * Goes on from a damaged ledger without what does not verify. The damaged files are set aside in `damaged/TIME`, with the
@@ -72,7 +69,7 @@ async function prepare(directory: string, host: string, why: string, target: str
     if (!keepsKey) await writeFileAtomic(join(work.root, "new-key"), "", 0o600);
     const last = Math.max(remains.known?.seq ?? 0, headOnFile?.seq ?? 0, remains.signed);
     const isLost = last > remains.good.seq;
-    await appendLoss(store, host, {
+    await appendLoss(store, {
       lost: isLost ? { from: remains.good.seq + 1, to: last } : null,
       lostHead: isLost ? headOf(remains, headOnFile?.hash ?? null, headOnFile?.seq ?? 0) : null,
       signed: remains.signed,
@@ -98,17 +95,6 @@ async function openCopy(directory: string): Promise<LedgerDb | null> {
 /** The hash that stands for all that is lost: each entry's hash covers the one before. */
 function headOf({ known }: Remains, hashOnFile: string | null, seqOnFile: number): string | null {
   return seqOnFile > (known?.seq ?? 0) ? hashOnFile : (known?.hash ?? null);
-}
-
-async function appendLoss(
-  store: Store,
-  host: string,
-  details: Readonly<Record<string, JsonValue>>,
-): Promise<void> {
-  const draft = { action: "ledger.accept-loss", subject: "ledger", details };
-  const prepared = prepareEntry(draft, host, ledgerdActor);
-  const request = { writer: ledgerdActor, prepared, key: null };
-  await store.commit(planGroup(store.state, new Map(), [request], new Date().toISOString()));
 }
 
 /** Each step may have been done before. The old head file stays until the new one replaces it: it says what is missing. */

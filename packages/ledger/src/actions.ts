@@ -270,7 +270,7 @@ export const actions: Readonly<Record<string, Action>> = {
       lostHead: nullable(text("hash of the last of them that is known")),
       signed: number("how many entries the last checkpoint was over"),
       why: text("what did not verify"),
-      setAside: text("where the damaged files are, below the ledger's directory"),
+      setAside: nullable(text("where the damaged files are, below the ledger's directory")),
       key: text("kept or replaced"),
     },
   },

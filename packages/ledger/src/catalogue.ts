@@ -76,7 +76,7 @@ export const ledgerErrors = defineErrors({
   LEDGER_E_KEY: {
     summary: "The key that signs checkpoints cannot be used, or a given public key is none.",
     remedy:
-      "Restore the file named in the message from a backup, for its owner alone (mode 0600); a public key is one line as `agentctl ledger key` prints it.",
+      "Restore the file named in the message from a backup, for its owner alone (mode 0600). If it is lost for good, start ledgerd once with --accept-loss: it makes another one and says so in the ledger; give that to auditors and witnesses. A public key is one line as `agentctl ledger key` prints it.",
     exit: exitCode.error,
   },
   LEDGER_E_WITNESS_FILE: {

@@ -1,7 +1,8 @@
 import { originOf, parseCheckpoint, type SignedCheckpoint } from "./checkpoint.ts";
 import type { Head } from "./entry.ts";
 import type { Gap, ProofLine, Selection } from "./export-format.ts";
-import { coverOf, Frontier, leafHash } from "./merkle.ts";
+import { coverOf, emptyRoot, Frontier, leafHash } from "./merkle.ts";
+import { hashesOf, type Segment } from "./segment.ts";
 import { verifyNote } from "./signed-note.ts";
 import { noTrust, type Trust, type TrustLevel } from "./trust.ts";
 import {
@@ -93,19 +94,32 @@ export class EvidenceVerifier {
     if (bad !== null || checked.entry === null) return bad;
     const { seq, time } = checked.entry;
     if (time < this.#lastTime) this.#clockSteps += 1;
-    this.#lastTime = time;
-    if (this.#gapAfter && this.#edges !== null) this.#interiorGap = true;
-    this.#edges = {
-      first: this.#edges?.first ?? time,
-      last: time,
-      gapBefore: this.#edges?.gapBefore ?? seq > 1,
-    };
-    this.#gapAfter = false;
+    this.#noteEntry(seq, time);
     if (this.#tree === null) return null;
     // Where neither the first entry nor a gap from there on begins, the tree cannot be known.
     if (this.#tree.size !== seq - 1) this.#tree = null;
     this.#tree?.push(leaf());
     return this.#compareSeen();
+  }
+
+  /**
+   * Takes a run of good entries at once. Not if it does not follow, or if something was seen outside in the middle of it:
+   * then it returns false, nothing has happened, and the entries must be pushed one by one.
+   */
+  acceptSegment(segment: Segment): boolean {
+    const { first, last, clockSteps, nodes } = segment;
+    const range = { from: first.seq - 1, to: last.seq };
+    const tree = this.#tree;
+    if (tree?.size !== range.from || this.#seen.some(({ size }) => size > range.from && size < range.to)) return false;
+    if (!this.#chain.acceptSegment(segment)) return false;
+    if (first.time < this.#lastTime) this.#clockSteps += 1;
+    this.#clockSteps += clockSteps;
+    this.#noteEntry(first.seq, first.time);
+    this.#noteEntry(last.seq, last.time);
+    const hashes = hashesOf(nodes);
+    for (const [index, { level }] of coverOf(range).entries()) tree.push(hashes[index] ?? emptyRoot, level);
+    this.#compareSeen();
+    return true;
   }
 
   proof(line: ProofLine): BadEntry | null {
@@ -159,6 +173,17 @@ export class EvidenceVerifier {
       witnesses: this.#witnesses,
       clockSteps: this.#clockSteps,
     };
+  }
+
+  #noteEntry(seq: number, time: string): void {
+    this.#lastTime = time;
+    if (this.#gapAfter && this.#edges !== null) this.#interiorGap = true;
+    this.#edges = {
+      first: this.#edges?.first ?? time,
+      last: time,
+      gapBefore: this.#edges?.gapBefore ?? seq > 1,
+    };
+    this.#gapAfter = false;
   }
 
   #gap({ from, to, nodes }: Gap): BadEntry | null {

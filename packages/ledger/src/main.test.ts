@@ -205,6 +205,7 @@ t.test("arguments are checked", async (t) => {
     good.with(7, ""),
     good.with(7, "watchd,"),
     good.with(7, "../watchd"),
+    good.with(7, "watchd,ledgerd"),
     good.with(7, "Watchd"),
     good.with(7, "watchd,watchd"),
     good.with(7, "x".repeat(29)),

@@ -3,6 +3,7 @@ import { type DarumaError, messageOf } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import { type CheckpointPace, defaultPace } from "./checkpointer.ts";
 import { isLabel } from "./entry.ts";
+import { ledgerdActor } from "./loss-entry.ts";
 import { parseHttpWitness } from "./witness-options.ts";
 import type { WitnessSpec } from "./witnesses.ts";
 
@@ -29,6 +30,7 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
   const odd = writers.find((name) => !namePattern.test(name));
   if (odd !== undefined) throw usage(`--writers: "${odd}" must match ${namePattern.source}`);
   if (new Set(writers).size !== writers.length) throw usage("--writers names one writer twice");
+  if (writers.includes(ledgerdActor)) throw usage(`--writers: ${ledgerdActor} is the name of ledgerd itself`);
   const host = required(values, "host");
   if (!isLabel(host)) throw usage("--host must be 1 to 256 characters without control characters");
   return {

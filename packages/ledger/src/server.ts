@@ -87,7 +87,7 @@ const lastHandOverMs = 3000;
  */
 export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
   const store = await openStore(options);
-  const signer = await logSigner(store).catch(async (error: unknown) => {
+  const signer = await logSigner(store, options.acceptLoss ?? false).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });

@@ -6,6 +6,10 @@ import type { Verification } from "./evidence.ts";
 import { noTrust, type Trust } from "./trust.ts";
 import { verifyDirectory } from "./verify-directory.ts";
 import { verifyLines } from "./verify-lines.ts";
+import { VerifyPool } from "./verify-pool.ts";
+
+/** From this size on it pays to start other threads. */
+const parallelBytes = 8 * 1024 * 1024;
 
 /**
  * Verifies an export (or any JSON lines of stored entries) in bounded memory.
@@ -14,7 +18,15 @@ import { verifyLines } from "./verify-lines.ts";
  */
 export async function verifyExport(file: string, trust: Trust = noTrust): Promise<Verification> {
   try {
-    return await verifyLines(createReadStream(file, { highWaterMark: 256 * 1024 }), trust);
+    const { size } = await stat(file);
+    const chunks = createReadStream(file, { highWaterMark: 1024 * 1024 });
+    if (size < parallelBytes) return await verifyLines(chunks, trust);
+    const pool = new VerifyPool();
+    try {
+      return await verifyLines(chunks, trust, pool);
+    } finally {
+      await pool.close();
+    }
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") throw notFound(file, `there is no file ${file}`);
     if (systemCode(cause) === "EISDIR") throw notFound(file, `${file} is a directory, not an export`);

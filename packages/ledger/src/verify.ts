@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { type EntryFacts, type EntryFault, type Head, maxEntryBytes, readEntry, zeroHash } from "./entry.ts";
 import { scanEntry } from "./entry-scan.ts";
+import type { Segment } from "./segment.ts";
 
 /** Why an entry is bad. Part of the interface: docs/ledger-format.md lists what each means. */
 export type BadReason =
@@ -108,6 +109,20 @@ export class ChainVerifier {
     this.#lastGood = { seq: entry.seq, hash: entry.hash };
     this.#entries += 1;
     return null;
+  }
+
+  /** Takes a run of good entries at once, if it follows what came before; if not, nothing has happened. */
+  acceptSegment({ entries, host, first, last }: Segment): boolean {
+    const isFirst = this.#last === null && first.seq === 1 && first.prev === zeroHash;
+    const follows = this.#last !== null && first.seq === this.#last.seq + 1;
+    const isLinked = isFirst || (follows && (this.#last?.hash ?? first.prev) === first.prev);
+    if (this.#bad !== null || !isLinked || (this.#host !== null && this.#host !== host)) return false;
+    this.#host = host;
+    this.#firstSeq ??= first.seq;
+    this.#last = { seq: last.seq, hash: last.hash };
+    this.#lastGood = { seq: last.seq, hash: last.hash };
+    this.#entries += entries;
+    return true;
   }
 
   /** Entries up to number `to` are left out on purpose; the next one is `to` + 1. */
