@@ -110,7 +110,8 @@ export class EvidenceVerifier {
     const { first, last, clockSteps, nodes } = segment;
     const range = { from: first.seq - 1, to: last.seq };
     const tree = this.#tree;
-    if (tree?.size !== range.from || this.#seen.some(({ size }) => size > range.from && size < range.to)) return false;
+    if (tree?.size !== range.from || this.#seen.some(({ size }) => size > range.from && size < range.to))
+      return false;
     if (!this.#chain.acceptSegment(segment)) return false;
     if (first.time < this.#lastTime) this.#clockSteps += 1;
     this.#clockSteps += clockSteps;

@@ -1,5 +1,5 @@
-import { checkEntry } from "./verify.ts";
 import { Frontier, hashBytes, leafHash, type TreeHash } from "./merkle.ts";
+import { checkEntry } from "./verify.ts";
 
 /**
  * A run of entries, each of them good and each following the one before: what the chain and the tree need to know of it
