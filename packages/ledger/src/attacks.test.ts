@@ -4,7 +4,6 @@ import t, { type Test } from "tap";
 import { parseCheckpoint, signCheckpoint } from "./checkpoint.ts";
 import { connectLedger } from "./client.ts";
 import { type Entry, prepareEntry, readEntry, sealEntry, zeroHash } from "./entry.ts";
-import type { Verification } from "./evidence.ts";
 import { ExportWriter } from "./export.ts";
 import type { Selection } from "./export-format.ts";
 import { Frontier, leafHash } from "./merkle.ts";
@@ -15,6 +14,7 @@ import { keyType, makeSigner, parseVerifier, type Signer } from "./signed-note.t
 import { draft, temporaryDirectory } from "./test-support.ts";
 import { noTrust, type Trust } from "./trust.ts";
 import { readWitnessFile } from "./trust-files.ts";
+import type { Verification } from "./verification.ts";
 import { verifyDirectory } from "./verify-directory.ts";
 import { verifyLines } from "./verify-lines.ts";
 

@@ -4,45 +4,9 @@ import type { Gap, ProofLine, Selection } from "./export-format.ts";
 import { coverOf, emptyRoot, Frontier, leafHash } from "./merkle.ts";
 import { hashesOf, type Segment } from "./segment.ts";
 import { verifyNote } from "./signed-note.ts";
-import { noTrust, type Trust, type TrustLevel } from "./trust.ts";
-import {
-  type BadEntry,
-  type BadReason,
-  type ChainVerification,
-  ChainVerifier,
-  type CheckedEntry,
-  checkEntry,
-} from "./verify.ts";
-
-/** What a witness has been shown to have seen. */
-export interface WitnessedSize {
-  /** The witness's name; of a checkpoint in a witness file, the origin of the log. */
-  readonly name: string;
-  readonly size: number;
-  /** When it says that it saw it, RFC 3339; `null` where it does not say. */
-  readonly time: string | null;
-}
-
-export interface Verification extends ChainVerification {
-  /**
-   * All of the ledger; a range of it from which nothing was left out; or a selection, which proves what it holds and not
-   * that nothing else would have belonged in it.
-   */
-  readonly extent: "complete" | "range" | "selection";
-  /** What the export says it was asked for. */
-  readonly selection: Selection | null;
-  readonly trustLevel: TrustLevel;
-  /** Entries of the ledger that this is all or a part of, as far as it says. */
-  readonly treeSize: number;
-  /** How many of them the log's key has signed, and how many a witness has seen. */
-  readonly signed: number;
-  readonly witnessed: number;
-  /** The rest: what nobody outside the host would miss. */
-  readonly unwitnessed: number;
-  readonly witnesses: readonly WitnessedSize[];
-  /** Entries that bear an earlier time than the one before: the host's clock was turned back. No fault of the ledger. */
-  readonly clockSteps: number;
-}
+import { noTrust, type Trust } from "./trust.ts";
+import type { Verification, WitnessedSize } from "./verification.ts";
+import { type BadEntry, type BadReason, ChainVerifier, type CheckedEntry, checkEntry } from "./verify.ts";
 
 /**
  * Verifies entries, what was left out between them, and the checkpoints over them, in the order of the tree and in bounded
@@ -129,9 +93,7 @@ export class EvidenceVerifier {
       case "bad":
         return this.#chain.fail("bad-proof", line.message);
       case "selection":
-        this.#selection = line.selection;
-        this.#chain.countLine();
-        return null;
+        return this.#take(line.selection);
       case "gap":
         return this.#gap(line.gap);
       case "checkpoint":
@@ -174,6 +136,14 @@ export class EvidenceVerifier {
       witnesses: this.#witnesses,
       clockSteps: this.#clockSteps,
     };
+  }
+
+  #take(selection: Selection): BadEntry | null {
+    const isFirst = this.#selection === null && this.#edges === null && this.#tree?.size === 0;
+    if (!isFirst) return this.#chain.fail("bad-proof", "what was asked for stands in the first line only");
+    this.#selection = selection;
+    this.#chain.countLine();
+    return null;
   }
 
   #noteEntry(seq: number, time: string): void {
@@ -256,7 +226,9 @@ export class EvidenceVerifier {
 
   #isOfThisLog({ origin }: SignedCheckpoint): boolean {
     const { host } = this.#chain;
-    return host === null || origin === originOf(host);
+    // A selection may hold no entry that says whose ledger it is.
+    const expected = host === null ? this.#trust.key?.name : originOf(host);
+    return expected === undefined || origin === expected;
   }
 
   #witness(name: string, size: number, time: string | null): void {

@@ -1,14 +1,16 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
 import { signCheckpoint } from "./checkpoint.ts";
 import { type Entry, prepareEntry, readEntry, sealEntry, zeroHash } from "./entry.ts";
-import type { Verification } from "./evidence.ts";
 import { ExportWriter } from "./export.ts";
 import type { Selection } from "./export-format.ts";
 import { Frontier, leafHash } from "./merkle.ts";
 import type { StoredEntry } from "./reader.ts";
-import { keyType, makeSigner, parseNote, printNote, signText } from "./signed-note.ts";
+import { keyType, makeSigner, parseNote, parseVerifier, printNote, signText } from "./signed-note.ts";
 import { noTrust, type Trust } from "./trust.ts";
+import type { Verification } from "./verification.ts";
 import { verifyLines } from "./verify-lines.ts";
 
 const signer = makeSigner("daruma/etl-01", keyType.note, Buffer.alloc(32, 1));
@@ -235,6 +237,8 @@ t.test("a bad signature, another key, another host and a checkpoint out of place
     [withCheckpoint(withSignature), "wrong-signature", 1],
     [text.split("\n").slice(0, -2).join("\n").concat("\n"), "truncated", 6],
     [withCheckpoint("nonsense"), "bad-proof", 11],
+    [`{"selection":{}}\n{"selection":{}}\n${text}`, "bad-proof", 1],
+    [text.replace("\n", '\n{"selection":{}}\n'), "bad-proof", 2],
     [`{"checkpoint":5}\n${text}`, "bad-proof", 1],
     [`{"gap":{"from":1,"to":4,"nodes":[]}}\n${text}`, "bad-proof", 1],
   ];
@@ -271,4 +275,21 @@ t.test("a witness's cosignature counts for those who have its key", async (t) =>
     ok: false,
     firstBad: { reason: "unwitnessed" },
   });
+});
+
+t.test("the example in docs/ledger-format.md is a signed export", async (t) => {
+  const page = await readFile(join(import.meta.dirname, "../../../docs/ledger-format.md"), "utf8");
+  const lines = page.split("\n");
+  const text = lines.filter((line) => /^\{"(action|checkpoint)":"(?!\u2026)/.test(line)).join("\n");
+  const key = lines.map(parseVerifier).find((verifier) => verifier !== null) ?? null;
+  t.match(await verify(`${text}\n`, { key, witness: null }), {
+    ok: true,
+    entries: 2,
+    signed: 2,
+    extent: "complete",
+  });
+  const [first = "", second = "", checkpoint = ""] = text.split("\n");
+  for (const line of [first, second])
+    t.ok(page.includes(leafHash(line).toString("hex")), "its leaf is given");
+  t.ok(page.includes(JSON.parse(checkpoint).checkpoint), "the note is the one shown");
 });

@@ -11,7 +11,6 @@ export {
   ledgerStatus,
 } from "./client.ts";
 export { type Entry, type EntryDraft, type Head, type JsonObject, maxEntryBytes } from "./entry.ts";
-export type { Verification, WitnessedSize } from "./evidence.ts";
 export { type ExportOptions, ExportWriter } from "./export.ts";
 export { type Selection, selectionFields } from "./export-format.ts";
 export type { OutboxKey } from "./group.ts";
@@ -29,6 +28,7 @@ export { operatorWriter } from "./request.ts";
 export { type Ledgerd, type LedgerdOptions, type LedgerStatus, startLedgerd } from "./server.ts";
 export { noTrust, type Trust, type TrustLevel, type WitnessRecord } from "./trust.ts";
 export { readVerifier, readWitnessFile } from "./trust-files.ts";
+export type { Verification, WitnessedSize } from "./verification.ts";
 export {
   type BadEntry,
   type BadReason,

@@ -6,7 +6,7 @@ import { DarumaError, isDarumaError, messageOf, systemCode } from "@daruma/base"
 import { ledgerErrors } from "./catalogue.ts";
 import { hashOf, parseHead, verifyStored } from "./check.ts";
 import { emptyHead, type Head } from "./entry.ts";
-import { EvidenceVerifier, type Verification } from "./evidence.ts";
+import { EvidenceVerifier } from "./evidence.ts";
 import { readHeadFile } from "./head-file.ts";
 import { hasLevel, type LedgerDb, openError, openLevel, storeKeys } from "./level.ts";
 import { isLocked } from "./lock.ts";
@@ -14,6 +14,7 @@ import { leafHash } from "./merkle.ts";
 import { storePaths } from "./store-parts.ts";
 import { TreeCheck } from "./tree-check.ts";
 import { noTrust, type Trust } from "./trust.ts";
+import type { Verification } from "./verification.ts";
 import type { BadEntry } from "./verify.ts";
 
 /**

@@ -1,9 +1,10 @@
 import { maxEntryBytes } from "./entry.ts";
-import { EvidenceVerifier, type Verification } from "./evidence.ts";
+import { EvidenceVerifier } from "./evidence.ts";
 import { parseProofLine } from "./export-format.ts";
 import { LineSplitter } from "./lines.ts";
 import type { Segment } from "./segment.ts";
 import { noTrust, type Trust } from "./trust.ts";
+import type { Verification } from "./verification.ts";
 import { tooLong } from "./verify.ts";
 
 /** Looks at many lines at once, elsewhere. */

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
 import { maxEntryBytes, prepareEntry, type SealedEntry, sealEntry, zeroHash } from "./entry.ts";
-import type { Verification } from "./evidence.ts";
 import { chainOf, draft } from "./test-support.ts";
+import type { Verification } from "./verification.ts";
 import { ChainVerifier } from "./verify.ts";
 import { verifyLines } from "./verify-lines.ts";
 
