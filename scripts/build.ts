@@ -16,6 +16,8 @@ const programs = {
   agentctl: "packages/agentctl/src/main.ts",
   watchd: "packages/watchd/src/main.ts",
   ledgerd: "packages/ledger/src/main.ts",
+  // A thread of agentctl, which needs a file of its own.
+  "verify-worker": "packages/ledger/src/verify-worker.ts",
 };
 
 /** classic-level looks for its library in its own package, which a bundle does not have. */

@@ -1,13 +1,14 @@
 /**
  * Writes the generated documents: docs/reference/errors.md from the error catalogues of all packages, docs/reference/cli.md
- * from the command table. With --check nothing is written; stale files are named, and the exit code is 1.
+ * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary. With --check nothing is written;
+ * stale files are named, and the exit code is 1.
  */
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { baseErrors, type Catalogue, systemCode, writeFileAtomic } from "@daruma/base";
 import { configErrors } from "@daruma/config";
-import { ledgerErrors } from "@daruma/ledger";
+import { actionsReference, ledgerErrors } from "@daruma/ledger";
 import { watchdErrors } from "@daruma/watchd";
 import { agentctlErrors, cliReference, commandTable, compileErrors } from "agentctl";
 
@@ -25,6 +26,7 @@ const catalogues: readonly { readonly title: string; readonly catalogue: Catalog
 const documents: Readonly<Record<string, string>> = {
   "docs/reference/errors.md": errorsReference(),
   "docs/reference/cli.md": cliReference(commandTable),
+  "docs/reference/ledger-actions.md": actionsReference(),
 };
 
 if (process.argv.includes("--check")) await check();

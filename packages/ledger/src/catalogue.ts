@@ -4,7 +4,7 @@ export const ledgerErrors = defineErrors({
   LEDGER_E_USAGE: {
     summary: "ledgerd was started with wrong arguments.",
     remedy:
-      "Start it as `ledgerd --store DIR --sockets DIR --host NAME --writers NAME,NAME [--exit-with-parent]`.",
+      "Start it as `ledgerd --store DIR --sockets DIR --host NAME --writers NAME,NAME [--checkpoint-entries N] [--checkpoint-seconds N] [--witness URL#VKEY] [--witness-file FILE] [--witness-command PROGRAM] [--accept-loss] [--exit-with-parent]`.",
     exit: exitCode.usage,
   },
   LEDGER_E_LOCKED: {
@@ -27,7 +27,7 @@ export const ledgerErrors = defineErrors({
   LEDGER_E_DAMAGED: {
     summary: "The stored ledger does not agree with itself: damage or tampering. Nothing was changed or cut.",
     remedy:
-      "Keep a copy of the directory as evidence and run `agentctl ledger verify` on it; restore it from a backup or start a new ledger in another directory.",
+      "Keep a copy of the directory as evidence and run `agentctl ledger verify` on it; restore it from a backup. To go on without what does not verify, start ledgerd once with --accept-loss: the damaged files are set aside, and the ledger says what was lost.",
     exit: exitCode.verification,
   },
   LEDGER_E_WRITE_FAILED: {
@@ -72,6 +72,38 @@ export const ledgerErrors = defineErrors({
       "The connection to ledgerd ended before the answer or the end of the data. The outcome of a pending append is unknown.",
     remedy: "Connect again and repeat; an append with a key is never written twice.",
     exit: exitCode.unreachable,
+  },
+  LEDGER_E_KEY: {
+    summary: "The key that signs checkpoints cannot be used, or a given public key is none.",
+    remedy:
+      "Restore the file named in the message from a backup, for its owner alone (mode 0600). If it is lost for good, start ledgerd once with --accept-loss: it makes another one and says so in the ledger; give that to auditors and witnesses. A public key is one line as `agentctl ledger key` prints it.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_WITNESS_FILE: {
+    summary: "The file given as --witness cannot be read, or holds nothing that a witness knows.",
+    remedy:
+      "Give the public key of a witness (`ledgerd witness` prints it), the file of a file witness, a checkpoint that a witness serves, or an earlier export.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_WITNESS_RECORD: {
+    summary:
+      "What a witness has recorded of a log cannot be read: damage, or another key than it was made with.",
+    remedy:
+      "Restore the file named in the message from a backup. To begin anew would let the log rewrite all that this witness has seen.",
+    exit: exitCode.verification,
+  },
+  LEDGER_E_WITNESS_UNREACHABLE: {
+    summary: "A checkpoint could not be handed to a witness. The ledger goes on, and so do the attempts.",
+    remedy:
+      "Look at the witness named in the message: until it is back, nobody outside the host sees new entries.",
+    exit: exitCode.unreachable,
+  },
+  LEDGER_E_WITNESS_REFUSED: {
+    summary:
+      "A witness does not take the ledger's checkpoint: it has seen another ledger than this one, or does not know its key.",
+    remedy:
+      "If it has seen more entries or others, this ledger was cut, rewritten or restored from an old image: keep a copy of its directory and compare exports. Otherwise give the witness the ledger's public key.",
+    exit: exitCode.verification,
   },
   LEDGER_E_NOT_FOUND: {
     summary: "There is no ledger and no export at the path.",

@@ -1,34 +1,66 @@
 import { canonicalize, type DarumaError } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
+import type { SignedCheckpoint } from "./checkpoint.ts";
+import { checkCheckpoint, readWitnessed } from "./checkpoint-store.ts";
 import { emptyHead, type Head, isPlainObject, readEntry } from "./entry.ts";
 import type { ChainState, OutboxKey } from "./group.ts";
 import { type LedgerDb, storeFormat, storeKeys } from "./level.ts";
-import { type BadEntry, ChainVerifier } from "./verify.ts";
+import { leafHash } from "./merkle.ts";
+import { emptyTree, type TreeState } from "./tree.ts";
+import { entriesChecked, TreeCheck } from "./tree-check.ts";
+import { type BadEntry, type BadReason, ChainVerifier } from "./verify.ts";
 
-/** How many entries at the end are verified before ledgerd serves. All of them: `agentctl ledger verify`. */
-const entriesChecked = 1000;
+/** What a store holds, as far as what is appended next builds on it. */
+export interface StoreState {
+  readonly chain: ChainState;
+  readonly tree: TreeState;
+  /** The newest one. */
+  readonly checkpoint: SignedCheckpoint | null;
+  /** How many entries the checkpoint covers that each witness has taken last. */
+  readonly witnessed: ReadonlyMap<string, number>;
+}
 
 /**
  * Reads the state of an opened store and checks that its parts agree: the format, the host, the head, the head file,
- * and the last 1,000 entries. A store that was never used is given its first state.
+ * the last 1,000 entries and their part of the tree, and the last checkpoint. A store that was never used is given its first state; entries of
+ * which the tree knows nothing yet, because an older release has written them, are verified and added to it.
  *
  * @throws LEDGER_E_DAMAGED, LEDGER_E_FORMAT, LEDGER_E_OTHER_HOST
  */
-export async function checkStore(db: LedgerDb, headOnFile: Head | null, host: string): Promise<ChainState> {
+export async function checkStore(db: LedgerDb, headOnFile: Head | null, host: string): Promise<StoreState> {
   const [meta, head] = await db.getMany([storeKeys.meta, storeKeys.head]);
-  if (meta === undefined && head === undefined) return await startStore(db, headOnFile, host);
+  if (meta === undefined && head === undefined) {
+    return {
+      chain: await startStore(db, headOnFile, host),
+      tree: emptyTree,
+      checkpoint: null,
+      witnessed: new Map(),
+    };
+  }
   checkMeta(db, meta, host);
-  const state: ChainState = { head: parseHead(db, head), writers: await readWriters(db) };
-  if (headOnFile === null && state.head.seq > 0) throw damaged(db, "its head file is missing");
-  await checkTail(db, state.head, headOnFile ?? emptyHead, host);
-  return state;
+  const chain: ChainState = { head: parseHead(db, head), writers: await readWriters(db) };
+  if (headOnFile === null && chain.head.seq > 0) throw damaged(db, "its head file is missing");
+  const tree = await checkTail(db, chain.head, headOnFile ?? emptyHead, host);
+  const checkpoint = await checkCheckpoint(db, tree, host);
+  return { chain, tree, checkpoint, witnessed: await readWitnessed(db) };
 }
 
-/** Feeds `verifier` with all stored entries from number `from` on, until the first bad or missing one. */
+/** What entries are fed to. */
+export interface EntryVerifier {
+  push(bytes: Buffer): BadEntry | null;
+  fail(reason: BadReason, message: string, claimedSeq: number): BadEntry;
+  readonly last: Head | null;
+}
+
+/**
+ * Feeds `verifier` with all stored entries from number `from` on, until the first bad or missing one. `onGood` is given
+ * the bytes of each good one, and waited for.
+ */
 export async function verifyStored(
   db: LedgerDb,
   from: number,
-  verifier: ChainVerifier,
+  verifier: EntryVerifier,
+  onGood: (bytes: Buffer) => Promise<void> | undefined,
 ): Promise<BadEntry | null> {
   const range = { gte: storeKeys.entry(from), lt: storeKeys.entries.lt, valueEncoding: "buffer" } as const;
   let seq = from;
@@ -41,6 +73,7 @@ export async function verifyStored(
     if (bad !== null) return bad;
     if (verifier.last?.seq !== seq)
       return verifier.fail("wrong-seq", `another entry is stored as ${seq}`, seq);
+    await onGood(value);
     seq += 1;
   }
   return null;
@@ -74,10 +107,13 @@ function checkMeta(db: LedgerDb, text: string | undefined, host: string): void {
   throw ledgerErrors.make("LEDGER_E_OTHER_HOST", message, { where: db.location });
 }
 
-async function checkTail(db: LedgerDb, head: Head, headOnFile: Head, host: string): Promise<void> {
-  const from = Math.max(1, head.seq - entriesChecked + 1);
+async function checkTail(db: LedgerDb, head: Head, headOnFile: Head, host: string): Promise<TreeState> {
+  const treeCheck = await TreeCheck.begin(db, head.seq);
+  const from = Math.max(1, Math.min(head.seq - entriesChecked, treeCheck.size) + 1);
   const verifier = new ChainVerifier(host);
-  const bad = await verifyStored(db, from, verifier);
+  const bad = await verifyStored(db, from, verifier, (bytes) =>
+    verifier.last?.seq === treeCheck.size + 1 ? treeCheck.add(leafHash(bytes)) : undefined,
+  );
   if (bad !== null) throw damaged(db, `entry ${bad.seq ?? from} is bad: ${bad.message}`);
   const last = verifier.last ?? emptyHead;
   if (last.seq !== head.seq || last.hash !== head.hash) {
@@ -89,6 +125,7 @@ async function checkTail(db: LedgerDb, head: Head, headOnFile: Head, host: strin
   if (headOnFile.seq > 0 && (await hashOf(db, headOnFile.seq)) !== headOnFile.hash) {
     throw damaged(db, `entry ${headOnFile.seq} is not the one that its head file knows`);
   }
+  return await treeCheck.end();
 }
 
 /** The hash that the stored entry `seq` bears; undefined if there is none to be read. */

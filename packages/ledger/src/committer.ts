@@ -43,6 +43,7 @@ export class Committer {
   #inTrouble = false;
   #roomWaiters: (() => void)[] = [];
   #commitWaiters = new Set<() => void>();
+  #tasks: (() => Promise<void>)[] = [];
 
   constructor(store: Store, options: CommitterOptions) {
     this.#store = store;
@@ -80,6 +81,26 @@ export class Committer {
     return () => this.#commitWaiters.delete(callback);
   }
 
+  /**
+   * Runs `task` while no group is being written: the store takes one write at a time. Also after `stop`.
+   *
+   * @throws what `task` throws; LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED
+   */
+  async between<T>(task: () => Promise<T>): Promise<T> {
+    return await new Promise((resolve, reject) => {
+      this.#tasks.push(async () => {
+        try {
+          if (!this.#store.writable) await this.#store.ready();
+          resolve(await task());
+        } catch (error) {
+          if (isDarumaError(error)) this.#trouble(error);
+          reject(error);
+        }
+      });
+      this.#running ??= this.#run();
+    });
+  }
+
   /** Finishes the group that is being written and refuses the rest. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -91,7 +112,9 @@ export class Committer {
     try {
       // Everything that has arrived in this turn of the event loop belongs to the first group.
       await new Promise(setImmediate);
-      while (this.#queue.length > 0) {
+      while (this.#queue.length > 0 || this.#tasks.length > 0) {
+        for (const task of this.#tasks.splice(0)) await task();
+        if (this.#queue.length === 0) continue;
         const group = this.#take(maxGroupRequests);
         const outcomes = await this.#write(group);
         group.forEach((submission, index) => {
@@ -135,8 +158,9 @@ export class Committer {
       );
     }
     this.#trouble(null);
-    for (const callback of this.#commitWaiters) callback();
+    const waiters = [...this.#commitWaiters];
     this.#commitWaiters.clear();
+    for (const callback of waiters) callback();
     return plan.outcomes;
   }
 

@@ -12,6 +12,7 @@ import {
   startProgram,
   temporaryDirectory,
 } from "./test-support.ts";
+import { readVerifier, readWitnessFile } from "./trust-files.ts";
 import { verifyDirectory } from "./verify-directory.ts";
 
 const seed = Number(process.env.SEED ?? 20261123);
@@ -67,10 +68,12 @@ t.test(
   async (t) => {
     const directory = await temporaryDirectory(t);
     const random = seededRandom(seed);
+    const seen = join(directory, "seen");
+    const flags = ["--checkpoint-entries", "50", "--witness-file", seen];
     const outboxes = [new Outbox("e1"), new Outbox("o1")] as const;
     const files = ["watchd.sock", "operator.sock"] as const;
     for (let kill = 1; kill <= kills; kill++) {
-      const program = await startProgram(t, directory);
+      const program = await startProgram(t, directory, flags);
       const connections = await Promise.all(
         files.map((file) => connectLedger({ socket: join(directory, file) })),
       );
@@ -91,8 +94,13 @@ t.test(
       await program.exited;
       await Promise.all(drains);
     }
-    const verdict = await verifyDirectory(join(directory, "store"));
-    t.match(verdict, { ok: true, complete: true, firstBad: null });
+    const trust = {
+      key: await readVerifier(join(directory, "store/public-key")),
+      witness: await readWitnessFile(seen),
+    };
+    const verdict = await verifyDirectory(join(directory, "store"), trust);
+    t.match(verdict, { ok: true, complete: true, firstBad: null, trustLevel: "witnessed" });
+    t.ok(trust.witness.seen.length > kills, "checkpoints were signed, stored and handed over all along");
     const program = await startProgram(t, directory);
     const entries = await entriesOf(program);
     t.equal(entries.length, verdict.entries);

@@ -19,6 +19,9 @@ export interface Entry extends EntryDraft {
   readonly hash: string;
 }
 
+/** What a chain needs to know of an entry. */
+export type EntryFacts = Pick<Entry, "seq" | "time" | "host" | "prev" | "hash">;
+
 /** The part of an entry that its author chooses. */
 export interface EntryDraft {
   readonly action: string;
@@ -199,7 +202,7 @@ function isHash(value: unknown): boolean {
 const timePattern =
   /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
 
-function isTime(value: unknown): boolean {
+export function isTime(value: unknown): boolean {
   const parts = typeof value === "string" ? timePattern.exec(value) : null;
   if (parts === null) return false;
   const day = Number(parts[3]);

@@ -1,3 +1,6 @@
+export { faultsOfDetails } from "./action-faults.ts";
+export { actions as ledgerActions } from "./actions.ts";
+export { actionsReference } from "./actions-reference.ts";
 export { ledgerErrors } from "./catalogue.ts";
 export {
   type Appended,
@@ -8,15 +11,31 @@ export {
   ledgerStatus,
 } from "./client.ts";
 export { type Entry, type EntryDraft, type Head, type JsonObject, maxEntryBytes } from "./entry.ts";
+export { type ExportOptions, ExportWriter } from "./export.ts";
+export { type Selection, selectionFields } from "./export-format.ts";
 export type { OutboxKey } from "./group.ts";
+export {
+  consistencyProof,
+  inclusionProof,
+  ledgerCheckpoint,
+  ledgerKey,
+  ledgerWitnesses,
+  signLedger,
+} from "./proof-client.ts";
+export type { CheckpointDocument, KeyDocument, ProofDocument, WitnessesDocument } from "./proof-routes.ts";
 export { type ReadOptions, readEntries, type StoredEntry } from "./reader.ts";
 export { operatorWriter } from "./request.ts";
 export { type Ledgerd, type LedgerdOptions, type LedgerStatus, startLedgerd } from "./server.ts";
+export { noTrust, type Trust, type TrustLevel, type WitnessRecord } from "./trust.ts";
+export { readVerifier, readWitnessFile } from "./trust-files.ts";
+export type { Verification, WitnessedSize } from "./verification.ts";
 export {
   type BadEntry,
   type BadReason,
+  type ChainVerification,
   ChainVerifier,
-  type Verification,
 } from "./verify.ts";
 export { verifyDirectory } from "./verify-directory.ts";
 export { verifyExport, verifyPath } from "./verify-export.ts";
+export { startWitness, type Witness, type WitnessOptions } from "./witness-server.ts";
+export type { WitnessSpec, WitnessState } from "./witnesses.ts";

@@ -9,15 +9,27 @@ export type LedgerDb = Level<string, string>;
 /** Version of the layout below. A release refuses any other. */
 export const storeFormat = 1;
 
-/** Keys in LevelDB. Entries sort by seq: 14 hex digits hold 2^53 - 1. */
+const hexOf = (number: number) => number.toString(16).padStart(14, "0");
+
+/** Keys in LevelDB. Numbers sort as text: 14 hex digits hold 2^53 - 1. */
 export const storeKeys = {
   meta: "meta",
   head: "head",
   writer: (name: string) => `writer!${name}`,
-  entry: (seq: number) => `entry!${seq.toString(16).padStart(14, "0")}`,
-  /** Bounds of all entries and of all writers, both exclusive. */
+  entry: (seq: number) => `entry!${hexOf(seq)}`,
+  /** The hashes of 256 leaves of the tree. */
+  tile: (index: number) => `tile!${hexOf(index)}`,
+  /** The root of a perfect subtree of 2^`level` leaves, for levels 8, 16, … */
+  node: (level: number, index: number) => `node!${String(level).padStart(2, "0")}!${hexOf(index)}`,
+  /** The size of the checkpoint that a witness has taken last. */
+  witness: (name: string) => `witness!${name}`,
+  checkpoint: (size: number) => `checkpoint!${hexOf(size)}`,
+  /** Bounds of all keys of a kind, both exclusive. */
   entries: { gt: "entry!", lt: 'entry"' },
   writers: { gt: "writer!", lt: 'writer"' },
+  tiles: { gt: "tile!", lt: 'tile"' },
+  witnesses: { gt: "witness!", lt: 'witness"' },
+  checkpoints: { gt: "checkpoint!", lt: 'checkpoint"' },
 } as const;
 
 /**

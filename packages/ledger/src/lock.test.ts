@@ -2,7 +2,8 @@ import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
 import { isLocked, lockedInodes } from "./lock.ts";
-import { Store, storePaths } from "./store.ts";
+import { Store } from "./store.ts";
+import { storePaths } from "./store-parts.ts";
 import { temporaryDirectory } from "./test-support.ts";
 
 t.test("the inodes in /proc/locks are read, with their devices as stat gives them", async (t) => {

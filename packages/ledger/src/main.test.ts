@@ -187,8 +187,13 @@ t.test("arguments are checked", async (t) => {
     sockets: "d",
     host: "h",
     writers: ["watchd", "operator"],
+    acceptLoss: false,
+    pace: { everyEntries: 5000, everyMs: 60_000 },
+    witnesses: [],
     exitWithParent: true,
   });
+  const paced = parseOptions([...good, "--checkpoint-entries", "10", "--checkpoint-seconds", "2"]);
+  t.same(paced.pace, { everyEntries: 10, everyMs: 2000 });
   const without = (name: string) => good.toSpliced(good.indexOf(name), 2);
   const wrong: readonly (readonly string[])[] = [
     ...["--store", "--sockets", "--host", "--writers"].map(without),
@@ -200,9 +205,12 @@ t.test("arguments are checked", async (t) => {
     good.with(7, ""),
     good.with(7, "watchd,"),
     good.with(7, "../watchd"),
+    good.with(7, "watchd,ledgerd"),
     good.with(7, "Watchd"),
     good.with(7, "watchd,watchd"),
     good.with(7, "x".repeat(29)),
+    [...good, "--checkpoint-entries", "0"],
+    [...good, "--checkpoint-seconds", "1.5"],
   ];
   for (const args of wrong) t.throws(() => parseOptions(args), { code: "LEDGER_E_USAGE" }, args.join(" "));
 });

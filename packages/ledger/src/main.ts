@@ -1,6 +1,7 @@
 import { exitCode, isDarumaError } from "@daruma/base";
 import { parseOptions } from "./options.ts";
 import { type Ledgerd, startLedgerd } from "./server.ts";
+import { witnessMain } from "./witness-main.ts";
 
 /** ledgerd: the only writer of the ledger. Says `{"ready":true,…}` on stdout once it serves. */
 async function main(): Promise<void> {
@@ -21,6 +22,10 @@ async function main(): Promise<void> {
       else report(error);
     },
     onProblem: report,
+    onWitness: (error, name) => {
+      if (error === null) console.error(`ledgerd: the witness ${name} takes checkpoints again`);
+      else report(error);
+    },
     onFatal: (error) => {
       report(error);
       process.exitCode = exitOf(error);
@@ -28,8 +33,8 @@ async function main(): Promise<void> {
     },
   });
   if (stopping) return stop();
-  const { head, sockets } = ledgerd;
-  const ready = { ready: true, schemaVersion: 1, pid: process.pid, host: options.host, head, sockets };
+  const { head, key, sockets } = ledgerd;
+  const ready = { ready: true, schemaVersion: 1, pid: process.pid, host: options.host, head, key, sockets };
   // A parent that no longer listens is no reason to stop serving.
   process.stdout.on("error", () => undefined);
   process.stdout.write(`${JSON.stringify(ready)}\n`);
@@ -51,4 +56,6 @@ function exitWith(error: unknown): never {
   process.exit(exitOf(error));
 }
 
-main().catch(exitWith);
+const [subcommand, ...rest] = process.argv.slice(2);
+if (subcommand === "witness") witnessMain(rest, report).catch(exitWith);
+else main().catch(exitWith);

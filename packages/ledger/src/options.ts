@@ -1,13 +1,22 @@
 import { parseArgs } from "node:util";
 import { type DarumaError, messageOf } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
+import { type CheckpointPace, defaultPace } from "./checkpointer.ts";
 import { isLabel } from "./entry.ts";
+import { ledgerdActor } from "./loss-entry.ts";
+import { parseHttpWitness } from "./witness-options.ts";
+import type { WitnessSpec } from "./witnesses.ts";
 
 export interface ProgramOptions {
   readonly store: string;
   readonly sockets: string;
   readonly host: string;
   readonly writers: readonly string[];
+  /** Go on from a damaged ledger without what does not verify. */
+  readonly acceptLoss: boolean;
+  /** When checkpoints are signed. */
+  readonly pace: CheckpointPace;
+  readonly witnesses: readonly WitnessSpec[];
   /** Stop when stdin ends, as it does when the process at its other end dies. */
   readonly exitWithParent: boolean;
 }
@@ -21,6 +30,7 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
   const odd = writers.find((name) => !namePattern.test(name));
   if (odd !== undefined) throw usage(`--writers: "${odd}" must match ${namePattern.source}`);
   if (new Set(writers).size !== writers.length) throw usage("--writers names one writer twice");
+  if (writers.includes(ledgerdActor)) throw usage(`--writers: ${ledgerdActor} is the name of ledgerd itself`);
   const host = required(values, "host");
   if (!isLabel(host)) throw usage("--host must be 1 to 256 characters without control characters");
   return {
@@ -28,14 +38,25 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
     sockets: required(values, "sockets"),
     host,
     writers,
+    acceptLoss: values["accept-loss"] === true,
+    pace: {
+      everyEntries: integer(values, "checkpoint-entries", defaultPace.everyEntries),
+      everyMs: 1000 * integer(values, "checkpoint-seconds", defaultPace.everyMs / 1000),
+    },
+    witnesses: [
+      ...list(values, "witness").map(parseHttpWitness),
+      ...list(values, "witness-file").map((path): WitnessSpec => ({ kind: "file", path })),
+      ...list(values, "witness-command").map((program): WitnessSpec => ({ kind: "command", program })),
+    ],
     exitWithParent: values["exit-with-parent"] === true,
   };
 }
 
-type Values = Readonly<Record<string, string | boolean | undefined>>;
+type Values = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 function parse(argv: readonly string[]): Values {
   const text = { type: "string" } as const;
+  const texts = { type: "string", multiple: true } as const;
   try {
     return parseArgs({
       args: [...argv],
@@ -46,6 +67,12 @@ function parse(argv: readonly string[]): Values {
         sockets: text,
         host: text,
         writers: text,
+        "checkpoint-entries": text,
+        "checkpoint-seconds": text,
+        witness: texts,
+        "witness-file": texts,
+        "witness-command": texts,
+        "accept-loss": { type: "boolean" },
         "exit-with-parent": { type: "boolean" },
       },
     }).values;
@@ -58,6 +85,20 @@ function required(values: Values, name: string): string {
   const value = values[name];
   if (typeof value === "string" && value !== "") return value;
   throw usage(`--${name} is missing`);
+}
+
+function list(values: Values, name: string): readonly string[] {
+  const value = values[name];
+  if (!Array.isArray(value)) return [];
+  if (value.includes("")) throw usage(`--${name} is empty`);
+  return value;
+}
+
+function integer(values: Values, name: string, otherwise: number): number {
+  const value = values[name];
+  if (value === undefined) return otherwise;
+  if (typeof value === "string" && /^[1-9]\d{0,6}$/.test(value)) return Number(value);
+  throw usage(`--${name} must be an integer from 1 to 9999999`);
 }
 
 function usage(message: string): DarumaError {

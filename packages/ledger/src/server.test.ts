@@ -112,6 +112,8 @@ t.test("the status tells the head, and nothing else is served", async (t) => {
       pid: process.pid,
       entries: 1,
       head,
+      signed: 0,
+      witnessed: 0,
       writable: true,
     });
   }

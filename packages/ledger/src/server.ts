@@ -1,13 +1,27 @@
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { type DarumaError, type Request, serveUnix, streamed, type UnixServer } from "@daruma/base";
+import {
+  type DarumaError,
+  isDarumaError,
+  type Request,
+  serveUnix,
+  streamed,
+  type UnixServer,
+} from "@daruma/base";
+import { acceptLoss } from "./accept-loss.ts";
 import { AppendSession } from "./append-session.ts";
-import { ledgerErrors } from "./catalogue.ts";
+import { Checkpointer, type CheckpointPace, defaultPace } from "./checkpointer.ts";
 import { Committer } from "./committer.ts";
 import type { Head } from "./entry.ts";
 import { type EntryQuery, streamEntries } from "./entry-stream.ts";
+import type { Backoff } from "./hand-over.ts";
+import { logSigner } from "./log-key.ts";
+import { proofRoutes } from "./proof-routes.ts";
+import { badQuery, integerOf, knowOnly } from "./query.ts";
 import { appendProtocol } from "./request.ts";
+import type { Signer } from "./signed-note.ts";
 import { Store } from "./store.ts";
+import { Witnesses, type WitnessSpec } from "./witnesses.ts";
 
 export interface LedgerdOptions {
   /** Directory of the ledger; made if it is missing. */
@@ -17,10 +31,19 @@ export interface LedgerdOptions {
   readonly host: string;
   /** Each gets the socket WRITER.sock, and is the actor of what comes through it. */
   readonly writers: readonly string[];
+  /** Go on from a damaged ledger without what does not verify, and say so in it. */
+  readonly acceptLoss?: boolean;
+  /** When checkpoints are signed. */
+  readonly pace?: CheckpointPace;
+  readonly witnesses?: readonly WitnessSpec[];
+  /** Between attempts to hand a checkpoint to a witness. */
+  readonly backoff?: Backoff;
   /** Told once when writing begins to fail, and with `null` once when it works again. */
   readonly onTrouble: (error: DarumaError | null) => void;
   /** Something failed that only this client will notice. */
   readonly onProblem: (error: unknown) => void;
+  /** A witness takes no checkpoints, or takes them again (`null`). Told once each. */
+  readonly onWitness?: (error: DarumaError | null, witness: string) => void;
   /** Nothing can be written any more: stop. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -30,6 +53,8 @@ export interface Ledgerd {
   readonly sockets: Readonly<Record<string, string>>;
   /** The last entry when it started. */
   readonly head: Head;
+  /** Its public key, as a vkey. */
+  readonly key: string;
   /** Finishes the group that is being written, then closes everything. May be called again. */
   stop(): Promise<void>;
 }
@@ -41,6 +66,10 @@ export interface LedgerStatus {
   readonly pid: number;
   readonly entries: number;
   readonly head: Head;
+  /** How many of the entries the last checkpoint covers. */
+  readonly signed: number;
+  /** How many of them some witness has seen. */
+  readonly witnessed: number;
   /** False after a failed write until one works again; appends are tried all the same. */
   readonly writable: boolean;
 }
@@ -48,23 +77,48 @@ export interface LedgerStatus {
 /** How long a client may take to receive its last answers when ledgerd stops. */
 const lastAnswersMs = 1000;
 
+/** How long witnesses may take to take the last checkpoint. A service manager waits longer than that. */
+const lastHandOverMs = 3000;
+
 /**
  * Opens the ledger and serves it.
  *
- * @throws what Store.open throws; SOCKET_E_PATH_TOO_LONG, SOCKET_E_IN_USE, SOCKET_E_UNUSABLE
+ * @throws what Store.open throws; LEDGER_E_KEY; SOCKET_E_PATH_TOO_LONG, SOCKET_E_IN_USE, SOCKET_E_UNUSABLE
  */
 export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
-  const store = await Store.open(options.store, options.host);
+  const store = await openStore(options);
+  const signer = await logSigner(store, options.acceptLoss ?? false).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
   const { head } = store.state;
   const committer = new Committer(store, options);
+  const witnesses = new Witnesses({
+    store,
+    committer,
+    specs: options.witnesses ?? [],
+    onTrouble: options.onWitness ?? (() => undefined),
+    onProblem: options.onProblem,
+    ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
+  });
+  const checkpointer = new Checkpointer({
+    store,
+    committer,
+    signer,
+    pace: options.pace ?? defaultPace,
+    onSigned: (checkpoint) => witnesses.offer(checkpoint),
+    onProblem: options.onProblem,
+  });
   const sessions = new Set<AppendSession>();
-  const parts: Parts = { store, committer, sessions, stopping: false };
+  const parts: Parts = { store, committer, checkpointer, signer, witnesses, sessions, stopping: false };
   const servers: UnixServer[] = [];
   const close = async () => {
     parts.stopping = true;
     await committer.stop();
     await Promise.all([...sessions].map((session) => session.stop(lastAnswersMs)));
     await Promise.all(servers.map((server) => server.close()));
+    await checkpointer.stop();
+    await witnesses.stop(lastHandOverMs);
     await store.close();
   };
   try {
@@ -75,9 +129,12 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
     await close();
     throw error;
   }
+  if (store.checkpoint !== null) witnesses.offer(store.checkpoint);
+  checkpointer.start();
   let stopped: Promise<void> | null = null;
   return {
     head,
+    key: signer.verifier.vkey,
     sockets: Object.fromEntries(servers.map((server, index) => [options.writers[index] ?? "", server.path])),
     stop: () => {
       stopped ??= close();
@@ -86,15 +143,29 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
   };
 }
 
+/** With `acceptLoss`, a damaged ledger is set aside and what verifies of it goes on. */
+async function openStore({ store, host, acceptLoss: accepts = false }: LedgerdOptions): Promise<Store> {
+  try {
+    return await Store.open(store, host);
+  } catch (error) {
+    if (!accepts || !isDarumaError(error) || error.code !== "LEDGER_E_DAMAGED") throw error;
+    await acceptLoss(store, host, error.message);
+    return await Store.open(store, host);
+  }
+}
+
 interface Parts {
   readonly store: Store;
   readonly committer: Committer;
+  readonly checkpointer: Checkpointer;
+  readonly signer: Signer;
+  readonly witnesses: Witnesses;
   readonly sessions: Set<AppendSession>;
   stopping: boolean;
 }
 
 function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Promise<UnixServer> {
-  const { store, committer } = parts;
+  const { store, committer, checkpointer, signer, witnesses } = parts;
   return serveUnix({
     path: join(options.sockets, `${writer}.sock`),
     routes: {
@@ -103,6 +174,7 @@ function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Pro
         await streamEntries({ store, committer }, parseQuery(request), request.response, options.onProblem);
         return streamed;
       },
+      ...proofRoutes({ store, checkpointer, witnesses, verifier: signer.verifier }),
     },
     onUpgrade: (protocol, socket, head) => upgrade(protocol, socket, head, writer, parts),
     onBug: options.onProblem,
@@ -132,14 +204,14 @@ function statusOf(store: Store): LedgerStatus {
     pid: process.pid,
     entries: head.seq,
     head,
+    signed: store.checkpoint?.size ?? 0,
+    witnessed: Math.max(0, ...store.witnessed.values()),
     writable: store.writable,
   };
 }
 
 function parseQuery(request: Request): EntryQuery {
-  for (const name of request.query.keys()) {
-    if (!["after", "limit", "follow"].includes(name)) throw badQuery(`unknown parameter ${name}`);
-  }
+  knowOnly(request, ["after", "limit", "follow"]);
   const follow = request.query.get("follow") ?? "0";
   if (follow !== "0" && follow !== "1") throw badQuery("follow must be 0 or 1");
   return {
@@ -147,16 +219,4 @@ function parseQuery(request: Request): EntryQuery {
     limit: integerOf(request, "limit", 1, Number.POSITIVE_INFINITY),
     follow: follow === "1",
   };
-}
-
-function integerOf(request: Request, name: string, least: number, otherwise: number): number {
-  const text = request.query.get(name);
-  if (text === null) return otherwise;
-  const value = Number(text);
-  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-  throw badQuery(`${name} must be an integer from ${least}`);
-}
-
-function badQuery(message: string): DarumaError {
-  return ledgerErrors.make("LEDGER_E_BAD_REQUEST", message);
 }

@@ -5,7 +5,8 @@ import t, { type Test } from "tap";
 import { type Head, prepareEntry, zeroHash } from "./entry.ts";
 import { planGroup } from "./group.ts";
 import { storeKeys } from "./level.ts";
-import { Store, storePaths } from "./store.ts";
+import { Store } from "./store.ts";
+import { storePaths } from "./store-parts.ts";
 import { draft, errorOf, temporaryDirectory } from "./test-support.ts";
 import { ChainVerifier } from "./verify.ts";
 

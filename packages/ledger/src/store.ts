@@ -1,39 +1,26 @@
-import { constants } from "node:fs";
-import { access, mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { type DarumaError, isDarumaError, messageOf, syncDirectory } from "@daruma/base";
+import { resolve } from "node:path";
+import { type DarumaError, isDarumaError, messageOf } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
-import { checkStore, printHead } from "./check.ts";
+import { printHead, type StoreState } from "./check.ts";
+import type { SignedCheckpoint } from "./checkpoint.ts";
+import { checkpointOperations, readCheckpoint } from "./checkpoint-store.ts";
 import type { ChainState, GroupPlan } from "./group.ts";
-import { type HeadFile, openHeadFile, readHeadFile } from "./head-file.ts";
-import { forgetAllLogs, forgetLogs, keepLogs } from "./kept-logs.ts";
-import { hasLevel, type LedgerDb, openError, openLevel, storeKeys } from "./level.ts";
-
-/** Where things are in a ledger's directory. */
-export function storePaths(directory: string) {
-  return {
-    level: join(directory, "entries"),
-    head: join(directory, "head"),
-    keptLogs: join(directory, "before-open"),
-  };
-}
+import { type LedgerDb, openError, storeKeys } from "./level.ts";
+import { leafHash } from "./merkle.ts";
+import { closeParts, type Opened, openParts } from "./store-parts.ts";
+import { type Completed, growTree } from "./tree.ts";
+import { TreeReader, treeOperations } from "./tree-store.ts";
 
 /** Entries and bytes that one read gives at most; a single entry may be more bytes. */
 const readEntries = 512;
 const readBytes = 1024 * 1024;
-
-interface Opened {
-  readonly db: LedgerDb;
-  readonly headFile: HeadFile;
-  readonly state: ChainState;
-}
 
 /** The ledger on disk. One process has it open at a time; it is the only one that may call `commit`, one at a time. */
 export class Store {
   readonly directory: string;
   readonly host: string;
   #opened: Opened | null;
-  #state: ChainState;
+  #state: StoreState;
   /** A group whose batch failed and of which only opening the store again can tell whether it is there. */
   #unsettled: GroupPlan | null = null;
   #broken: DarumaError | null = null;
@@ -58,7 +45,12 @@ export class Store {
 
   /** What is durable. */
   get state(): ChainState {
-    return this.#state;
+    return this.#state.chain;
+  }
+
+  /** The newest checkpoint. */
+  get checkpoint(): SignedCheckpoint | null {
+    return this.#state.checkpoint;
   }
 
   /** False after a failed write, until the store could be opened again. */
@@ -74,12 +66,48 @@ export class Store {
   async commit(plan: GroupPlan): Promise<void> {
     if (this.#opened === null) throw new Error("commit needs a store that is ready");
     try {
-      await this.#opened.db.batch(operationsOf(plan), { sync: true });
+      const leaves = plan.entries.map(({ line }) => leafHash(line));
+      const { tree, completed } = growTree(this.#state.tree, leaves);
+      await this.#opened.db.batch<string, string | Buffer>(operationsOf(plan, completed), { sync: true });
       this.#opened.headFile.write(plan.next.head);
-      this.#state = plan.next;
+      this.#state = { ...this.#state, chain: plan.next, tree };
     } catch (cause) {
       await this.#settle(plan, cause);
     }
+  }
+
+  /** How many entries the checkpoint covers that each witness has taken last. */
+  get witnessed(): ReadonlyMap<string, number> {
+    return this.#state.witnessed;
+  }
+
+  /**
+   * Makes a checkpoint durable, and that `witness` has taken it. Like a commit: only one of the two at a time.
+   *
+   * @throws LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED
+   */
+  async putCheckpoint(checkpoint: SignedCheckpoint, witness: string | null = null): Promise<void> {
+    if (this.#opened === null) throw new Error("a checkpoint needs a store that is ready");
+    try {
+      await this.#opened.db.batch(checkpointOperations(checkpoint, witness), { sync: true });
+    } catch (cause) {
+      await this.#settle(null, cause);
+    }
+    const isNewest = checkpoint.size >= (this.#state.checkpoint?.size ?? 0);
+    if (isNewest) this.#state = { ...this.#state, checkpoint };
+    if (witness === null) return;
+    const witnessed = new Map(this.#state.witnessed).set(witness, checkpoint.size);
+    this.#state = { ...this.#state, witnessed };
+  }
+
+  /**
+   * The stored checkpoint over the first `size` entries.
+   *
+   * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
+   */
+  async checkpointOf(size: number): Promise<SignedCheckpoint | null> {
+    if (this.#opened === null) throw this.#broken ?? unreadable(this.directory);
+    return await readCheckpoint(this.#opened.db, size);
   }
 
   /**
@@ -97,13 +125,13 @@ export class Store {
       if (isDarumaError(error) && error.code === "LEDGER_E_DAMAGED") this.#broken = error;
       throw this.#broken ?? writeFailed(error);
     }
-    const found = opened.state.head.hash;
-    const expected = [this.#state.head.hash, this.#unsettled?.next.head.hash];
+    const found = opened.state.chain.head.hash;
+    const expected = [this.#state.chain.head.hash, this.#unsettled?.next.head.hash];
     if (!expected.includes(found)) {
       await closeParts(opened);
       this.#broken = ledgerErrors.make(
         "LEDGER_E_DAMAGED",
-        `after a failed write the ledger in ${this.directory} ends at entry ${opened.state.head.seq}, not at ${this.#state.head.seq}`,
+        `after a failed write the ledger in ${this.directory} ends at entry ${opened.state.chain.head.seq}, not at ${this.#state.chain.head.seq}`,
         { where: this.directory },
       );
       throw this.#broken;
@@ -120,7 +148,7 @@ export class Store {
    * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
    */
   async read(after: number, limit: number): Promise<readonly Buffer[]> {
-    const { head } = this.#state;
+    const { head } = this.#state.chain;
     if (after >= head.seq || limit <= 0) return [];
     const opened = this.#opened;
     if (opened === null) throw this.#broken ?? unreadable(this.directory);
@@ -133,6 +161,16 @@ export class Store {
     }
   }
 
+  /**
+   * The tree over all that is durable.
+   *
+   * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
+   */
+  tree(): TreeReader {
+    if (this.#opened === null) throw this.#broken ?? unreadable(this.directory);
+    return new TreeReader(this.#opened.db, this.#state.tree);
+  }
+
   async close(): Promise<void> {
     const opened = this.#opened;
     this.#opened = null;
@@ -143,7 +181,7 @@ export class Store {
    * After a failed write LevelDB's log may hold half a record, behind which it would lose everything written later. So
    * the store is closed and opened again, and what is found then decides what the write was: done or not.
    */
-  async #settle(plan: GroupPlan, cause: unknown): Promise<void> {
+  async #settle(plan: GroupPlan | null, cause: unknown): Promise<void> {
     const opened = this.#opened;
     this.#opened = null;
     this.#unsettled = plan;
@@ -153,63 +191,18 @@ export class Store {
     } catch (error) {
       throw this.#broken ?? writeFailed(cause, error);
     }
-    if (this.#state.head.hash !== plan.next.head.hash) throw writeFailed(cause);
+    if (this.#state.chain.head.hash !== plan?.next.head.hash) throw writeFailed(cause);
   }
 }
 
-function operationsOf(plan: GroupPlan) {
+function operationsOf(plan: GroupPlan, completed: Completed) {
   const put = (key: string, value: string) => ({ type: "put", key, value }) as const;
   const operations = plan.entries.map((entry) => put(storeKeys.entry(entry.seq), entry.line));
   for (const name of plan.firstKeys.keys()) {
     operations.push(put(storeKeys.writer(name), JSON.stringify(plan.next.writers.get(name))));
   }
   operations.push(put(storeKeys.head, printHead(plan.next.head)));
-  return operations;
-}
-
-async function openParts(directory: string, host: string): Promise<Opened> {
-  const paths = storePaths(directory);
-  let kept: readonly string[] = [];
-  let db: LedgerDb | null = null;
-  try {
-    await mkdir(paths.level, { recursive: true, mode: 0o700 });
-    const headOnFile = await readHeadFile(paths.head);
-    await checkWritable([directory, paths.level, ...(headOnFile === null ? [] : [paths.head])]);
-    const exists = await hasLevel(paths.level);
-    if (!exists && headOnFile !== null && headOnFile.seq > 0) {
-      throw ledgerErrors.make(
-        "LEDGER_E_DAMAGED",
-        `the entries in ${paths.level} are gone, but the head file knows ${headOnFile.seq} of them`,
-        { where: paths.level },
-      );
-    }
-    kept = await keepLogs(paths.level, paths.keptLogs);
-    db = await openLevel(paths.level, !exists);
-    const state = await checkStore(db, headOnFile, host);
-    const headFile = await openHeadFile(paths.head, state.head);
-    await forgetAllLogs(paths.keptLogs);
-    if (!exists) await syncDirectory(directory);
-    return { db, headFile, state };
-  } catch (error) {
-    const told = isDarumaError(error) ? error : openError(directory, error);
-    await db?.close();
-    // Once LevelDB has opened, only a start that finds all in order may forget what was there before.
-    if (db === null && told.code !== "LEDGER_E_DAMAGED") await forgetLogs(paths.keptLogs, kept);
-    throw told;
-  }
-}
-
-/** Found out before LevelDB opens: it writes as soon as it does. */
-async function checkWritable(paths: readonly string[]): Promise<void> {
-  for (const path of paths) await access(path, constants.W_OK);
-}
-
-async function closeParts(opened: Opened): Promise<void> {
-  try {
-    await opened.headFile.close();
-  } finally {
-    await opened.db.close();
-  }
+  return [...operations, ...treeOperations(completed)];
 }
 
 async function readSome(

@@ -2,11 +2,15 @@ import { cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node
 import { join } from "node:path";
 import { Level } from "level";
 import t, { type Test } from "tap";
+import { connectLedger, ledgerStatus } from "./client.ts";
 import { prepareEntry, zeroHash } from "./entry.ts";
 import { planGroup } from "./group.ts";
 import { storeKeys } from "./level.ts";
-import { Store, storePaths } from "./store.ts";
-import { chainOf, draft, errorOf, startProgram, temporaryDirectory } from "./test-support.ts";
+import { signLedger } from "./proof-client.ts";
+import { Store } from "./store.ts";
+import { storePaths } from "./store-parts.ts";
+import { chainOf, draft, errorOf, eventually, startProgram, temporaryDirectory } from "./test-support.ts";
+import { readVerifier, readWitnessFile } from "./trust-files.ts";
 import { verifyDirectory } from "./verify-directory.ts";
 import { verifyExport, verifyPath } from "./verify-export.ts";
 
@@ -153,6 +157,55 @@ t.test("every byte flipped in LevelDB's files is found, or changes no entry", as
   }
   t.ok((await verifyDirectory(directory)).ok);
 });
+
+t.test(
+  "whatever is cut or flipped in a signed and witnessed ledger is named, or has changed nothing",
+  { timeout: 110_000 },
+  async (t) => {
+    const root = await temporaryDirectory(t);
+    const program = await startProgram(t, root, ["--witness-file", join(root, "seen")]);
+    const connection = await connectLedger({ socket: program.socket });
+    for (let n = 1; n <= 20; n += 1) await connection.append({ ...draft, details: { n } });
+    await signLedger({ socket: program.socket });
+    await eventually("it is witnessed", async () =>
+      (await ledgerStatus({ socket: program.socket })).witnessed === 20 ? true : undefined,
+    );
+    for (let n = 1; n <= 5; n += 1) await connection.append({ ...draft, details: { n } });
+    program.process.kill("SIGKILL");
+    await program.exited;
+    const trust = {
+      key: await readVerifier(join(program.store, "public-key")),
+      witness: await readWitnessFile(join(root, "seen")),
+    };
+    t.match(await verifyDirectory(program.store, trust), {
+      ok: true,
+      entries: 25,
+      signed: 20,
+      witnessed: 20,
+      unwitnessed: 5,
+    });
+    const { level, head } = storePaths(program.store);
+    const names = (await readdir(level)).filter((name) => /^(CURRENT|MANIFEST|.*\.log)/.test(name));
+    for (const file of [head, ...names.map((name) => join(level, name))]) {
+      const good = await readFile(file);
+      for (let at = 0; at < good.length; at += Math.max(1, Math.floor(good.length / 16))) {
+        const flipped = Buffer.from(good);
+        flipped[at] = (flipped[at] ?? 0) ^ 0x04;
+        for (const bad of [flipped, good.subarray(0, at)]) {
+          await writeFile(file, bad);
+          const verdict = await verifyDirectory(program.store, trust).catch(
+            (error: { code: string }) => error.code,
+          );
+          const named = verdict === "LEDGER_E_DAMAGED" || verdict === "LEDGER_E_NOT_FOUND";
+          const fails = typeof verdict === "object" && !verdict.ok;
+          const intact = typeof verdict === "object" && verdict.entries === 25 && verdict.witnessed === 20;
+          t.ok(named || fails || intact, `${file} at ${at}`);
+        }
+      }
+      await writeFile(file, good);
+    }
+  },
+);
 
 t.test("a directory without a ledger, or none at all, is not found", async (t) => {
   const directory = await temporaryDirectory(t);

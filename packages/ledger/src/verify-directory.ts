@@ -6,11 +6,16 @@ import { DarumaError, isDarumaError, messageOf, systemCode } from "@daruma/base"
 import { ledgerErrors } from "./catalogue.ts";
 import { hashOf, parseHead, verifyStored } from "./check.ts";
 import { emptyHead, type Head } from "./entry.ts";
+import { EvidenceVerifier } from "./evidence.ts";
 import { readHeadFile } from "./head-file.ts";
 import { hasLevel, type LedgerDb, openError, openLevel, storeKeys } from "./level.ts";
 import { isLocked } from "./lock.ts";
-import { storePaths } from "./store.ts";
-import { ChainVerifier, type Verification } from "./verify.ts";
+import { leafHash } from "./merkle.ts";
+import { storePaths } from "./store-parts.ts";
+import { TreeCheck } from "./tree-check.ts";
+import { noTrust, type Trust } from "./trust.ts";
+import type { Verification } from "./verification.ts";
+import type { BadEntry } from "./verify.ts";
 
 /**
  * Verifies every entry in a directory of ledgerd, and both records of the head. The directory is evidence: it is read,
@@ -20,14 +25,14 @@ import { ChainVerifier, type Verification } from "./verify.ts";
  * @throws LEDGER_E_NOT_FOUND; LEDGER_E_LOCKED if a living ledgerd has it open; LEDGER_E_DAMAGED if LevelDB cannot read
  *   it at all; LEDGER_E_UNUSABLE if it cannot be copied.
  */
-export async function verifyDirectory(directory: string): Promise<Verification> {
+export async function verifyDirectory(directory: string, trust: Trust = noTrust): Promise<Verification> {
   const source = resolve(directory);
   const copy = await mkdtemp(join(tmpdir(), "daruma-verify-"));
   // What happened to the copy is told of the directory that the reader knows.
   const tell: Tell = (message) => message.replaceAll(copy, source);
   try {
     await copyLedger(source, copy);
-    return await verifyCopy(copy, source, tell);
+    return await verifyCopy(copy, source, trust, tell);
   } catch (error) {
     const { code, message, hint, exit } = isDarumaError(error) ? error : unusable(source, error);
     const entry = { summary: message, remedy: hint, exit };
@@ -80,29 +85,34 @@ function isSame(before: Listing, after: Listing | null): boolean {
 
 type Tell = (message: string) => string;
 
-async function verifyCopy(copy: string, source: string, tell: Tell): Promise<Verification> {
+async function verifyCopy(copy: string, source: string, trust: Trust, tell: Tell): Promise<Verification> {
   const paths = storePaths(copy);
   const headOnFile = await readHeadFile(paths.head);
   if (!(await hasLevel(paths.level))) {
     if (headOnFile === null) throw notFound(source);
-    const verifier = new ChainVerifier();
+    const verifier = new EvidenceVerifier(trust);
     if (headOnFile.seq > 0) {
       verifier.fail("wrong-head", `the entries are gone, but the head file knows ${headOnFile.seq}`, 1);
     }
-    return verifier.result();
+    return verifier.finish();
   }
   const db = await openLevel(paths.level, false);
   try {
-    return await verifyDb(db, headOnFile, tell);
+    return await verifyDb(db, headOnFile, trust, tell);
   } finally {
     await db.close();
   }
 }
 
-async function verifyDb(db: LedgerDb, headOnFile: Head | null, tell: Tell): Promise<Verification> {
-  const verifier = new ChainVerifier();
+async function verifyDb(
+  db: LedgerDb,
+  headOnFile: Head | null,
+  trust: Trust,
+  tell: Tell,
+): Promise<Verification> {
+  const verifier = new EvidenceVerifier(trust);
   try {
-    if ((await verifyStored(db, 1, verifier)) !== null) return verifier.result();
+    if ((await verifyEntries(db, verifier)) !== null) return verifier.finish();
     const head = parseHead(db, await db.get(storeKeys.head));
     const wrong = await wrongHead(db, verifier.last ?? emptyHead, head, headOnFile);
     if (wrong !== null) verifier.fail("wrong-head", wrong, 1);
@@ -110,7 +120,32 @@ async function verifyDb(db: LedgerDb, headOnFile: Head | null, tell: Tell): Prom
     const told = isDarumaError(error) ? error : openError(db.location, error);
     verifier.fail("unreadable", `it cannot be read: ${tell(told.message)}`, 1);
   }
-  return verifier.result();
+  return verifier.finish();
+}
+
+/** Verifies the entries, the tree that is stored of them, and each checkpoint where it belongs. */
+async function verifyEntries(db: LedgerDb, verifier: EvidenceVerifier): Promise<BadEntry | null> {
+  const checkpoints = db.iterator(storeKeys.checkpoints);
+  try {
+    const tree = await TreeCheck.whole(db);
+    let next = await checkpoints.next();
+    const bad = await verifyStored(db, 1, verifier, async (bytes) => {
+      await tree.add(leafHash(bytes));
+      for (; next?.[0] === storeKeys.checkpoint(tree.size); next = await checkpoints.next()) {
+        verifier.proof({ kind: "checkpoint", text: next[1] });
+      }
+    });
+    if (bad !== null || verifier.bad !== null) return verifier.bad;
+    await tree.compare();
+    if (next === undefined) return null;
+    return verifier.fail("cut", `the ledger ends here, but ${next[0]} was signed`, 1);
+  } catch (error) {
+    // Only the tree is read by other keys than the entries.
+    if (!isDarumaError(error) || error.code !== "LEDGER_E_DAMAGED") throw error;
+    return verifier.fail("wrong-tree", error.message, 1);
+  } finally {
+    await checkpoints.close();
+  }
 }
 
 /** What the two records of the head say against the last entry. The head file may be behind, never ahead. */

@@ -4,7 +4,9 @@ import fc from "fast-check";
 import t from "tap";
 import { maxEntryBytes, prepareEntry, type SealedEntry, sealEntry, zeroHash } from "./entry.ts";
 import { chainOf, draft } from "./test-support.ts";
-import { ChainVerifier, type Verification, verifyLines } from "./verify.ts";
+import type { Verification } from "./verification.ts";
+import { ChainVerifier } from "./verify.ts";
+import { verifyLines } from "./verify-lines.ts";
 
 const lines = (entries: readonly SealedEntry[]) => entries.map((entry) => entry.line);
 const exportOf = (texts: readonly string[]) => Buffer.from(texts.map((text) => `${text}\n`).join(""));
@@ -45,6 +47,15 @@ t.test("a good chain verifies, and its head is told", async (t) => {
       headHash: chain.at(-1)?.hash,
       host: "etl-01",
       firstBad: null,
+      extent: "complete",
+      selection: null,
+      trustLevel: "chain",
+      treeSize: 20,
+      signed: 0,
+      witnessed: 0,
+      unwitnessed: 20,
+      witnesses: [],
+      clockSteps: 0,
     });
   }
 });

@@ -4,7 +4,6 @@ import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
 import { followEntries } from "../story/follow.ts";
 import { storyLine } from "../story/line.ts";
-import { writeExport } from "./export-file.ts";
 
 export interface TailInput {
   readonly options: {
@@ -34,25 +33,6 @@ export async function ledgerTail(context: Context, { options }: TailInput): Prom
   return exitCode.ok;
 }
 
-export interface ExportInput {
-  readonly options: { readonly out: string | undefined; readonly state: string | undefined };
-}
-
-export async function ledgerExport(context: Context, { options }: ExportInput): Promise<ExitCode> {
-  const { sockets } = await locateInstance(options.state, context);
-  const socket = sockets.operatorLedger;
-  const { head } = await ledgerStatus({ socket });
-  const entries = upTo(socket, 0, head.seq, context.interrupt);
-  if (options.out === undefined) {
-    for await (const block of blocksOf(entries)) await context.output.jsonLines(block);
-    return exitCode.ok;
-  }
-  const file = await writeExport(context.cwd, options.out, blocksOf(entries));
-  const document = { schemaVersion: 1, file, entries: head.seq, headHash: head.hash } as const;
-  await context.output.result(document, () => [`wrote ${head.seq} entries to ${file}`, `head: ${head.hash}`]);
-  return exitCode.ok;
-}
-
 /** Entries up to the head as it was when the command began: what comes later is for the next time. */
 async function* upTo(
   socket: string,
@@ -62,18 +42,4 @@ async function* upTo(
 ): AsyncGenerator<StoredEntry, void, undefined> {
   if (last <= after) return;
   yield* readEntries({ socket, after, limit: last - after, signal });
-}
-
-const blockCharacters = 64 * 1024;
-
-/** Lines gathered into blocks, since a write for every line is slow. */
-async function* blocksOf(entries: AsyncIterable<StoredEntry>): AsyncGenerator<string, void, undefined> {
-  let block = "";
-  for await (const { line } of entries) {
-    block += `${line}\n`;
-    if (block.length < blockCharacters) continue;
-    yield block;
-    block = "";
-  }
-  if (block !== "") yield block;
 }

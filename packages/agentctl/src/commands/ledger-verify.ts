@@ -1,34 +1,68 @@
 import { resolve } from "node:path";
 import { type ExitCode, exitCode } from "@daruma/base";
-import type { Verification } from "@daruma/ledger";
+import type { Trust, Verification } from "@daruma/ledger";
 import type { Context } from "../cli/command.ts";
 
 export interface VerifyInput {
   readonly args: { readonly PATH: string };
+  readonly options: { readonly key: string | undefined; readonly witness: string | undefined };
 }
 
-export async function ledgerVerify(context: Context, { args }: VerifyInput): Promise<ExitCode> {
-  const { ledgerErrors, verifyPath } = await import("@daruma/ledger");
-  const path = resolve(context.cwd, args.PATH);
-  const verification = await verifyPath(path);
+export async function ledgerVerify(context: Context, { args, options }: VerifyInput): Promise<ExitCode> {
+  const { ledgerErrors, readVerifier, readWitnessFile, verifyPath } = await import("@daruma/ledger");
+  const { cwd, output } = context;
+  const path = resolve(cwd, args.PATH);
+  const trust: Trust = {
+    key: options.key === undefined ? null : await readVerifier(resolve(cwd, options.key)),
+    witness: options.witness === undefined ? null : await readWitnessFile(resolve(cwd, options.witness)),
+  };
+  const verification = await verifyPath(path, trust);
   const document = { schemaVersion: 1, path, ...verification } as const;
   if (verification.firstBad === null) {
-    await context.output.result(document, () => describeGood(verification));
+    await output.result(document, () => describeGood(verification, trust));
     return exitCode.ok;
   }
   const error = ledgerErrors.make("LEDGER_E_UNVERIFIED", describeBad(verification.firstBad), { where: path });
-  if (!context.output.json) throw error;
+  if (!output.json) throw error;
   // A program wants to know both: that it failed, and all that was found.
-  await context.output.result({ ...document, ...error.toDocument() }, () => []);
+  await output.result({ ...document, ...error.toDocument() }, () => []);
   return error.exit;
 }
 
-function describeGood({ entries, firstSeq, lastSeq, headHash, host, complete }: Verification): string[] {
+function describeGood(verification: Verification, trust: Trust): string[] {
+  const { entries, firstSeq, lastSeq, headHash, host, clockSteps } = verification;
   return [
     `verified: ${entries} entries of ${host ?? "no host"}, ${firstSeq ?? "-"} to ${lastSeq ?? "-"}`,
     `head: ${headHash ?? "-"}`,
-    ...(complete ? [] : ["this is a selection: what came before it is not shown to be intact"]),
+    `trust: ${describeTrust(verification, trust)}`,
+    ...describeExtent(verification),
+    ...(clockSteps === 0
+      ? []
+      : [`the host's clock was turned back ${clockSteps === 1 ? "once" : `${clockSteps} times`}`]),
   ];
+}
+
+function describeTrust(verification: Verification, { key }: Trust): string {
+  const { trustLevel, treeSize, signed, witnessed, unwitnessed, witnesses } = verification;
+  switch (trustLevel) {
+    case "chain":
+      return "chain only: whoever owns the disk could have made it; verify with --key and --witness";
+    case "signed":
+      return `signed by ${key?.name} up to entry ${signed} of ${treeSize}; no witness has seen it`;
+    case "witnessed": {
+      const names = witnesses.filter(({ size }) => size === witnessed).map(({ name }) => name);
+      const rest = unwitnessed === 0 ? "" : `; the last ${unwitnessed} would not be missed outside the host`;
+      return `witnessed up to entry ${witnessed} of ${treeSize} (${names.join(", ")})${rest}`;
+    }
+  }
+}
+
+function describeExtent({ extent, selection, treeSize }: Verification): string[] {
+  if (extent === "complete") return [];
+  const asked = Object.entries(selection ?? {}).map(([name, value]) => `${name} ${value}`);
+  const what = `of a ledger of ${treeSize} entries${asked.length === 0 ? "" : `, asked for ${asked.join(", ")}`}`;
+  if (extent === "selection") return [`this is a selection ${what}: what it does not hold may exist`];
+  return [`this is a range ${what}: between its first and its last entry nothing is left out`];
 }
 
 function describeBad(bad: NonNullable<Verification["firstBad"]>): string {

@@ -140,3 +140,59 @@ t.test("an export goes through a link, and replaces nothing but a file", async (
     await t.rejects(writeExport(cwd, out, blocks()), { code: "CLI_E_OUTPUT" }, out);
   }
 });
+
+t.test("the ledger's public key is one line, for a terminal, a program or a file", async (t) => {
+  const { cwd, run } = await setUp(t, 0);
+  const { stdout } = await run("ledger", "key");
+  t.match(stdout, /^daruma\/h\+[0-9a-f]{8}\+[A-Za-z0-9+/]{43}[A-Za-z0-9+/=]\n$/);
+  const [document] = documents((await run("ledger", "key", "--json")).stdout);
+  t.match(document, { schemaVersion: 1, origin: "daruma/h", key: stdout.trimEnd() });
+  t.match(await run("ledger", "key", "--out", "h.vkey"), { code: 0 });
+  t.equal(await readFile(join(cwd, "h.vkey"), "utf8"), stdout);
+});
+
+t.test("an export of a range or a selection verifies, and says what it is", async (t) => {
+  const { run } = await setUp(t, 12);
+  const stored = documents((await run("ledger", "tail", "-n", "12", "--json")).stdout);
+  const since = String(stored[0]?.time);
+  await run("ledger", "key", "--out", "key");
+  const wrote = await run("ledger", "export", "--since", since, "--out", "range", "--json");
+  t.match(documents(wrote.stdout), [{ entries: 12, treeSize: 12 }]);
+  t.match(await run("ledger", "verify", "range", "--key", "key"), {
+    code: 0,
+    stdout: /trust: signed by daruma\/h up to entry 12 of 12; no witness has seen it\n/,
+  });
+  await run("ledger", "export", "--actor", "nobody", "--out", "selection");
+  const [verdict] = documents((await run("ledger", "verify", "selection", "--json")).stdout);
+  t.match(verdict, {
+    ok: true,
+    entries: 0,
+    treeSize: 12,
+    trustLevel: "chain",
+    selection: { actor: "nobody" },
+  });
+  t.match(await run("ledger", "export", "--since", "yesterday"), {
+    code: 2,
+    stderr: /--since must be a time/,
+  });
+});
+
+t.test("an earlier export is a witness: what it has seen must still be there", async (t) => {
+  const { cwd, ledger, run } = await setUp(t, 6);
+  await run("ledger", "key", "--out", "key");
+  await run("ledger", "export", "--out", "earlier");
+  await ledger.append(4);
+  await run("ledger", "export", "--out", "later");
+  const good = await run("ledger", "verify", "later", "--key", "key", "--witness", "earlier", "--json");
+  // The export of today has no checkpoint at the size of then, but all the entries.
+  t.match(documents(good.stdout), [{ ok: true, trustLevel: "witnessed", witnessed: 6, unwitnessed: 4 }]);
+  const cut = await run("ledger", "verify", "earlier", "--witness", "later", "--json");
+  t.match(documents(cut.stdout), [{ ok: false, firstBad: { seq: 7, reason: "cut" } }]);
+  t.equal(cut.code, 6);
+  t.match(await run("ledger", "verify", "later", "--key", "earlier"), { code: 1, stderr: /LEDGER_E_KEY/ });
+  await writeFile(join(cwd, "nonsense"), "nonsense\n");
+  t.match(await run("ledger", "verify", "later", "--witness", "nonsense"), {
+    code: 1,
+    stderr: /LEDGER_E_WITNESS_FILE: .*line 1/,
+  });
+});

@@ -9,7 +9,12 @@ import {
   statusCommand,
   stopCommand,
 } from "./instance-commands.ts";
-import { ledgerExportCommand, ledgerTailCommand, ledgerVerifyCommand } from "./ledger-commands.ts";
+import {
+  ledgerExportCommand,
+  ledgerKeyCommand,
+  ledgerTailCommand,
+  ledgerVerifyCommand,
+} from "./ledger-commands.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
@@ -24,4 +29,5 @@ export const commandTable: readonly Command[] = [
   ledgerTailCommand,
   ledgerExportCommand,
   ledgerVerifyCommand,
+  ledgerKeyCommand,
 ];

@@ -1,0 +1,88 @@
+import { type ExitCode, exitCode } from "@daruma/base";
+import {
+  type CheckpointDocument,
+  ExportWriter,
+  ledgerCheckpoint,
+  ledgerStatus,
+  ledgerWitnesses,
+  readEntries,
+  type Selection,
+  signLedger,
+} from "@daruma/ledger";
+import { agentctlErrors } from "../catalogue.ts";
+import type { Context } from "../cli/command.ts";
+import { locateInstance } from "../instance/locate.ts";
+import { writeExport } from "./export-file.ts";
+
+export interface ExportInput {
+  readonly options: {
+    readonly out: string | undefined;
+    readonly since: string | undefined;
+    readonly until: string | undefined;
+    readonly actor: string | undefined;
+    readonly action: string | undefined;
+    readonly subject: string | undefined;
+    readonly state: string | undefined;
+  };
+}
+
+export async function ledgerExport(context: Context, { options }: ExportInput): Promise<ExitCode> {
+  const selection = selectionOf(options);
+  const { sockets } = await locateInstance(options.state, context);
+  const socket = sockets.operatorLedger;
+  const checkpoints = await checkpointsOf(socket);
+  const size = checkpoints.at(-1)?.size ?? 0;
+  const writer = new ExportWriter({ selection, checkpoints });
+  // Entries that come while this runs are for the next export.
+  const entries = size === 0 ? nothing() : readEntries({ socket, limit: size, signal: context.interrupt });
+  const blocks = writer.blocks(entries);
+  if (options.out === undefined) {
+    for await (const block of blocks) await context.output.jsonLines(block);
+    return exitCode.ok;
+  }
+  const file = await writeExport(context.cwd, options.out, blocks);
+  const { written, last } = writer;
+  const document = { schemaVersion: 1, file, entries: written, treeSize: size, headHash: last.hash } as const;
+  await context.output.result(document, () => [
+    `wrote ${written} ${written === size ? "entries" : `of ${size} entries`} to ${file}`,
+    `head: ${last.hash}`,
+  ]);
+  return exitCode.ok;
+}
+
+/** What goes in the export: what witnesses have taken and, as the last, one over everything that there is now. */
+async function checkpointsOf(socket: string): Promise<readonly CheckpointDocument[]> {
+  const { head } = await ledgerStatus({ socket });
+  if (head.seq === 0) return [];
+  const last = await signLedger({ socket });
+  const { witnesses } = await ledgerWitnesses({ socket });
+  const sizes = new Set(witnesses.map(({ size }) => size).filter((size) => size > 0 && size < last.size));
+  const taken = await Promise.all([...sizes].map((size) => ledgerCheckpoint({ socket }, size)));
+  // Asked for again: a witness may have signed it meanwhile.
+  return [...taken, await ledgerCheckpoint({ socket }, last.size)];
+}
+
+async function* nothing(): AsyncGenerator<never, void, undefined> {}
+
+/** @throws CLI_E_USAGE */
+function selectionOf({ since, until, actor, action, subject }: ExportInput["options"]): Selection {
+  return {
+    ...(since === undefined ? {} : { since: timeOf("since", since) }),
+    ...(until === undefined ? {} : { until: timeOf("until", until) }),
+    ...(actor === undefined ? {} : { actor }),
+    ...(action === undefined ? {} : { action }),
+    ...(subject === undefined ? {} : { subject }),
+  };
+}
+
+/** Entries bear RFC 3339 in UTC with milliseconds, which sorts as text. A time without a zone is one in UTC. */
+function timeOf(option: string, text: string): string {
+  const [, date, clock = "T00:00", zone = "Z"] =
+    /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(Z|[+-]\d\d:\d\d)?$/.exec(text) ?? [];
+  const time = date === undefined ? Number.NaN : Date.parse(`${date}${clock}${zone}`);
+  if (!Number.isNaN(time)) return new Date(time).toISOString();
+  throw agentctlErrors.make(
+    "CLI_E_USAGE",
+    `--${option} must be a time such as 2026-11-27T10:00:00Z, not ${text}`,
+  );
+}

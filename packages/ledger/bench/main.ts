@@ -1,0 +1,116 @@
+/**
+ * What the ledger can do on this machine: `node packages/ledger/bench/main.ts [--seconds N] [--entries N] [--json]`. Appends
+ * beside SQLite in the same run, verification, and how a ledger of many entries opens. Nothing passes or fails by it.
+ */
+import { createWriteStream } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { parseArgs } from "node:util";
+import { ExportWriter, readEntries, readVerifier, signLedger, verifyExport } from "../src/index.ts";
+import { type Load, measureAppends, type Rate, startLedgerd } from "./appends.ts";
+import { measureSqlite } from "./sqlite.ts";
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "4" },
+    entries: { type: "string", default: "200000" },
+    json: { type: "boolean", default: false },
+  },
+});
+const seconds = Number(values.seconds);
+const entries = Number(values.entries);
+
+const loads: readonly Load[] = [1, 8, 64].flatMap((clients) =>
+  [1, 32].map((inFlight) => ({ clients, inFlight })),
+);
+
+async function inTemporary<T>(use: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), "daruma-bench-"));
+  try {
+    return await use(directory);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+async function appendsOf(load: Load): Promise<Rate> {
+  return await inTemporary(async (directory) => {
+    const ledgerd = await startLedgerd(directory);
+    const rate = await measureAppends(ledgerd.socket, load, { seconds });
+    await ledgerd.stop();
+    return rate;
+  });
+}
+
+/** Private memory of a process in MiB (proc_pid_smaps_rollup). */
+async function privateMib(pid: number | undefined): Promise<number> {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
+  const kib = (name: string) => Number(new RegExp(`^${name}: +(\\d+)`, "m").exec(text)?.[1]);
+  return (kib("Private_Clean") + kib("Private_Dirty")) / 1024;
+}
+
+/** A ledger of many entries: how fast it is exported, verified and opened, and what it takes. */
+async function large() {
+  return await inTemporary(async (directory) => {
+    const first = await startLedgerd(directory);
+    await measureAppends(first.socket, { clients: 64, inFlight: 32 }, { entries });
+    const filledMib = await privateMib(first.process.pid);
+    const file = join(directory, "export.jsonl");
+    const checkpoint = await signLedger({ socket: first.socket });
+    const began = performance.now();
+    const writer = new ExportWriter({ selection: {}, checkpoints: [checkpoint] });
+    await pipeline(writer.blocks(readEntries({ socket: first.socket })), createWriteStream(file));
+    const exportMs = performance.now() - began;
+    await first.stop();
+    const trust = { key: await readVerifier(join(directory, "store/public-key")), witness: null };
+    const verifyBegan = performance.now();
+    const verdict = await verifyExport(file, trust);
+    const verifyMs = performance.now() - verifyBegan;
+    if (!verdict.ok || verdict.signed !== entries) throw new Error(JSON.stringify(verdict));
+    const again = await startLedgerd(directory);
+    const openedMib = await privateMib(again.process.pid);
+    await again.stop();
+    return {
+      entries,
+      exportPerSecond: entries / (exportMs / 1000),
+      verifyPerSecond: entries / (verifyMs / 1000),
+      openMs: again.readyMs,
+      openedMib,
+      filledMib,
+    };
+  });
+}
+
+const sqlite = await inTemporary(async (directory) => measureSqlite(directory, seconds));
+const appends = [];
+for (const load of loads) appends.push({ ...load, ...(await appendsOf(load)) });
+const many = await large();
+
+if (values.json) {
+  process.stdout.write(`${JSON.stringify({ schemaVersion: 1, seconds, sqlite, appends, many })}\n`);
+} else {
+  const row = (name: string, { perSecond, medianMs, p99Ms }: Rate) =>
+    `${name.padEnd(44)}${Math.round(perSecond).toString().padStart(10)}${medianMs.toFixed(2).padStart(12)}${p99Ms.toFixed(2).padStart(12)}\n`;
+  process.stdout.write(`${cpus().length} cores, Node ${process.version}, ${seconds} s each\n\n`);
+  process.stdout.write(
+    `${"each acknowledged once durable".padEnd(44)}${"a second".padStart(10)}${"median ms".padStart(12)}${"p99 ms".padStart(12)}\n`,
+  );
+  process.stdout.write(row("SQLite, a synced transaction an event", sqlite));
+  for (const append of appends) {
+    process.stdout.write(
+      row(`ledgerd, ${append.clients} clients, ${append.inFlight} in flight each`, append),
+    );
+  }
+  const { exportPerSecond, verifyPerSecond, openMs, openedMib, filledMib } = many;
+  process.stdout.write(`\na ledger of ${entries} entries\n`);
+  process.stdout.write(`  exported     ${Math.round(exportPerSecond)} entries/s\n`);
+  process.stdout.write(
+    `  verified     ${Math.round(verifyPerSecond)} entries/s, with chain, tree and signature\n`,
+  );
+  process.stdout.write(`  opened       in ${Math.round(openMs)} ms, process start included\n`);
+  process.stdout.write(
+    `  memory       ${openedMib.toFixed(1)} MiB private after opening, ${filledMib.toFixed(1)} MiB after filling\n`,
+  );
+}

@@ -1,0 +1,277 @@
+/*
+ * The actions that Daruma's own programs write, and what their details hold. A description, not a gate: ledgerd takes every
+ * action, and the verifier looks at none, for a ledger outlives the release that wrote it. Details may always hold more.
+ */
+
+export type FieldType = "text" | "number" | "boolean" | "texts" | "object";
+
+export interface Field {
+  readonly type: FieldType;
+  /** Whether `null` may stand in its place. */
+  readonly nullable?: true;
+  /** Whether it may be missing. */
+  readonly optional?: true;
+  readonly means: string;
+}
+
+export interface Action {
+  readonly means: string;
+  /** What the entry's subject is: the name of an agent, the path of a generation, a daemon. */
+  readonly subject: "agent" | "generation" | "daemon" | "ledger";
+  readonly details: Readonly<Record<string, Field>>;
+}
+
+const text = (means: string) => ({ type: "text", means }) as const;
+const texts = (means: string) => ({ type: "texts", means }) as const;
+const number = (means: string) => ({ type: "number", means }) as const;
+const boolean = (means: string) => ({ type: "boolean", means }) as const;
+const object = (means: string) => ({ type: "object", means }) as const;
+const nullable = <F extends Field>(field: F) => ({ ...field, nullable: true }) as const;
+const optional = <F extends Field>(field: F) => ({ ...field, optional: true }) as const;
+
+const cause = text("crash, unhealthy, memory, start-failed or dependency: what kind of failure it is");
+const exit = object("{kind: exit, code}, {kind: signal, signal} or {kind: unknown}");
+const uptimeMs = number("how long the run had lasted");
+const rollback = text("joins the entries of one rollback");
+const from = text("path of the generation that it leaves");
+
+/** What watchd adds to the details of each of its entries. */
+export const commonDetails: Readonly<Record<string, Field>> = {
+  at: optional(text("when it happened (RFC 3339); `time` is when it was recorded")),
+  severity: optional(text("info, warning or critical")),
+  late: optional(boolean("true if ledgerd was away when it happened")),
+  withheld: optional(
+    text("code of the error for which the ledger could not take the details; then they are missing"),
+  ),
+  onBehalfOf: optional(text("the person for whom the operator acted")),
+};
+
+export const actions: Readonly<Record<string, Action>> = {
+  "agent.start": {
+    means: "A run begins.",
+    subject: "agent",
+    details: {
+      digest: text("digest of its definition"),
+      generation: nullable(number("number of the generation")),
+    },
+  },
+  "agent.start-failed": {
+    means: "It could not be started.",
+    subject: "agent",
+    details: { cause, code: text("code of the error"), message: text("what happened") },
+  },
+  "agent.start-lost": { means: "It ended before its start was known.", subject: "agent", details: { cause } },
+  "agent.adopt": {
+    means: "A new watchd found it running.",
+    subject: "agent",
+    details: { pid: nullable(number("its process")), digest: text("digest of the definition that it runs") },
+  },
+  "agent.healthy": {
+    means: "It has proven healthy, and had not failed before.",
+    subject: "agent",
+    details: { afterMs: number("from the start of the run") },
+  },
+  "agent.exit": {
+    means: "It ended, and was not to.",
+    subject: "agent",
+    details: { cause, exit, uptimeMs, phase: text("what it was doing") },
+  },
+  "agent.complete": {
+    means: "It ended with success, and is not to run again.",
+    subject: "agent",
+    details: { exit, uptimeMs, phase: text("what it was doing") },
+  },
+  "agent.unhealthy": {
+    means: "Its health check fails.",
+    subject: "agent",
+    details: {
+      cause,
+      reason: text("what the last probe got"),
+      failingProbes: number("in a row"),
+      becameHealthy: boolean("whether it was healthy before, in this run"),
+      uptimeMs,
+    },
+  },
+  "agent.over-memory": {
+    means: "It uses more memory than it may.",
+    subject: "agent",
+    details: { cause, bytes: number("in use"), limitBytes: number("allowed") },
+  },
+  "agent.stop": {
+    means: "It is asked to stop.",
+    subject: "agent",
+    details: { why: text("the reason"), signal: text("the first signal"), graceMs: number("until SIGKILL") },
+  },
+  "agent.stopped": {
+    means: "Nothing of the run is left.",
+    subject: "agent",
+    details: { forced: boolean("by SIGKILL") },
+  },
+  "agent.stop-failed": {
+    means: "It could not be stopped.",
+    subject: "agent",
+    details: { message: text("what happened") },
+  },
+  "agent.restart": {
+    means: "It will be started again.",
+    subject: "agent",
+    details: {
+      restart: number("how many-eth of this incident"),
+      delayMs: number("until then"),
+      held: boolean("whether it waits at the longest backoff"),
+    },
+  },
+  "agent.hold": {
+    means: "It keeps failing, and no rollback is eligible.",
+    subject: "agent",
+    details: { noRollback: texts("why not") },
+  },
+  "recovery.verified": {
+    means: "It is healthy again: the incident is over.",
+    subject: "agent",
+    details: {
+      cause,
+      restarts: number("that it took"),
+      rolledBack: boolean("whether it took a rollback"),
+      startedAfterMs: number("from the failure to the start of the run"),
+      servingAfterMs: nullable(number("from the failure to the first probe that passed")),
+      verifiedAfterMs: number("from the failure to the proof"),
+    },
+  },
+  "recovery.escalate": {
+    means: "Restarting does not help.",
+    subject: "agent",
+    details: { to: text("rollback"), because: texts("each rule, and why it holds") },
+  },
+  "dependency.down": {
+    means: "It is well itself, but waits for something that is not.",
+    subject: "agent",
+    details: { dependency: text("its name"), reason: text("what the probe got") },
+  },
+  "dependency.up": {
+    means: "What it waited for is back.",
+    subject: "agent",
+    details: { dependency: text("its name") },
+  },
+  "alert.raise": {
+    means: "A person should know.",
+    subject: "agent",
+    details: {
+      kind: text("held, stuck, outside, …"),
+      message: text("one sentence"),
+      why: texts("the reasons"),
+    },
+  },
+  "generation.deploy": {
+    means: "A person deploys a generation.",
+    subject: "generation",
+    details: { from: nullable(from), fromNumber: nullable(number("its number")) },
+  },
+  "generation.switch": {
+    means: "Another generation is current.",
+    subject: "generation",
+    details: {
+      number: number("its number"),
+      from: nullable(from),
+      fromNumber: nullable(number("its number")),
+      why: text("first, return (to one that is known-good) or deploy"),
+      added: texts("agents"),
+      changed: texts("agents"),
+      removed: texts("agents"),
+    },
+  },
+  "generation.known-good": {
+    means: "It has lasted through its probation.",
+    subject: "generation",
+    details: { number: number("its number"), probationMs: number("how long that was") },
+  },
+  "generation.promotion-failed": {
+    means: "It could not be marked known-good.",
+    subject: "generation",
+    details: { message: text("what happened") },
+  },
+  "generation.damaged": {
+    means: "Its files are not what they were.",
+    subject: "generation",
+    details: { problems: texts("each one") },
+  },
+  "generation.rollback-request": {
+    means: "A person asks for a rollback.",
+    subject: "generation",
+    details: { from },
+  },
+  "generation.rollback": {
+    means: "A rollback begins. The subject is where it goes.",
+    subject: "generation",
+    details: {
+      rollback,
+      by: text("policy, operator or watchd-failed"),
+      from,
+      fromNumber: optional(nullable(number("its number"))),
+      toNumber: optional(nullable(number("number of the target"))),
+      agent: optional(nullable(text("that caused it"))),
+      attempt: optional(number("how many-eth")),
+    },
+  },
+  "generation.rolled-back": {
+    means: "The target is current.",
+    subject: "generation",
+    details: {
+      rollback,
+      from,
+      tookMs: optional(number("from the decision")),
+      by: optional(text("watchd-failed, if it was done without watchd")),
+      verdict: optional(text("what the rollback program found")),
+    },
+  },
+  "generation.rollback-failed": {
+    means: "The switch did not come about.",
+    subject: "generation",
+    details: {
+      rollback,
+      problems: texts("each one"),
+      stillOn: optional(text("path of the generation that stays")),
+    },
+  },
+  "generation.rollback-abandoned": {
+    means: "Somebody switched meanwhile; their word counts.",
+    subject: "generation",
+    details: { rollback, why: text("the reason") },
+  },
+  "generation.quarantine": {
+    means: "It will not be deployed again unless a person allows it.",
+    subject: "generation",
+    details: { agent: nullable(text("that failed in it")), digest: text("digest of that agent") },
+  },
+  "generation.allow": { means: "A person lifts its quarantine.", subject: "generation", details: {} },
+  "watchd.start": {
+    means: "The watchdog is up.",
+    subject: "daemon",
+    details: { pid: number("its process"), recovered: boolean("whether its journal had to be mended") },
+  },
+  "watchd.drain": { means: "Every agent is being stopped.", subject: "daemon", details: {} },
+  "watchd.failed": {
+    means: "The watchdog could not stay up, and what works without it has acted.",
+    subject: "daemon",
+    details: {
+      generation: text("path of the current one"),
+      decision: text("rollback or alert"),
+      why: texts("the reasons"),
+      serviceResult: text("systemd's $SERVICE_RESULT"),
+      exitCode: text("systemd's $EXIT_CODE"),
+      exitStatus: text("systemd's $EXIT_STATUS"),
+    },
+  },
+  "ledger.accept-loss": {
+    means: "The ledger was damaged, and goes on without what did not verify. Written by ledgerd itself.",
+    subject: "ledger",
+    details: {
+      lost: nullable(object("{from, to}: the entries that are gone")),
+      lostHead: nullable(text("hash of the last of them that is known")),
+      signed: number("how many entries the last checkpoint was over"),
+      why: text("what did not verify"),
+      setAside: nullable(text("where the damaged files are, below the ledger's directory")),
+      key: text("kept or replaced"),
+    },
+  },
+};
