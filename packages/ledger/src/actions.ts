@@ -62,7 +62,7 @@ export const actions: Readonly<Record<string, Action>> = {
   },
   "agent.start-lost": { means: "It ended before its start was known.", subject: "agent", details: { cause } },
   "agent.adopt": {
-    means: "A new watchd found it running.",
+    means: "It was found running: after a restart of watchd, or because somebody else has started it.",
     subject: "agent",
     details: { pid: nullable(number("its process")), digest: text("digest of the definition that it runs") },
   },
@@ -106,6 +106,27 @@ export const actions: Readonly<Record<string, Action>> = {
     means: "Nothing of the run is left.",
     subject: "agent",
     details: { forced: boolean("by SIGKILL") },
+  },
+  "agent.stop-request": { means: "A person asks for it to be stopped.", subject: "agent", details: {} },
+  "agent.start-request": { means: "A person asks for it to be started.", subject: "agent", details: {} },
+  "agent.stopped-by-person": {
+    means: "A person has stopped it: it stays so until a person starts it.",
+    subject: "agent",
+    details: { phase: text("what it was doing") },
+  },
+  "agent.stopped-outside": {
+    means: "Its run was stopped through systemd, by a person or a switch. That is no failure.",
+    subject: "agent",
+    details: {
+      uptimeMs,
+      phase: text("what it was doing"),
+      inSwitch: boolean("whether a switch was under way"),
+    },
+  },
+  "agent.released": {
+    means: "What kept it stopped is over, or a person starts it.",
+    subject: "agent",
+    details: {},
   },
   "agent.stop-failed": {
     means: "It could not be stopped.",
@@ -198,7 +219,7 @@ export const actions: Readonly<Record<string, Action>> = {
   "generation.rollback-request": {
     means: "A person asks for a rollback.",
     subject: "generation",
-    details: { from },
+    details: { from, number: number("number of the target") },
   },
   "generation.rollback": {
     means: "A rollback begins. The subject is where it goes.",
