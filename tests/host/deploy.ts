@@ -1,5 +1,6 @@
 /** Generations: from what a person writes to what runs, the way `nixos-rebuild switch` does it (nixos-rebuild-ng). */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Host } from "./host.ts";
@@ -94,19 +95,27 @@ export async function switchTo(host: Host, path: string, action: Action): Promis
   return { exitCode, output: stdout + stderr };
 }
 
+/** What was compiled before, by what it was compiled from: scenarios deploy the same few fleets again and again. */
+const compiled = new Map<string, Promise<string>>();
+const compiledIn = join(tmpdir(), `daruma-fleets-${process.pid}`);
+process.on("exit", () => rmSync(compiledIn, { recursive: true, force: true }));
+
 async function copyFleet(host: Host, files: Readonly<Record<string, string>>): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), "daruma-fleet-"));
-  try {
-    for (const [name, content] of Object.entries(files)) {
-      await mkdir(dirname(join(directory, name)), { recursive: true });
-      await writeFile(join(directory, name), content);
-    }
-    const agentctl = join(repository, "dist", "agentctl.mjs");
-    const config = join(directory, "fleet.config.ts");
-    const out = join(directory, "generated");
-    await run(process.execPath, [agentctl, "compile", "--config", config, "--out", out], withinMs);
-    await host.copyIn(directory, `${inputs}/fleet`);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
+  const key = JSON.stringify(files);
+  const before = compiled.get(key) ?? compile(files, join(compiledIn, String(compiled.size)));
+  compiled.set(key, before);
+  await host.copyIn(await before, `${inputs}/fleet`);
+}
+
+/** Resolves with the directory. */
+async function compile(files: Readonly<Record<string, string>>, directory: string): Promise<string> {
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(directory, name)), { recursive: true });
+    await writeFile(join(directory, name), content);
   }
+  const agentctl = join(repository, "dist", "agentctl.mjs");
+  const config = join(directory, "fleet.config.ts");
+  const out = join(directory, "generated");
+  await run(process.execPath, [agentctl, "compile", "--config", config, "--out", out], withinMs);
+  return directory;
 }

@@ -53,6 +53,8 @@ export interface Host {
   transcript(): string;
   /** Where the disk is in this machine's view, also while the host is off; links in it are the host's. */
   disk(): string;
+  /** A path of the host that runs in this machine's view: its sockets can be talked to from here. */
+  path(path: string): string;
 }
 
 export interface HostOptions extends Partial<MachineOptions> {}
@@ -171,6 +173,7 @@ function hostOn(name: string, machine: Machine): Host {
     stop: () => machine.destroy(),
     transcript: () => transcript,
     disk: () => machine.disk(),
+    path: (path) => machine.path(path),
   };
 }
 

@@ -97,12 +97,7 @@ export class Machine {
   /** The command line of this machine that runs `argv` in the host, as root, with nothing in the environment. */
   enter(argv: readonly string[]): readonly [string, readonly string[]] {
     const { place, holder } = this.#created();
-    if (this.#leader === undefined || this.#nspawn?.child.exitCode !== null) {
-      throw new Error(
-        `the test host is not running; the end of its console:\n${this.#nspawn?.output() ?? ""}`,
-      );
-    }
-    const join = `echo $$ >/sys/fs/cgroup/${place.name}/exec/cgroup.procs; exec nsenter -t ${this.#leader} -a "$@"`;
+    const join = `echo $$ >/sys/fs/cgroup/${place.name}/exec/cgroup.procs; exec nsenter -t ${this.#running()} -a "$@"`;
     return ["nsenter", ["-t", String(holder.child.pid), "-m", "sh", "-c", join, "sh", ...argv]];
   }
 
@@ -110,6 +105,17 @@ export class Machine {
   disk(): string {
     const { place, holder } = this.#created();
     return join("/proc", String(holder.child.pid), "root", place.directory, "root");
+  }
+
+  /** A path of the host that runs, in this machine's view: for its sockets, which are in none of its disks. */
+  path(path: string): string {
+    return `/proc/${this.#running()}/root${path}`;
+  }
+
+  /** Its PID 1, as this machine numbers it. */
+  #running(): number {
+    if (this.#leader !== undefined && this.#nspawn?.child.exitCode === null) return this.#leader;
+    throw new Error(`the test host is not running; the end of its console:\n${this.#nspawn?.output() ?? ""}`);
   }
 
   #created(): { readonly place: Place; readonly holder: Minder } {

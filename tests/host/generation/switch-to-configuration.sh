@@ -108,11 +108,23 @@ run_jobs() {
   local verb=$1 unit status
   shift
   local -A pids=()
+  local targets=()
   for unit in "$@"; do
+    # Targets are started for what they newly want; active as they are, they share one question.
+    if [ "$verb" = start ] && [[ -n ${quiet[$unit]-} ]]; then
+      targets+=("$unit")
+      continue
+    fi
     systemctl "$verb" --no-ask-password -- "$unit" 2>"$jobs_directory/$unit" 9>&- &
     pids[$unit]=$!
   done
-  for unit in "$@"; do
+  if [ ${#targets[@]} -gt 0 ]; then
+    systemctl start --no-ask-password -- "${targets[@]}" 2>"$jobs_directory/targets" 9>&- || {
+      say "Failed to start ${targets[*]}: $(head -n 1 "$jobs_directory/targets")"
+      exit_code=4
+    }
+  fi
+  for unit in "${!pids[@]}"; do
     wait "${pids[$unit]}"
     status=$?
     # 5: there is no such unit; one that should stop has then done so. A job that another one replaced did not fail.
