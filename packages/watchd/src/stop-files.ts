@@ -2,14 +2,13 @@ import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makeDirectories, syncDirectory, systemCode } from "@daruma/base";
 import { watchdErrors } from "./catalogue.ts";
+import { isAgentName } from "./processes/markers.ts";
 
 export interface StopFiles {
   list(): Promise<ReadonlySet<string>>;
   /** Durable when it resolves. @throws WATCHD_E_STATE_DIRECTORY */
   set(agent: string, stopped: boolean): Promise<void>;
 }
-
-const agentName = /^[a-z][a-z0-9-]*$/;
 
 /**
  * What a person has stopped: one empty file for each agent, named as it. On a host every agent's unit has the absence of
@@ -19,14 +18,14 @@ export function createStopFiles(directory: string): StopFiles {
   return {
     async list() {
       try {
-        return new Set((await readdir(directory)).filter((name) => agentName.test(name)));
+        return new Set((await readdir(directory)).filter(isAgentName));
       } catch (error) {
         if (systemCode(error) === "ENOENT") return new Set();
         throw error;
       }
     },
     async set(agent, stopped) {
-      if (!agentName.test(agent)) throw new Error(`not an agent's name: ${JSON.stringify(agent)}`);
+      if (!isAgentName(agent)) throw new Error(`not an agent's name: ${JSON.stringify(agent)}`);
       const file = join(directory, agent);
       try {
         await makeDirectories(directory, 0o755);

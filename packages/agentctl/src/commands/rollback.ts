@@ -3,7 +3,7 @@ import { type ExitCode, exitCode } from "@daruma/base";
 import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
-import { mayComeBack, pause } from "../instance/patience.ts";
+import { pause, statusIfAny } from "../instance/patience.ts";
 import {
   type GenerationRow,
   type RollbackDocument,
@@ -101,23 +101,15 @@ export interface Ask {
 export async function waitForProof(ask: Ask): Promise<StatusDocument> {
   const deadline = performance.now() + ask.timeoutMs;
   for (;;) {
-    const { status, reason } = await statusOrReason(ask.watchd);
-    const finding = status === null ? { kind: "wait" as const, why: reason } : judge(status, ask.accepted);
+    const status = await statusIfAny(ask.watchd);
+    const finding =
+      status === null
+        ? { kind: "wait" as const, why: "watchd does not answer" }
+        : judge(status, ask.accepted);
     if (finding.kind === "proven" && status !== null) return status;
     if (finding.kind === "failed") throw agentctlErrors.make("ROLLBACK_E_FAILED", finding.why);
     if (performance.now() >= deadline) throw tooLate(ask, finding.why, status);
     await pause(pollMs, ask.interrupt);
-  }
-}
-
-async function statusOrReason(
-  watchd: Ask["watchd"],
-): Promise<{ readonly status: StatusDocument | null; readonly reason: string }> {
-  try {
-    return { status: await watchd.status(), reason: "" };
-  } catch (error) {
-    if (!mayComeBack(error)) throw error;
-    return { status: null, reason: "watchd does not answer" };
   }
 }
 

@@ -2,13 +2,8 @@ import { type ExitCode, exitCode } from "@daruma/base";
 import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
-import { mayComeBack, pause } from "../instance/patience.ts";
-import {
-  type AgentStatus,
-  type StatusDocument,
-  type WatchdClient,
-  watchdClient,
-} from "../instance/watchd-client.ts";
+import { pause, statusIfAny } from "../instance/patience.ts";
+import { type AgentStatus, type WatchdClient, watchdClient } from "../instance/watchd-client.ts";
 import { elapsed } from "../story/elapsed.ts";
 import { durationOf } from "./duration.ts";
 import { isProven } from "./status.ts";
@@ -79,14 +74,5 @@ async function waitFor(
       throw agentctlErrors.make("STANDSTILL_E_NOT_YET", `not done within ${elapsed(timeoutMs)}: ${where}`);
     }
     await pause(pollMs, context.interrupt);
-  }
-}
-
-async function statusIfAny(watchd: WatchdClient): Promise<StatusDocument | null> {
-  try {
-    return await watchd.status();
-  } catch (error) {
-    if (!mayComeBack(error)) throw error;
-    return null;
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDarumaError } from "@daruma/base";
+import type { StatusDocument, WatchdClient } from "./watchd-client.ts";
 
 const passing: ReadonlySet<string> = new Set([
   "LEDGER_E_DISCONNECTED",
@@ -20,5 +21,15 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   } catch (error) {
     signal.throwIfAborted();
     throw error;
+  }
+}
+
+/** Null while watchd does not answer and may come back: a rollback may restart it. */
+export async function statusIfAny(watchd: Pick<WatchdClient, "status">): Promise<StatusDocument | null> {
+  try {
+    return await watchd.status();
+  } catch (error) {
+    if (!mayComeBack(error)) throw error;
+    return null;
   }
 }

@@ -14,7 +14,7 @@ import { createEdges, type Edges } from "./edges.ts";
 import { openHeldFiles } from "./held-files.ts";
 import { agentOfUnit, agentUnits, type SystemdSite, systemdSite, unitOf } from "./site.ts";
 import { createSystemctl, type Systemctl } from "./systemctl.ts";
-import { createTraces } from "./traces.ts";
+import { createTraces, readIfThere } from "./traces.ts";
 
 export interface SystemdOptions {
   /** What is not given is where NixOS has it. */
@@ -237,13 +237,4 @@ function memoryOf(group: string): number {
 function residentBytes(procs: string): number {
   const pids = procs.split("\n").filter((line) => line !== "");
   return pids.reduce((sum, pid) => sum + readResidentBytes(Number(pid)), 0);
-}
-
-function readIfThere(file: string): string | null {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return null;
-    throw error;
-  }
 }

@@ -1,3 +1,5 @@
+import { isAgentName } from "../processes/markers.ts";
+
 /** Where things are on a host (modules/units/paths.nix). Only tests have them elsewhere. */
 export interface SystemdSite {
   /** Traces that the units' hooks leave. */
@@ -32,5 +34,5 @@ export function unitOf(agent: string): string {
 export function agentOfUnit(unit: string): string | null {
   if (!unit.startsWith(prefix) || !unit.endsWith(suffix)) return null;
   const agent = unit.slice(prefix.length, -suffix.length);
-  return /^[a-z][a-z0-9-]*$/.test(agent) ? agent : null;
+  return isAgentName(agent) ? agent : null;
 }

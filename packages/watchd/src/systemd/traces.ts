@@ -28,8 +28,8 @@ export interface Traces {
 
 export function createTraces(directory: string): Traces {
   return {
-    exitOf: (agent) => parseExitTrace(read(join(directory, agent))),
-    askedOf: (agent) => read(join(directory, `${agent}${askedSuffix}`))?.trim() || null,
+    exitOf: (agent) => parseExitTrace(readIfThere(join(directory, agent))),
+    askedOf: (agent) => readIfThere(join(directory, `${agent}${askedSuffix}`))?.trim() || null,
   };
 }
 
@@ -84,7 +84,8 @@ function causeOfFacts({ execMainCode, execMainStatus }: UnitFacts): ExitCause {
   return signal === undefined ? { kind: "unknown" } : { kind: "signal", signal };
 }
 
-function read(file: string): string | null {
+/** Null for a file that is not there. */
+export function readIfThere(file: string): string | null {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
