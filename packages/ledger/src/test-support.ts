@@ -84,13 +84,12 @@ export interface Program {
   readonly exited: Promise<number | string>;
 }
 
-const programFile = join(import.meta.dirname, "main.ts");
+/** As it is shipped; `make test` has built it before. */
+const programFile = join(import.meta.dirname, "../../../dist/ledgerd.mjs");
 
 /** ledgerd as a process of its own, whether it comes up or not. */
 export function spawnLedgerd(flags: readonly string[]): Omit<Program, "ready" | "store" | "socket"> {
-  // Through NODE_OPTIONS tap loads itself, slowly, and its signal handlers, into every Node process; env(1) keeps the pid.
-  const command = ["-u", "NODE_OPTIONS", process.execPath, programFile, ...flags];
-  const child = spawn("env", command, { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [programFile, ...flags], { stdio: ["pipe", "pipe", "pipe"] });
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => {
     stderr += chunk.toString("utf8");

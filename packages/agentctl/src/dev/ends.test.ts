@@ -35,7 +35,7 @@ t.test("daemons that die come back, and the agent runs on", async (t) => {
 async function killLedgerd(fleet: TestFleet): Promise<void> {
   for (const pid of await processesOf(fleet.directory)) {
     const line = await readFile(`/proc/${pid}/cmdline`, "utf8");
-    if (line.includes("ledger/src/main.ts")) process.kill(pid, "SIGKILL");
+    if (line.includes("ledgerd.mjs")) process.kill(pid, "SIGKILL");
   }
 }
 

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Test } from "tap";
 
-const program = join(import.meta.dirname, "..", "main.ts");
+/** As it is shipped: the bundle, which starts in a third of the time. `make test` builds it first. */
+const program = join(import.meta.dirname, "../../../../dist/agentctl.mjs");
 
 export interface Ended {
   readonly code: number | null;
@@ -28,7 +29,7 @@ export interface StartOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
-/** Starts agentctl from source. It is killed at the end of the test if it still runs then. */
+/** Starts agentctl. It is killed at the end of the test if it still runs then. */
 export function startAgentctl(t: Test, argv: readonly string[], options: StartOptions): RunningProgram {
   const child = spawn(process.execPath, [program, ...argv], {
     cwd: options.cwd,
