@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { closure } from "./closures.ts";
 import type { Host } from "./host.ts";
 import { repository } from "./packages.ts";
 import { run } from "./run.ts";
@@ -50,8 +51,13 @@ export async function deploy(
   return { path, number, ...(await switchTo(host, path, action)) };
 }
 
-/** Builds the toplevel of a generation in the host's own Nix; resolves with its store path. */
-export async function build(host: Host, { fleet, configuration }: Generation): Promise<string> {
+/** Has the toplevel of a generation in the host's store, built by its own Nix or by that of a host like it; resolves with its path. */
+export function build(host: Host, generation: Generation): Promise<string> {
+  const { fleet = null, configuration = null } = generation;
+  return closure(host, [JSON.stringify({ fleet, configuration })], () => buildHere(host, generation));
+}
+
+async function buildHere(host: Host, { fleet, configuration }: Generation): Promise<string> {
   const configurations: string[] = [];
   await host.succeed(["rm", "-rf", inputs]);
   if (fleet !== undefined) {

@@ -12,14 +12,15 @@ bash "$UPDATE_USERS" "$USERS" || status=1
 # /etc/static is this generation's /etc; what it has is linked from /etc through it, and links to what it does not have
 # any more are removed.
 ln -sfn "$toplevel/etc" /etc/.static.new && mv -T /etc/.static.new /etc/static || status=1
-find /etc -type l -lname '/etc/static/*' -print0 | while IFS= read -r -d '' link; do
-  [ -e "$link" ] || rm -f "$link"
-done
-(cd /etc/static && find . -mindepth 1 \( -type f -o -type l \) -printf '%P\0') | while IFS= read -r -d '' name; do
-  [ "$(readlink "/etc/$name")" != "/etc/static/$name" ] || continue
-  mkdir -p "/etc/$(dirname "$name")"
-  ln -sfn "/etc/static/$name" "/etc/$name.new" && mv -T "/etc/$name.new" "/etc/$name" || exit 1
-done || status=1
+declare -A linked=()
+while IFS= read -r -d '' link && IFS= read -r -d '' target; do
+  if [ -e "/etc/$link" ]; then linked[$link]=$target; else rm -f "/etc/$link"; fi
+done < <(find /etc -type l -lname '/etc/static/*' -printf '%P\0%l\0')
+while IFS= read -r -d '' name; do
+  [ "${linked[$name]-}" != "/etc/static/$name" ] || continue
+  case $name in */*) [ -d "/etc/${name%/*}" ] || mkdir -p "/etc/${name%/*}" ;; esac
+  ln -sfn "/etc/static/$name" "/etc/$name.new" && mv -T "/etc/$name.new" "/etc/$name" || status=1
+done < <(cd /etc/static && find . -mindepth 1 \( -type f -o -type l \) -printf '%P\0')
 
 bash "$SNIPPETS" "$toplevel" || status=1
 

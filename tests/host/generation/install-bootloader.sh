@@ -8,8 +8,10 @@ toplevel=$(readlink -f "$1")
 loader=/boot/loader
 mkdir -p "$loader/entries"
 
+# Writes a line to a file that does not have it yet.
 replace() {
-  cat >"$1.tmp"
+  if [ -e "$1" ] && [ "$(<"$1")" = "$2" ]; then return; fi
+  echo "$2" >"$1.tmp"
   sync "$1.tmp"
   mv "$1.tmp" "$1"
 }
@@ -22,10 +24,10 @@ for link in /nix/var/nix/profiles/system-*-link; do
   entry=nixos-generation-$number.conf
   keep[$entry]=1
   path=$(readlink -f "$link")
-  echo "toplevel $path" | replace "$loader/entries/$entry"
+  replace "$loader/entries/$entry" "toplevel $path"
   if [ "$path" = "$toplevel" ] && [ "$number" -gt "$newest" ]; then newest=$number default=$entry; fi
 done
-if [ -n "$default" ]; then echo "default $default" | replace "$loader/loader.conf"; fi
+if [ -n "$default" ]; then replace "$loader/loader.conf" "default $default"; fi
 for entry in "$loader"/entries/*.conf; do
   [ -n "${keep[${entry##*/}]-}" ] || rm "$entry"
 done

@@ -13,7 +13,7 @@ forget() {
   grep -vxF -e "$2" "/run/nixos/$1-list" >"/run/nixos/$1-list.new"
   mv "/run/nixos/$1-list.new" "/run/nixos/$1-list"
 }
-recorded() { cat "/run/nixos/$1-list" 2>/dev/null; }
+recorded() { [ ! -e "/run/nixos/$1-list" ] || cat "/run/nixos/$1-list"; }
 
 want_start() { to_start[$1]=1 && record start "$1"; }
 want_restart() { to_restart[$1]=1 && record restart "$1"; }
@@ -49,7 +49,7 @@ files_of() {
   REPLY=${all[*]}
 }
 
-is_gone() { [ ! -e "$1" ] || { [ -L "$1" ] && [ "$(readlink -f "$1")" = /dev/null ]; }; }
+is_gone() { [ ! -e "$1" ] || [ "$1" -ef /dev/null ]; }
 
 # The units that run and are NixOS's: transient ones, Debian's own and those in /run are left alone.
 managed_units() {
@@ -140,16 +140,13 @@ done < <(
   done | awk -f "$COMPARE_UNITS" | tr '\t' '\037'
 )
 
-# The names of a set, sorted, without those that nobody wants to read about.
-names() {
-  local -n set=$1
-  local unit shown=()
-  for unit in "${!set[@]}"; do [ -n "${quiet[$unit]-}" ] || shown+=("$unit"); done
-  [ ${#shown[@]} -gt 0 ] || return 1
-  printf '%s\n' "${shown[@]}" | sort -f | paste -sd, | sed 's/,/, /g'
-}
-
+# Says the names of a set, sorted, without those that nobody wants to read about.
 tell() {
-  local list
-  if list=$(names "$2"); then say "$1: $list"; fi
+  local -n set=$2
+  local unit shown=() list
+  for unit in "${!set[@]}"; do [ -n "${quiet[$unit]-}" ] || shown+=("$unit"); done
+  [ ${#shown[@]} -gt 0 ] || return 0
+  if [ ${#shown[@]} -gt 1 ]; then mapfile -t shown < <(printf '%s\n' "${shown[@]}" | sort -f); fi
+  printf -v list ', %s' "${shown[@]}"
+  say "$1: ${list#, }"
 }

@@ -54,7 +54,7 @@ fi
 unset SWITCH_LOCKED_BY
 # Nothing that is started here may inherit the descriptor, or it would go on holding the lock: hence 9>&- below.
 for descriptor in /proc/$$/fd/*; do
-  if [ "$(readlink "$descriptor")" = "$lock" ]; then
+  if [ "$descriptor" -ef "$lock" ]; then
     eval "exec 9>&${descriptor##*/} ${descriptor##*/}>&-"
     break
   fi
@@ -75,7 +75,7 @@ fi
 if [ "${NIXOS_NO_SYNC-}" != 1 ]; then sync --file-system /nix/store; fi
 if [ "$action" = boot ]; then exit 0; fi
 
-if [ "$(cat /run/current-system/init-interface-version 2>/dev/null)" != "$(cat "$TOPLEVEL/init-interface-version")" ]; then
+if ! cmp --silent /run/current-system/init-interface-version "$TOPLEVEL/init-interface-version"; then
   say "Warning: the new NixOS configuration has an 'init' that is"
   say "incompatible with the current configuration.  The new configuration"
   say "won't take effect until you reboot the system."

@@ -7,15 +7,22 @@ state=/var/lib/nixos
 mkdir -p "$state"
 touch "$state/ids" "$state/declared"
 
-# Numbers of system accounts are given out downwards, below those that Debian uses, and never to another name.
+declare -A numbers=()
+least=900
+while read -r name number; do
+  numbers[$name]=$number
+  if [ "$number" -lt "$least" ]; then least=$number; fi
+done <"$state/ids"
+
+# Numbers of system accounts are given out downwards, below those that Debian uses, and never to another name. The answer is
+# in REPLY: a process for each would take longer than all the rest.
 number_of() {
-  local number
-  number=$(awk -v name="$1" '$1 == name { print $2 }' "$state/ids")
-  if [ -z "$number" ]; then
-    number=$(awk 'BEGIN { least = 900 } $2 < least { least = $2 } END { print least - 1 }' "$state/ids")
-    echo "$1 $number" >>"$state/ids"
+  if [ -z "${numbers[$1]-}" ]; then
+    least=$((least - 1))
+    numbers[$1]=$least
+    echo "$1 $least" >>"$state/ids"
   fi
-  echo "$number"
+  REPLY=${numbers[$1]}
 }
 
 # Takes the names that were declared out of a file of accounts.
@@ -28,10 +35,14 @@ without_declared /etc/passwd >/etc/passwd.new
 without_declared /etc/group >/etc/group.new
 : >"$state/declared.new"
 while IFS=$'\t' read -r kind name group home description; do
-  number=$(number_of "${group:-$name}")
+  number_of "${group:-$name}"
+  number=$REPLY
   case $kind in
     group) echo "$name:x:$number:" >>/etc/group.new ;;
-    user) echo "$name:x:$(number_of "$name"):$number:$description:$home:/usr/sbin/nologin" >>/etc/passwd.new ;;
+    user)
+      number_of "$name"
+      echo "$name:x:$REPLY:$number:$description:$home:/usr/sbin/nologin" >>/etc/passwd.new
+      ;;
   esac
   echo "$name" >>"$state/declared.new"
 done <"$table"

@@ -28,6 +28,8 @@ export interface Switching {
 /** systemd itself ends the unit before that (rollback.sh, RuntimeMaxSec). */
 const unitEndsWithinMs = 45 * 60_000;
 const commandWithinMs = 15_000;
+/** How often the result is looked for until the unit is asked about. */
+const looksPerQuestion = 10;
 /** switch-to-configuration itself gives systemd 180 s to come back from executing itself anew. */
 const busSilentMs = 180_000;
 
@@ -65,13 +67,13 @@ export class SwitchRunner {
     let refused = false;
     for (;;) {
       const unit = await this.#unit();
-      if (unit === order.id) return this.#ended(order);
+      if (unit === order.id) return this.#ended(order, null);
       if (unit === null && !switchUnderWay(this.#site)) {
         // An earlier watchd began it, and has not told its end.
-        const earlier = this.#told.has(order.id) ? null : await this.#result(order);
-        if (earlier !== null) return problemsOf(earlier);
+        const earlier = await this.#result(order);
+        if (earlier !== null && !this.#told.has(order.id)) return problemsOf(earlier);
         const problem = await this.#launch(order);
-        if (problem === null) return this.#ended(order);
+        if (problem === null) return this.#ended(order, earlier);
         // The first time, somebody may have taken the name in the last moment.
         if (refused) return [problem];
         refused = true;
@@ -84,9 +86,15 @@ export class SwitchRunner {
     }
   }
 
-  async #ended(order: Switching): Promise<readonly string[]> {
+  /**
+   * The result is the last thing that the program writes, and costs nothing to look for; the unit, which costs a process each
+   * time, tells of a program that ended without one. `earlier` is what an attempt before this one has left.
+   */
+  async #ended(order: Switching, earlier: RollbackResult | null): Promise<readonly string[]> {
     const endsAt = performance.now() + unitEndsWithinMs;
-    while ((await this.#unit()) === order.id) {
+    for (let looks = 1; looks % looksPerQuestion !== 0 || (await this.#unit()) === order.id; looks += 1) {
+      const result = await this.#result(order);
+      if (result !== null && result.finishedAt !== earlier?.finishedAt) return problemsOf(result);
       if (performance.now() > endsAt) return [`${switchUnit} does not end`];
       await this.#pause();
     }
