@@ -1,34 +1,16 @@
 import { messageOf } from "@daruma/base";
 import type { AgentManifest, StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
-import type { Run, RunExit, StartRequest } from "../ports.ts";
-import { type Binding, bind, type Surroundings, see } from "./binding.ts";
-import type { BindingFiles } from "./binding-files.ts";
-import type { Edges } from "./edges.ts";
+import type { Run, StartRequest } from "../ports.ts";
+import { type Binding, bind, see } from "./binding.ts";
+import { Delayed } from "./delayed.ts";
 import { awaitsRestart, hasProcesses, isAlive, type UnitFacts } from "./facts.ts";
-import type { HeldFiles } from "./held-files.ts";
+import { Serial } from "./serial.ts";
 import { unitOf } from "./site.ts";
 import { startFailure } from "./start-failure.ts";
-import type { Outcome, Systemctl } from "./systemctl.ts";
-import { causeOf, type Ends, type Traces } from "./traces.ts";
-
-export interface UnitContext {
-  readonly systemctl: Systemctl;
-  readonly traces: Traces;
-  readonly edges: Edges;
-  readonly files: BindingFiles;
-  readonly held: HeldFiles;
-  readonly surroundings: () => Surroundings;
-  /** The error where somebody answers on the port of a health check. */
-  readonly checkPort: (agent: string, url: string) => Promise<Error | null>;
-  readonly holdAfterMs: number;
-  readonly isSwitching: () => boolean;
-  readonly onExit: (exit: RunExit) => void;
-  /** Somebody has asked the run to stop; told once. */
-  readonly onAsked: (run: Pick<Run, "agent" | "runId">) => void;
-  readonly onFound: () => void;
-  readonly log: (message: string) => void;
-}
+import type { Outcome } from "./systemctl.ts";
+import { causeOf, type Ends } from "./traces.ts";
+import type { UnitContext } from "./unit-context.ts";
 
 /** What has come of a try to start the unit. */
 interface Attempt extends Outcome {
@@ -51,33 +33,35 @@ export class AgentUnit {
   readonly #unit: string;
   readonly #context: UnitContext;
   #binding: Binding | null;
-  #last: Promise<unknown> = Promise.resolve();
-  #queued = 0;
+  readonly #serial = new Serial();
+  /** The core decides when it is started again; systemd would not wait for that longer than RestartSec=. */
+  readonly #holding: Delayed;
+  readonly #awaitingTrace = new Delayed(traceWithinMs, () => this.look());
   #lookQueued = false;
-  #holdTimer: NodeJS.Timeout | null = null;
-  #traceTimer: NodeJS.Timeout | null = null;
   #controlGroup = "";
   /** The last that systemd told of. */
   #invocation = "";
   /** The last that was told of as being asked to stop. */
   #asked = "";
   #closed = false;
-  /** Counts what was done and seen: facts that were asked for before are out of date. */
-  #age = 0;
 
   constructor(agent: string, context: UnitContext) {
     this.agent = agent;
     this.#unit = unitOf(agent);
     this.#context = context;
     this.#binding = context.files.found.get(agent) ?? null;
+    this.#holding = new Delayed(context.holdAfterMs, () => {
+      this.#serial.run(() => this.#hold()).catch((error) => this.#failed("holding", error));
+    });
   }
 
+  /** Of what is known of it: see `take`. */
   get age(): number {
-    return this.#age;
+    return this.#serial.age;
   }
 
   get busy(): boolean {
-    return this.#queued > 0;
+    return this.#serial.busy;
   }
 
   get run(): Run | null {
@@ -91,7 +75,7 @@ export class AgentUnit {
 
   /** Takes in facts that were asked for at `age`; without effect if something has happened since. */
   take(facts: UnitFacts, age: number): void {
-    if (age !== this.#age || this.busy) return;
+    if (age !== this.age || this.busy) return;
     this.#invocation = facts.invocation;
     this.#see(facts);
   }
@@ -100,32 +84,31 @@ export class AgentUnit {
   look(): void {
     if (this.#lookQueued) return;
     this.#lookQueued = true;
-    this.#enqueue(async () => {
-      this.#lookQueued = false;
-      await this.#look();
-    }).catch((error) => this.#failed("looking at", error));
+    this.#serial
+      .run(async () => {
+        this.#lookQueued = false;
+        await this.#look();
+      })
+      .catch((error) => this.#failed("looking at", error));
   }
 
   /** Its control group is empty: the hook's trace will tell, unless the hook was killed along with it. */
   lookSoon(): void {
-    this.#traceTimer ??= setTimeout(() => {
-      this.#traceTimer = null;
-      this.look();
-    }, traceWithinMs).unref();
+    this.#awaitingTrace.ask();
   }
 
   start(request: StartRequest): Promise<Run> {
-    return this.#enqueue(() => this.#start(request));
+    return this.#serial.run(() => this.#start(request));
   }
 
   stop(runId: string, policy: StopPolicy): Promise<{ readonly forced: boolean }> {
-    return this.#enqueue(() => this.#stop(runId, policy));
+    return this.#serial.run(() => this.#stop(runId, policy));
   }
 
   close(): void {
     this.#closed = true;
-    this.#noHold();
-    this.#noLook();
+    this.#holding.callOff();
+    this.#awaitingTrace.callOff();
   }
 
   async #look(): Promise<void> {
@@ -136,7 +119,7 @@ export class AgentUnit {
   }
 
   async #start({ agent, runId, manifest }: StartRequest): Promise<Run> {
-    this.#noHold();
+    this.#holding.callOff();
     await this.#refuseStrangers(agent, manifest);
     let attempt = await this.#attempt();
     this.#context.held.drop(agent);
@@ -258,8 +241,8 @@ export class AgentUnit {
   }
 
   #settle(binding: Binding | null): void {
-    this.#age += 1;
-    this.#noLook();
+    this.#serial.touch();
+    this.#awaitingTrace.callOff();
     // Each run has a control group of its own: its path is the same, but it is made anew.
     if (binding?.invocation !== this.#binding?.invocation) {
       this.#context.edges.unwatchGroup(this.agent);
@@ -269,7 +252,7 @@ export class AgentUnit {
     if (binding === null) {
       this.#context.files.drop(this.agent);
     } else {
-      this.#noHold();
+      this.#holding.callOff();
       this.#context.held.drop(this.agent);
       this.#context.files.keep(this.agent, binding);
     }
@@ -281,13 +264,8 @@ export class AgentUnit {
     this.#context.edges.watchGroup(this.agent, controlGroup);
   }
 
-  /** The core decides when it is started again; systemd would not wait for that longer than RestartSec=. */
   #holdLater(): void {
-    if (this.#closed) return;
-    this.#holdTimer ??= setTimeout(() => {
-      this.#holdTimer = null;
-      this.#enqueue(() => this.#hold()).catch((error) => this.#failed("holding", error));
-    }, this.#context.holdAfterMs).unref();
+    if (!this.#closed) this.#holding.ask();
   }
 
   async #hold(): Promise<void> {
@@ -303,21 +281,11 @@ export class AgentUnit {
 
   /** A person has stopped it: what waits to be restarted by systemd does so no longer (the unit's condition is not asked). */
   endWaiting(): Promise<void> {
-    return this.#enqueue(async () => {
+    return this.#serial.run(async () => {
       const facts = await this.#facts();
       if (facts !== null && awaitsRestart(facts)) await this.#context.systemctl.stop(this.#unit, stopSlackMs);
       this.#context.held.drop(this.agent);
     });
-  }
-
-  #noLook(): void {
-    if (this.#traceTimer !== null) clearTimeout(this.#traceTimer);
-    this.#traceTimer = null;
-  }
-
-  #noHold(): void {
-    if (this.#holdTimer !== null) clearTimeout(this.#holdTimer);
-    this.#holdTimer = null;
   }
 
   /** Of what runs, or else of what would. */
@@ -337,17 +305,6 @@ export class AgentUnit {
     const [facts] = await this.#context.systemctl.show([this.#unit]);
     if (facts !== undefined) this.#invocation = facts.invocation;
     return facts ?? null;
-  }
-
-  #enqueue<T>(task: () => Promise<T>): Promise<T> {
-    this.#queued += 1;
-    this.#age += 1;
-    const result = this.#last.then(task).finally(() => {
-      this.#queued -= 1;
-      this.#age += 1;
-    });
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 }
 

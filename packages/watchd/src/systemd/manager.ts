@@ -7,7 +7,7 @@ import type { Run, RunExit, ServiceManager, StartRequest } from "../ports.ts";
 import { checkPort } from "../processes/port-check.ts";
 import { readEnvironment, readResidentBytes } from "../processes/process-table.ts";
 import { createStopFiles, type StopFiles } from "../stop-files.ts";
-import { AgentUnit, type UnitContext } from "./agent-unit.ts";
+import { AgentUnit } from "./agent-unit.ts";
 import type { Surroundings } from "./binding.ts";
 import { openBindingFiles } from "./binding-files.ts";
 import { createEdges, type Edges } from "./edges.ts";
@@ -15,6 +15,7 @@ import { openHeldFiles } from "./held-files.ts";
 import { agentOfUnit, agentUnits, type SystemdSite, systemdSite, unitOf } from "./site.ts";
 import { createSystemctl, type Systemctl } from "./systemctl.ts";
 import { createTraces, readIfThere } from "./traces.ts";
+import type { UnitContext } from "./unit-context.ts";
 
 export interface SystemdOptions {
   /** What is not given is where NixOS has it. */
