@@ -62,6 +62,19 @@ export const ledgerErrors = defineErrors({
     remedy: "Append again in order, starting with the one that was not written.",
     exit: exitCode.error,
   },
+  LEDGER_E_INDEXING: {
+    summary: "The ledger is still being indexed, and cannot be asked for some of its entries only.",
+    remedy:
+      "Try again in a moment; the message says how far it is. Appending and `agentctl ledger tail` without a filter go on meanwhile.",
+    exit: exitCode.unreachable,
+  },
+  LEDGER_E_INDEX: {
+    summary:
+      "The index names an entry that is not what was asked for. The entries themselves are not in doubt.",
+    remedy:
+      "Make the index again from the entries: `curl --unix-socket SOCKETS/operator.sock -X POST http://ledger/v1/index`.",
+    exit: exitCode.error,
+  },
   LEDGER_E_STOPPING: {
     summary: "ledgerd is stopping; the entry was not written.",
     remedy: "Append again once it is back.",

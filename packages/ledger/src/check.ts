@@ -4,8 +4,10 @@ import type { SignedCheckpoint } from "./checkpoint.ts";
 import { checkCheckpoint, readWitnessed } from "./checkpoint-store.ts";
 import { emptyHead, type Head, isPlainObject, readEntry } from "./entry.ts";
 import type { ChainState, OutboxKey } from "./group.ts";
+import { loadIndex } from "./index-store.ts";
 import { type LedgerDb, storeFormat, storeKeys } from "./level.ts";
 import { leafHash } from "./merkle.ts";
+import { IndexGrowth } from "./postings.ts";
 import { emptyTree, type TreeState } from "./tree.ts";
 import { entriesChecked, TreeCheck } from "./tree-check.ts";
 import { type BadEntry, type BadReason, ChainVerifier } from "./verify.ts";
@@ -14,6 +16,8 @@ import { type BadEntry, type BadReason, ChainVerifier } from "./verify.ts";
 export interface StoreState {
   readonly chain: ChainState;
   readonly tree: TreeState;
+  /** It may not cover all entries yet. */
+  readonly index: IndexGrowth;
   /** The newest one. */
   readonly checkpoint: SignedCheckpoint | null;
   /** How many entries the checkpoint covers that each witness has taken last. */
@@ -33,6 +37,7 @@ export async function checkStore(db: LedgerDb, headOnFile: Head | null, host: st
     return {
       chain: await startStore(db, headOnFile, host),
       tree: emptyTree,
+      index: new IndexGrowth(0, null),
       checkpoint: null,
       witnessed: new Map(),
     };
@@ -42,7 +47,8 @@ export async function checkStore(db: LedgerDb, headOnFile: Head | null, host: st
   if (headOnFile === null && chain.head.seq > 0) throw damaged(db, "its head file is missing");
   const tree = await checkTail(db, chain.head, headOnFile ?? emptyHead, host);
   const checkpoint = await checkCheckpoint(db, tree, host);
-  return { chain, tree, checkpoint, witnessed: await readWitnessed(db) };
+  const index = await loadIndex(db, chain.head.seq);
+  return { chain, tree, index, checkpoint, witnessed: await readWitnessed(db) };
 }
 
 /** What entries are fed to. */

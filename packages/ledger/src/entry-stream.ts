@@ -1,15 +1,11 @@
 import type { ServerResponse } from "node:http";
+import { ledgerErrors } from "./catalogue.ts";
 import type { Committer } from "./committer.ts";
+import type { Entry } from "./entry.ts";
+import type { EntryQuery } from "./entry-query.ts";
+import { type EntryFilter, isFiltered, matches } from "./filter.ts";
+import { findEntries } from "./find.ts";
 import type { Store } from "./store.ts";
-
-export interface EntryQuery {
-  /** Entries with a greater seq. */
-  readonly after: number;
-  /** How many at most; infinite for all. */
-  readonly limit: number;
-  /** Go on with new entries until the client leaves. */
-  readonly follow: boolean;
-}
 
 export interface EntrySource {
   readonly store: Store;
@@ -18,11 +14,14 @@ export interface EntrySource {
 
 const newline = Buffer.from("\n");
 
+/** Entries that were found and are read at once. */
+const foundAtOnce = 64;
+
 /**
  * Answers with the stored bytes of entries, a line each, no faster than the client reads. Only a complete answer ends
  * cleanly: on an error the connection is cut, so that nobody takes a part for the whole.
  *
- * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED if not even the first entries can be read.
+ * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED, LEDGER_E_INDEXING, LEDGER_E_INDEX if not even the first entries can be read.
  */
 export async function streamEntries(
   source: EntrySource,
@@ -30,20 +29,15 @@ export async function streamEntries(
   response: ServerResponse,
   onError: (error: unknown) => void,
 ): Promise<void> {
-  const { store } = source;
-  const present = Math.max(0, store.state.head.seq - query.after);
-  let left = query.follow ? query.limit : Math.min(query.limit, present);
-  let after = query.after;
-  let entries = await store.read(after, left);
+  const blocks = blocksOf(source, query, response);
+  const first = await blocks.next();
   response.writeHead(200, { "content-type": "application/x-ndjson" });
   response.flushHeaders();
   try {
-    while (left > 0 && !response.destroyed) {
-      after += entries.length;
-      left -= entries.length;
-      if (entries.length > 0) await write(response, entries);
-      else await news(source, after, response);
-      entries = await store.read(after, left);
+    if (first.done !== true) await write(response, first.value);
+    for await (const entries of blocks) {
+      await write(response, entries);
+      if (response.destroyed) break;
     }
     response.end();
   } catch (error) {
@@ -54,7 +48,68 @@ export async function streamEntries(
   }
 }
 
+/** What the query asks for, in order; the first block, which may be empty, before anything is waited for. */
+async function* blocksOf(
+  source: EntrySource,
+  query: EntryQuery,
+  response: ServerResponse,
+): AsyncGenerator<readonly Buffer[], void, undefined> {
+  const { store } = source;
+  const { filter, limit, newest } = query;
+  const present = Math.min(store.state.head.seq, query.before - 1);
+  let after = query.after;
+  let left = limit;
+  if (isFiltered(filter)) {
+    const found = await findInOrder(source.store, query);
+    const some = found.slice(0, limit);
+    for (let at = 0; at < some.length; at += foundAtOnce) {
+      const lines = await store.readSome(some.slice(at, at + foundAtOnce));
+      yield lines.map((line) => checked(line, filter));
+    }
+    left -= some.length;
+    after = Math.max(after, present);
+  } else if (newest !== null) after = Math.max(after, present - newest);
+  if (!query.follow) left = Math.min(left, Math.max(0, present - after));
+  while (left > 0 && !response.destroyed) {
+    const entries = await store.read(after, left);
+    if (entries.length === 0) {
+      yield [];
+      await news(source, after, response);
+    }
+    after += entries.length;
+    const wanted = isFiltered(filter) ? entries.filter((line) => matches(parse(line), filter)) : entries;
+    left -= wanted.length;
+    if (wanted.length > 0) yield wanted;
+  }
+}
+
+async function findInOrder(store: Store, query: EntryQuery): Promise<readonly number[]> {
+  const { filter, after, before, newest } = query;
+  const limit = newest ?? Number.POSITIVE_INFINITY;
+  const found = await store.ask((db, last) =>
+    findEntries(db, filter, { after, last: Math.min(last, before - 1), limit }),
+  );
+  return found.toReversed();
+}
+
+/** The index is not evidence: what it names is looked at. */
+function checked(line: Buffer, filter: EntryFilter): Buffer {
+  const entry = parse(line);
+  if (matches(entry, filter)) return line;
+  throw ledgerErrors.make("LEDGER_E_INDEX", `the index names entry ${entry.seq}, which does not match`);
+}
+
+/** Of stored bytes, which were an entry when they were written; whether they still are is for the reader to check. */
+function parse(line: Buffer): Entry {
+  try {
+    return JSON.parse(line.toString("utf8")) as Entry;
+  } catch {
+    throw ledgerErrors.make("LEDGER_E_DAMAGED", "a stored entry is not JSON");
+  }
+}
+
 async function write(response: ServerResponse, entries: readonly Buffer[]): Promise<void> {
+  if (entries.length === 0) return;
   const bytes = Buffer.concat(entries.flatMap((entry) => [entry, newline]));
   if (response.write(bytes) || response.destroyed) return;
   await new Promise<void>((resolve) => {

@@ -19,6 +19,15 @@ export interface Entry extends EntryDraft {
   readonly hash: string;
 }
 
+/** What an entry is found by. */
+export interface EntryLabels {
+  readonly action: string;
+  readonly actor: string;
+  readonly subject: string;
+  readonly incident?: string | undefined;
+  readonly run?: string | undefined;
+}
+
 /** What a chain needs to know of an entry. */
 export type EntryFacts = Pick<Entry, "seq" | "time" | "host" | "prev" | "hash">;
 
@@ -56,11 +65,14 @@ export interface PreparedEntry {
   readonly beforePrev: string;
   readonly beforeSeq: string;
   readonly beforeTime: string;
+  readonly labels: EntryLabels;
 }
 
 export interface SealedEntry extends Head {
   /** The exact bytes to store, as text, without a newline. */
   readonly line: string;
+  readonly time: string;
+  readonly labels: EntryLabels;
 }
 
 /**
@@ -70,6 +82,13 @@ export interface SealedEntry extends Head {
  * @throws JSON_E_NOT_CANONICAL if `details` has no canonical form.
  */
 export function prepareEntry(draft: EntryDraft, host: string, actor: string): PreparedEntry {
+  const labels = {
+    action: draft.action,
+    actor,
+    subject: draft.subject,
+    incident: draft.incident,
+    run: draft.run,
+  };
   const incident = draft.incident === undefined ? "" : `"incident":${JSON.stringify(draft.incident)},`;
   const run = draft.run === undefined ? "" : `"run":${JSON.stringify(draft.run)},`;
   return {
@@ -77,6 +96,7 @@ export function prepareEntry(draft: EntryDraft, host: string, actor: string): Pr
     beforePrev: `"host":${JSON.stringify(host)},${incident}"prev":"`,
     beforeSeq: `",${run}"seq":`,
     beforeTime: `,"subject":${JSON.stringify(draft.subject)},"time":"`,
+    labels,
   };
 }
 
@@ -84,7 +104,8 @@ export function prepareEntry(draft: EntryDraft, host: string, actor: string): Pr
 export function sealEntry(prepared: PreparedEntry, prev: string, seq: number, time: string): SealedEntry {
   const rest = afterHash(prepared, prev, seq, time);
   const digest = hash("sha256", prepared.beforeHash + rest);
-  return { seq, hash: digest, line: `${prepared.beforeHash}"hash":"${digest}",${rest}` };
+  const line = `${prepared.beforeHash}"hash":"${digest}",${rest}`;
+  return { seq, hash: digest, line, time, labels: prepared.labels };
 }
 
 function afterHash(prepared: PreparedEntry, prev: string, seq: number, time: string): string {

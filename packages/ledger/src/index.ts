@@ -13,13 +13,17 @@ export {
 export { type Entry, type EntryDraft, type Head, type JsonObject, maxEntryBytes } from "./entry.ts";
 export { type ExportOptions, ExportWriter } from "./export.ts";
 export { type Selection, selectionFields } from "./export-format.ts";
+export { type EntryFilter, faultOfFilter, filterNames } from "./filter.ts";
 export type { OutboxKey } from "./group.ts";
 export {
+  compareLedgerIndex,
   consistencyProof,
   inclusionProof,
   ledgerCheckpoint,
   ledgerKey,
+  ledgerValues,
   ledgerWitnesses,
+  renewLedgerIndex,
   signLedger,
 } from "./proof-client.ts";
 export type { CheckpointDocument, KeyDocument, ProofDocument, WitnessesDocument } from "./proof-routes.ts";

@@ -24,13 +24,26 @@ export const storeKeys = {
   /** The size of the checkpoint that a witness has taken last. */
   witness: (name: string) => `witness!${name}`,
   checkpoint: (size: number) => `checkpoint!${hexOf(size)}`,
+  /** How many entries, from the first one on, the index covers. */
+  indexed: "indexed",
+  /** A block of the index; labels hold no control characters, so no value is mistaken for the beginning of another. */
+  posting: (label: string, value: string, block: number) => `${postingsOf(label, value)}${hexOf(block)}`,
+  /** The earliest and the latest time in 256 entries (level 0) or 65,536 (level 1). */
+  span: (level: number, index: number) => `time!${level}!${hexOf(index)}`,
   /** Bounds of all keys of a kind, both exclusive. */
   entries: { gt: "entry!", lt: 'entry"' },
   writers: { gt: "writer!", lt: 'writer"' },
   tiles: { gt: "tile!", lt: 'tile"' },
   witnesses: { gt: "witness!", lt: 'witness"' },
   checkpoints: { gt: "checkpoint!", lt: 'checkpoint"' },
+  postings: { gt: "index!", lt: 'index"' },
+  spans: { gt: "time!", lt: 'time"' },
 } as const;
+
+/** What the keys of all blocks of one value begin with. */
+export function postingsOf(label: string, value: string): string {
+  return `index!${label}!${value}\0`;
+}
 
 /**
  * Opens the LevelDB in `directory`.

@@ -1,12 +1,18 @@
 import { baseErrors, callUnix } from "@daruma/base";
 import type { ConnectOptions } from "./client.ts";
 import { isPlainObject } from "./entry.ts";
+import type { LabelName } from "./filter.ts";
+import type { LabelValue } from "./find-values.ts";
+import type { IndexDocument, ReindexDocument, ValuesDocument } from "./index-routes.ts";
 import type { CheckpointDocument, KeyDocument, ProofDocument, WitnessesDocument } from "./proof-routes.ts";
 
 /*
- * What ledgerd tells about its tree. Each throws SOCKET_E_PATH_TOO_LONG, SOCKET_E_UNREACHABLE, SOCKET_E_TIMEOUT,
+ * What ledgerd tells about its tree and its index. Each throws SOCKET_E_PATH_TOO_LONG, SOCKET_E_UNREACHABLE, SOCKET_E_TIMEOUT,
  * SOCKET_E_PROTOCOL and what ledgerd refuses with.
  */
+
+/** Enough for a hundred million entries. */
+const comparisonMs = 3_600_000;
 
 /** The public key of the ledger. */
 export async function ledgerKey(options: ConnectOptions): Promise<KeyDocument> {
@@ -22,6 +28,28 @@ export async function signLedger(options: ConnectOptions): Promise<CheckpointDoc
 export async function ledgerCheckpoint(options: ConnectOptions, size?: number): Promise<CheckpointDocument> {
   const route = size === undefined ? "/v1/checkpoint" : `/v1/checkpoint?size=${size}`;
   return (await call(options, "GET", route, ["size", "checkpoint"])) as CheckpointDocument;
+}
+
+/** Compares the index with all entries, which takes a while. */
+export async function compareLedgerIndex(options: ConnectOptions): Promise<IndexDocument> {
+  const patient = { ...options, timeoutMs: options.timeoutMs ?? comparisonMs };
+  return (await call(patient, "GET", "/v1/index", ["entries", "differences"])) as IndexDocument;
+}
+
+/** Begins to make the index anew. How far it is, the status says. */
+export async function renewLedgerIndex(options: ConnectOptions): Promise<ReindexDocument> {
+  return (await call(options, "POST", "/v1/index", ["entries"])) as ReindexDocument;
+}
+
+/** The newest values of a label, newest first, with their first and last entries. */
+export async function ledgerValues(
+  options: ConnectOptions,
+  label: LabelName,
+  limit?: number,
+): Promise<readonly LabelValue[]> {
+  const query = new URLSearchParams({ label, ...(limit === undefined ? {} : { limit: String(limit) }) });
+  const document = (await call(options, "GET", `/v1/values?${query}`, ["values"])) as ValuesDocument;
+  return document.values;
 }
 
 /** How the witnesses stand. */

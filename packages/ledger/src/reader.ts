@@ -2,14 +2,21 @@ import type { IncomingMessage } from "node:http";
 import { type DarumaError, messageOf, openUnix } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import { type Entry, maxEntryBytes, readEntry } from "./entry.ts";
+import type { EntryFilter } from "./filter.ts";
 import { LineSplitter } from "./lines.ts";
 
 export interface ReadOptions {
   readonly socket: string;
   /** Only entries with a greater seq. Default 0: all. */
   readonly after?: number;
+  /** Only entries with a lesser seq. Default: all. */
+  readonly before?: number;
   /** How many at most. Default: all. */
   readonly limit?: number;
+  /** Begin with the newest so many. Default: with the first. */
+  readonly newest?: number;
+  /** Only those that match. */
+  readonly filter?: EntryFilter;
   /** Go on with new entries until `signal` says stop. */
   readonly follow?: boolean;
   readonly signal?: AbortSignal;
@@ -25,7 +32,8 @@ export interface StoredEntry {
  * Entries in order, as ledgerd stores them. The end of the iteration is the end of the ledger; an end for any other
  * reason is an error, so that a part is never taken for the whole.
  *
- * @throws what callUnix throws; LEDGER_E_DISCONNECTED, LEDGER_E_BAD_REQUEST, LEDGER_E_DAMAGED; the reason of `signal`.
+ * @throws what callUnix throws; LEDGER_E_DISCONNECTED, LEDGER_E_BAD_REQUEST, LEDGER_E_DAMAGED,
+ *   LEDGER_E_INDEXING, LEDGER_E_INDEX; the reason of `signal`.
  */
 export async function* readEntries(options: ReadOptions): AsyncGenerator<StoredEntry, void, undefined> {
   options.signal?.throwIfAborted();
@@ -78,8 +86,10 @@ async function* chunksOf(response: IncomingMessage, path: string): AsyncGenerato
   }
 }
 
-function routeOf({ after = 0, limit, follow = false }: ReadOptions): string {
-  const query = new URLSearchParams({ after: String(after) });
+function routeOf({ after = 0, before, limit, newest, filter = {}, follow = false }: ReadOptions): string {
+  const query = new URLSearchParams({ after: String(after), ...filter });
+  if (before !== undefined) query.set("before", String(before));
+  if (newest !== undefined) query.set("newest", String(newest));
   if (limit !== undefined) query.set("limit", String(limit));
   if (follow) query.set("follow", "1");
   return `/v1/entries?${query}`;

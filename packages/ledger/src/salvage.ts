@@ -62,7 +62,9 @@ export async function copyRemains(db: LedgerDb, store: Store, good: Head, signed
   };
   for (let seq = 1; seq <= good.seq; seq += 1) {
     const line = (await db.get(storeKeys.entry(seq))) ?? "";
-    entries.push({ seq, hash: readEntry(line).entry?.hash ?? "", line });
+    const { entry } = readEntry(line);
+    if (entry === null) throw new Error(`entry ${seq} was good and is no longer`);
+    entries.push({ seq, hash: entry.hash, line, time: entry.time, labels: entry });
     if (entries.length === entriesAtOnce) await commit();
   }
   await commit();

@@ -113,6 +113,7 @@ t.test("the status tells the head, and nothing else is served", async (t) => {
       entries: 1,
       head,
       signed: 0,
+      indexed: 1,
       witnessed: 0,
       writable: true,
     });
@@ -160,7 +161,7 @@ t.test("a query that makes no sense is refused", async (t) => {
     "limit=0",
     "limit=-1",
     "follow=yes",
-    "before=3",
+    "backwards=3",
   ]) {
     const error = await errorOf(callUnix({ path: watchd, method: "GET", route: `/v1/entries?${query}` }));
     t.equal(error.code, "LEDGER_E_BAD_REQUEST", query);

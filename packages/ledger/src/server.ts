@@ -1,24 +1,19 @@
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import {
-  type DarumaError,
-  isDarumaError,
-  type Request,
-  serveUnix,
-  streamed,
-  type UnixServer,
-} from "@daruma/base";
+import { type DarumaError, isDarumaError, serveUnix, streamed, type UnixServer } from "@daruma/base";
 import { acceptLoss } from "./accept-loss.ts";
 import { AppendSession } from "./append-session.ts";
 import { Checkpointer, type CheckpointPace, defaultPace } from "./checkpointer.ts";
 import { Committer } from "./committer.ts";
 import type { Head } from "./entry.ts";
-import { type EntryQuery, streamEntries } from "./entry-stream.ts";
+import { parseEntryQuery } from "./entry-query.ts";
+import { streamEntries } from "./entry-stream.ts";
 import type { Backoff } from "./hand-over.ts";
+import { indexRoutes, valueRoutes } from "./index-routes.ts";
+import { Indexer } from "./indexer.ts";
 import { logSigner } from "./log-key.ts";
 import { proofRoutes } from "./proof-routes.ts";
-import { badQuery, integerOf, knowOnly } from "./query.ts";
-import { appendProtocol } from "./request.ts";
+import { appendProtocol, operatorWriter } from "./request.ts";
 import type { Signer } from "./signed-note.ts";
 import { Store } from "./store.ts";
 import { Witnesses, type WitnessSpec } from "./witnesses.ts";
@@ -68,6 +63,8 @@ export interface LedgerStatus {
   readonly head: Head;
   /** How many of the entries the last checkpoint covers. */
   readonly signed: number;
+  /** How many of them, from the first one on, can be found by what they say. */
+  readonly indexed: number;
   /** How many of them some witness has seen. */
   readonly witnessed: number;
   /** False after a failed write until one works again; appends are tried all the same. */
@@ -109,12 +106,23 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
     onSigned: (checkpoint) => witnesses.offer(checkpoint),
     onProblem: options.onProblem,
   });
+  const indexer = new Indexer({ store, committer, onProblem: options.onProblem });
   const sessions = new Set<AppendSession>();
-  const parts: Parts = { store, committer, checkpointer, signer, witnesses, sessions, stopping: false };
+  const parts: Parts = {
+    store,
+    committer,
+    checkpointer,
+    signer,
+    witnesses,
+    indexer,
+    sessions,
+    stopping: false,
+  };
   const servers: UnixServer[] = [];
   const close = async () => {
     parts.stopping = true;
     await committer.stop();
+    await indexer.stop();
     await Promise.all([...sessions].map((session) => session.stop(lastAnswersMs)));
     await Promise.all(servers.map((server) => server.close()));
     await checkpointer.stop();
@@ -131,6 +139,7 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
   }
   if (store.checkpoint !== null) witnesses.offer(store.checkpoint);
   checkpointer.start();
+  indexer.start();
   let stopped: Promise<void> | null = null;
   return {
     head,
@@ -160,21 +169,29 @@ interface Parts {
   readonly checkpointer: Checkpointer;
   readonly signer: Signer;
   readonly witnesses: Witnesses;
+  readonly indexer: Indexer;
   readonly sessions: Set<AppendSession>;
   stopping: boolean;
 }
 
 function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Promise<UnixServer> {
-  const { store, committer, checkpointer, signer, witnesses } = parts;
+  const { store, committer, checkpointer, signer, witnesses, indexer } = parts;
   return serveUnix({
     path: join(options.sockets, `${writer}.sock`),
     routes: {
       "GET /v1/status": async () => statusOf(store),
       "GET /v1/entries": async (request) => {
-        await streamEntries({ store, committer }, parseQuery(request), request.response, options.onProblem);
+        await streamEntries(
+          { store, committer },
+          parseEntryQuery(request),
+          request.response,
+          options.onProblem,
+        );
         return streamed;
       },
       ...proofRoutes({ store, checkpointer, witnesses, verifier: signer.verifier }),
+      ...valueRoutes(store),
+      ...(writer === operatorWriter ? indexRoutes(store, indexer) : {}),
     },
     onUpgrade: (protocol, socket, head) => upgrade(protocol, socket, head, writer, parts),
     onBug: options.onProblem,
@@ -205,18 +222,8 @@ function statusOf(store: Store): LedgerStatus {
     entries: head.seq,
     head,
     signed: store.checkpoint?.size ?? 0,
+    indexed: store.indexed,
     witnessed: Math.max(0, ...store.witnessed.values()),
     writable: store.writable,
-  };
-}
-
-function parseQuery(request: Request): EntryQuery {
-  knowOnly(request, ["after", "limit", "follow"]);
-  const follow = request.query.get("follow") ?? "0";
-  if (follow !== "0" && follow !== "1") throw badQuery("follow must be 0 or 1");
-  return {
-    after: integerOf(request, "after", 0, 0),
-    limit: integerOf(request, "limit", 1, Number.POSITIVE_INFINITY),
-    follow: follow === "1",
   };
 }

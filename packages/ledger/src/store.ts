@@ -1,19 +1,19 @@
 import { resolve } from "node:path";
-import { type DarumaError, isDarumaError, messageOf } from "@daruma/base";
+import { type DarumaError, isDarumaError } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import { printHead, type StoreState } from "./check.ts";
 import type { SignedCheckpoint } from "./checkpoint.ts";
 import { checkpointOperations, readCheckpoint } from "./checkpoint-store.ts";
 import type { ChainState, GroupPlan } from "./group.ts";
+import { forgetIndex, indexNext, indexOperations } from "./index-store.ts";
 import { type LedgerDb, openError, storeKeys } from "./level.ts";
 import { leafHash } from "./merkle.ts";
+import { IndexGrowth } from "./postings.ts";
+import { unreadable, writeFailed } from "./store-errors.ts";
 import { closeParts, type Opened, openParts } from "./store-parts.ts";
+import { readFrom, readSome } from "./store-read.ts";
 import { type Completed, growTree } from "./tree.ts";
 import { TreeReader, treeOperations } from "./tree-store.ts";
-
-/** Entries and bytes that one read gives at most; a single entry may be more bytes. */
-const readEntries = 512;
-const readBytes = 1024 * 1024;
 
 /** The ledger on disk. One process has it open at a time; it is the only one that may call `commit`, one at a time. */
 export class Store {
@@ -68,7 +68,8 @@ export class Store {
     try {
       const leaves = plan.entries.map(({ line }) => leafHash(line));
       const { tree, completed } = growTree(this.#state.tree, leaves);
-      await this.#opened.db.batch<string, string | Buffer>(operationsOf(plan, completed), { sync: true });
+      const operations = [...operationsOf(plan, completed), ...this.#indexed(plan)];
+      await this.#opened.db.batch<string, string | Buffer>(operations, { sync: true });
       this.#opened.headFile.write(plan.next.head);
       this.#state = { ...this.#state, chain: plan.next, tree };
     } catch (cause) {
@@ -150,15 +151,54 @@ export class Store {
   async read(after: number, limit: number): Promise<readonly Buffer[]> {
     const { head } = this.#state.chain;
     if (after >= head.seq || limit <= 0) return [];
-    const opened = this.#opened;
-    if (opened === null) throw this.#broken ?? unreadable(this.directory);
-    try {
-      return await readSome(opened.db, after, head.seq, limit);
-    } catch (error) {
-      if (isDarumaError(error)) throw error;
-      if (this.#opened !== opened) throw unreadable(this.directory);
-      throw openError(this.directory, error);
-    }
+    return await this.#reading((db) => readFrom(db, after, head.seq, limit));
+  }
+
+  /**
+   * Asks the index, which covers all entries up to number `last`.
+   *
+   * @throws LEDGER_E_INDEXING, LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
+   */
+  async ask<T>(question: (db: LedgerDb, last: number) => Promise<T>): Promise<T> {
+    const { index, chain } = this.#state;
+    const last = chain.head.seq;
+    if (index.size >= last) return await this.#reading((db) => question(db, last));
+    const message = `${index.size} of ${last} entries are indexed so far`;
+    throw ledgerErrors.make("LEDGER_E_INDEXING", message, { where: this.directory });
+  }
+
+  /**
+   * The stored bytes of entries by their numbers. All of them at once: not many.
+   *
+   * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
+   */
+  async readSome(seqs: readonly number[]): Promise<readonly Buffer[]> {
+    return await this.#reading((db) => readSome(db, seqs));
+  }
+
+  /** How many entries, from the first one on, the index covers. */
+  get indexed(): number {
+    return this.#state.index.size;
+  }
+
+  /**
+   * Indexes the next entries that are not. Like a commit: only one of the two at a time.
+   *
+   * @throws LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED
+   */
+  async indexNext(): Promise<void> {
+    const { index, chain } = this.#state;
+    await this.#maintaining((db) => indexNext(db, index, chain.head.seq));
+  }
+
+  /**
+   * Forgets the index; `indexNext` makes it again. Like a commit: only one of the two at a time.
+   *
+   * @throws LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED
+   */
+  async forgetIndex(): Promise<void> {
+    await this.#maintaining(forgetIndex);
+    this.#state = { ...this.#state, index: new IndexGrowth(0, null) };
   }
 
   /**
@@ -175,6 +215,36 @@ export class Store {
     const opened = this.#opened;
     this.#opened = null;
     if (opened !== null) await closeParts(opened);
+  }
+
+  /** What a commit adds to the index; nothing while older entries are still missing in it, for then it is made in order. */
+  #indexed({ entries }: GroupPlan): ReturnType<typeof indexOperations> {
+    const { index, chain } = this.#state;
+    if (index.size !== chain.head.seq) return [];
+    for (const entry of entries) index.add(entry);
+    return indexOperations(index);
+  }
+
+  async #reading<T>(read: (db: LedgerDb) => Promise<T>): Promise<T> {
+    const opened = this.#opened;
+    if (opened === null) throw this.#broken ?? unreadable(this.directory);
+    try {
+      return await read(opened.db);
+    } catch (error) {
+      if (isDarumaError(error)) throw error;
+      if (this.#opened !== opened) throw unreadable(this.directory);
+      throw openError(this.directory, error);
+    }
+  }
+
+  async #maintaining(write: (db: LedgerDb) => Promise<void>): Promise<void> {
+    if (this.#opened === null) throw new Error("the index needs a store that is ready");
+    try {
+      await write(this.#opened.db);
+    } catch (cause) {
+      if (isDarumaError(cause)) throw cause;
+      await this.#settle(null, cause);
+    }
   }
 
   /**
@@ -203,52 +273,4 @@ function operationsOf(plan: GroupPlan, completed: Completed) {
   }
   operations.push(put(storeKeys.head, printHead(plan.next.head)));
   return [...operations, ...treeOperations(completed)];
-}
-
-async function readSome(
-  db: LedgerDb,
-  after: number,
-  last: number,
-  limit: number,
-): Promise<readonly Buffer[]> {
-  const count = Math.min(limit, readEntries);
-  const iterator = db.iterator<string, Buffer>({
-    gt: storeKeys.entry(after),
-    lte: storeKeys.entry(last),
-    limit: count,
-    highWaterMarkBytes: readBytes,
-    valueEncoding: "buffer",
-    fillCache: false,
-  });
-  try {
-    const found = await iterator.nextv(count);
-    found.forEach(([key], index) => {
-      if (key !== storeKeys.entry(after + 1 + index)) throw missing(db, after + 1 + index);
-    });
-    if (found.length === 0) throw missing(db, after + 1);
-    return found.map(([, value]) => value);
-  } finally {
-    await iterator.close();
-  }
-}
-
-function missing(db: LedgerDb, seq: number): DarumaError {
-  return ledgerErrors.make("LEDGER_E_DAMAGED", `entry ${seq} is missing in ${db.location}`, {
-    where: db.location,
-  });
-}
-
-function writeFailed(cause: unknown, afterwards?: unknown): DarumaError {
-  const why =
-    afterwards === undefined ? "" : "; whether it was written shows once the ledger can be opened again";
-  const message = `the ledger cannot write (${messageOf(cause)})${why}`;
-  return ledgerErrors.make("LEDGER_E_WRITE_FAILED", message, { cause: afterwards ?? cause });
-}
-
-function unreadable(directory: string): DarumaError {
-  return ledgerErrors.make(
-    "LEDGER_E_UNUSABLE",
-    `the ledger in ${directory} cannot be read until it can be written again`,
-    { where: directory },
-  );
 }

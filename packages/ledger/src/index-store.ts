@@ -1,0 +1,120 @@
+import type { DarumaError } from "@daruma/base";
+import { ledgerErrors } from "./catalogue.ts";
+import type { Entry } from "./entry.ts";
+import { type LedgerDb, storeKeys } from "./level.ts";
+import { blockWidth, IndexGrowth, type IndexOperation, parseSpan, spanWidths } from "./postings.ts";
+
+/** Entries that are indexed in one batch after the fact: some 50 ms, in which no append is written. */
+const entriesAtOnce = 16 * blockWidth;
+
+/** What a comparison of the index with the entries has found. */
+export interface IndexComparison {
+  readonly entries: number;
+  /** Stored blocks that are missing, other than they should be, or of nothing. */
+  readonly differences: number;
+}
+
+/** The batch operations that store what has grown, and how far the index goes with them. */
+export function indexOperations(growth: IndexGrowth) {
+  const indexed = { type: "put", key: storeKeys.indexed, value: String(growth.size) } as const;
+  return [...growth.take(), indexed];
+}
+
+/**
+ * The index as it is stored. Where it is not whole, or is ahead of the entries, it begins anew: all of it is made of them.
+ *
+ * @throws LEDGER_E_DAMAGED
+ */
+export async function loadIndex(db: LedgerDb, headSeq: number): Promise<IndexGrowth> {
+  const size = Number((await db.get(storeKeys.indexed)) ?? "0");
+  if (!Number.isSafeInteger(size) || size < 0 || size > headSeq) return new IndexGrowth(0, null);
+  const whole = size - (size % blockWidth);
+  const inSpan = whole % spanWidths[1];
+  const span =
+    inSpan === 0 ? null : parseSpan(await db.get(storeKeys.span(1, Math.floor(whole / spanWidths[1]))));
+  if (inSpan !== 0 && span === null) return new IndexGrowth(0, null);
+  const growth = new IndexGrowth(whole, span);
+  await addEntries(db, growth, size);
+  growth.take();
+  return growth;
+}
+
+/**
+ * Indexes the next entries that are not, in one batch. A crash loses at most that batch.
+ *
+ * @throws LEDGER_E_DAMAGED
+ */
+export async function indexNext(db: LedgerDb, growth: IndexGrowth, headSeq: number): Promise<void> {
+  if (growth.size === 0) await forgetIndex(db);
+  await addEntries(db, growth, Math.min(headSeq, growth.size + entriesAtOnce));
+  await db.batch<string, string | Buffer>(indexOperations(growth), { sync: true });
+}
+
+/** First it no longer counts, then it goes: half an index is never taken for a whole one. */
+export async function forgetIndex(db: LedgerDb): Promise<void> {
+  await db.batch([{ type: "put", key: storeKeys.indexed, value: "0" }], { sync: true });
+  await db.clear(storeKeys.postings);
+  await db.clear(storeKeys.spans);
+}
+
+/**
+ * Makes the whole index once more from the entries, as both are at this moment, and compares it with what is stored.
+ *
+ * @throws LEDGER_E_DAMAGED
+ */
+export async function compareIndex(db: LedgerDb, headSeq: number): Promise<IndexComparison> {
+  const snapshot = db.snapshot();
+  try {
+    const growth = new IndexGrowth(0, null);
+    let known = 0;
+    let wrong = 0;
+    while (growth.size < headSeq) {
+      await addEntries(db, growth, Math.min(headSeq, growth.size + entriesAtOnce));
+      // Of a span that is still growing only the last state is stored.
+      const operations = latest(growth.take(), growth.size === headSeq, growth.size);
+      const keys = operations.map(({ key }) => key);
+      const stored = await db.getMany<string, Buffer>(keys, { valueEncoding: "buffer", snapshot });
+      known += stored.filter((value) => value !== undefined).length;
+      wrong += operations.filter(({ value }, index) => stored[index]?.equals(value) !== true).length;
+    }
+    let present = 0;
+    for (const range of [storeKeys.postings, storeKeys.spans]) {
+      for await (const _ of db.keys({ ...range, snapshot })) present += 1;
+    }
+    return { entries: headSeq, differences: wrong + present - known };
+  } finally {
+    await snapshot.close();
+  }
+}
+
+/** The last operation of each key, and of the span of level 1 only once it is full or ends with the ledger. */
+function latest(operations: readonly IndexOperation[], isEnd: boolean, size: number): IndexOperation[] {
+  const byKey = new Map(operations.map((operation) => [operation.key, operation]));
+  const open = storeKeys.span(1, Math.floor((size - 1) / spanWidths[1]));
+  if (!isEnd && size % spanWidths[1] !== 0) byKey.delete(open);
+  return [...byKey.values()];
+}
+
+/** Adds the stored entries up to number `last`. */
+async function addEntries(db: LedgerDb, growth: IndexGrowth, last: number): Promise<void> {
+  const range = { gt: storeKeys.entry(growth.size), lte: storeKeys.entry(last) };
+  for await (const [key, line] of db.iterator({ ...range, fillCache: false })) {
+    const entry = parseEntry(line);
+    if (key !== storeKeys.entry(growth.size + 1) || entry?.seq !== growth.size + 1) break;
+    growth.add({ seq: entry.seq, time: entry.time, labels: entry });
+  }
+  if (growth.size < last) throw missing(db, growth.size + 1);
+}
+
+function parseEntry(line: string): Entry | null {
+  try {
+    return JSON.parse(line) as Entry;
+  } catch {
+    return null;
+  }
+}
+
+function missing(db: LedgerDb, seq: number): DarumaError {
+  const message = `entry ${seq} is missing or not readable in ${db.location}`;
+  return ledgerErrors.make("LEDGER_E_DAMAGED", message, { where: db.location });
+}
