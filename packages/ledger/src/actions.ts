@@ -16,8 +16,8 @@ export interface Field {
 
 export interface Action {
   readonly means: string;
-  /** What the entry's subject is: the name of an agent, the path of a generation, a daemon. */
-  readonly subject: "agent" | "generation" | "daemon" | "ledger";
+  /** What the entry's subject is: the name of an agent, the path of a generation, a daemon, `TYPE:ID` of a record. */
+  readonly subject: "agent" | "generation" | "daemon" | "ledger" | "record";
   readonly details: Readonly<Record<string, Field>>;
 }
 
@@ -34,6 +34,16 @@ const exit = object("{kind: exit, code}, {kind: signal, signal} or {kind: unknow
 const uptimeMs = number("how long the run had lasted");
 const rollback = text("joins the entries of one rollback");
 const from = text("path of the generation that it leaves");
+const record: Readonly<Record<string, Field>> = {
+  type: text("kind of the record: 1 to 64 letters, digits and `._-`, a letter first; not run or generation"),
+  id: text("names the record among those of its type; subject is TYPE:ID and has at most 256 characters"),
+  version: optional(text("which state of the record; missing where it has but one")),
+  sha256: optional(text("of its bytes, 64 lower-case hex digits")),
+  activity: optional(
+    text("joins what one piece of work within the run has consumed and produced; without it, the run does"),
+  ),
+  generation: optional(nullable(number("number of the generation in which the run began"))),
+};
 
 /** What watchd adds to the details of each of its entries. */
 export const commonDetails: Readonly<Record<string, Field>> = {
@@ -282,6 +292,16 @@ export const actions: Readonly<Record<string, Action>> = {
       exitCode: text("systemd's $EXIT_CODE"),
       exitStatus: text("systemd's $EXIT_STATUS"),
     },
+  },
+  "data.consume": {
+    means: "A run has used a record: what it produces later may come from it.",
+    subject: "record",
+    details: record,
+  },
+  "data.produce": {
+    means: "A run has made a record, of what it has consumed before.",
+    subject: "record",
+    details: record,
   },
   "ledger.accept-loss": {
     means: "The ledger was damaged, and goes on without what did not verify. Written by ledgerd itself.",
