@@ -63,6 +63,11 @@ export const agentctlErrors = defineErrors({
     remedy: "Look at `agentctl status`; watchd goes on. A longer --timeout waits longer.",
     exit: exitCode.unhealthy,
   },
+  INCIDENT_E_UNKNOWN: {
+    summary: "The ledger has no entry of the incident.",
+    remedy: "List the incidents that there were with `agentctl ledger incident`.",
+    exit: exitCode.usage,
+  },
   DEV_E_ALREADY_RUNNING: {
     summary: "Another `agentctl dev` works on the same state directory.",
     remedy: "Use that one, stop it first, or give this one a directory of its own with --state.",

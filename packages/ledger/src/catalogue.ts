@@ -69,10 +69,9 @@ export const ledgerErrors = defineErrors({
     exit: exitCode.unreachable,
   },
   LEDGER_E_INDEX: {
-    summary:
-      "The index names an entry that is not what was asked for. The entries themselves are not in doubt.",
+    summary: "The index does not agree with the entries. The entries themselves are not in doubt.",
     remedy:
-      "Make the index again from the entries: `curl --unix-socket SOCKETS/operator.sock -X POST http://ledger/v1/index`.",
+      "Make the index anew from the entries with `agentctl ledger reindex`. Where ledgerd has found it when it started, it does so by itself.",
     exit: exitCode.error,
   },
   LEDGER_E_STOPPING: {

@@ -14,10 +14,13 @@ import { type BadEntry, type BadReason, ChainVerifier } from "./verify.ts";
 
 /** What a store holds, as far as what is appended next builds on it. */
 export interface StoreState {
+  readonly host: string;
   readonly chain: ChainState;
   readonly tree: TreeState;
   /** It may not cover all entries yet. */
   readonly index: IndexGrowth;
+  /** Why the index that was stored does not count; `null` if it does. */
+  readonly indexFault: string | null;
   /** The newest one. */
   readonly checkpoint: SignedCheckpoint | null;
   /** How many entries the checkpoint covers that each witness has taken last. */
@@ -29,26 +32,34 @@ export interface StoreState {
  * the last 1,000 entries and their part of the tree, and the last checkpoint. A store that was never used is given its first state; entries of
  * which the tree knows nothing yet, because an older release has written them, are verified and added to it.
  *
- * @throws LEDGER_E_DAMAGED, LEDGER_E_FORMAT, LEDGER_E_OTHER_HOST
+ * @param expected the host whose ledger it must be; `null` for whose it is, which a new one cannot know
+ * @throws LEDGER_E_DAMAGED, LEDGER_E_FORMAT, LEDGER_E_OTHER_HOST, LEDGER_E_NOT_FOUND
  */
-export async function checkStore(db: LedgerDb, headOnFile: Head | null, host: string): Promise<StoreState> {
+export async function checkStore(
+  db: LedgerDb,
+  headOnFile: Head | null,
+  expected: string | null,
+): Promise<StoreState> {
   const [meta, head] = await db.getMany([storeKeys.meta, storeKeys.head]);
   if (meta === undefined && head === undefined) {
+    const host = expected ?? unused(db);
     return {
+      host,
       chain: await startStore(db, headOnFile, host),
       tree: emptyTree,
       index: new IndexGrowth(0, null),
+      indexFault: null,
       checkpoint: null,
       witnessed: new Map(),
     };
   }
-  checkMeta(db, meta, host);
+  const host = checkMeta(db, meta, expected);
   const chain: ChainState = { head: parseHead(db, head), writers: await readWriters(db) };
   if (headOnFile === null && chain.head.seq > 0) throw damaged(db, "its head file is missing");
   const tree = await checkTail(db, chain.head, headOnFile ?? emptyHead, host);
   const checkpoint = await checkCheckpoint(db, tree, host);
-  const index = await loadIndex(db, chain.head.seq);
-  return { chain, tree, index, checkpoint, witnessed: await readWitnessed(db) };
+  const { growth: index, fault: indexFault } = await loadIndex(db, chain.head.seq);
+  return { host, chain, tree, index, indexFault, checkpoint, witnessed: await readWitnessed(db) };
 }
 
 /** What entries are fed to. */
@@ -102,14 +113,15 @@ async function startStore(db: LedgerDb, headOnFile: Head | null, host: string): 
   return state;
 }
 
-function checkMeta(db: LedgerDb, text: string | undefined, host: string): void {
-  const meta = parse(db, "meta", text);
-  if (meta.format !== storeFormat) {
+/** The host whose ledger it is. */
+function checkMeta(db: LedgerDb, text: string | undefined, expected: string | null): string {
+  const { format, host } = parse(db, "meta", text);
+  if (format !== storeFormat) {
     const message = `the ledger in ${db.location} has a format other than ${storeFormat}`;
     throw ledgerErrors.make("LEDGER_E_FORMAT", message, { where: db.location });
   }
-  if (meta.host === host) return;
-  const message = `the ledger in ${db.location} belongs to host ${String(meta.host)}, not ${host}`;
+  if (typeof host === "string" && (expected ?? host) === host) return host;
+  const message = `the ledger in ${db.location} belongs to host ${String(host)}, not ${String(expected)}`;
   throw ledgerErrors.make("LEDGER_E_OTHER_HOST", message, { where: db.location });
 }
 
@@ -167,6 +179,12 @@ function parse(db: LedgerDb, what: string, text: string | undefined): Record<str
     // Said below, for all that is no JSON object alike.
   }
   throw damaged(db, `its ${what} is not readable`);
+}
+
+function unused(db: LedgerDb): never {
+  throw ledgerErrors.make("LEDGER_E_NOT_FOUND", `the ledger in ${db.location} was never used`, {
+    where: db.location,
+  });
 }
 
 function damaged(db: LedgerDb, why: string): DarumaError {

@@ -14,8 +14,8 @@ export interface EntrySource {
 
 const newline = Buffer.from("\n");
 
-/** Entries that were found and are read at once. */
-const foundAtOnce = 64;
+/** Entries that are looked up and read at once. */
+const foundAtOnce = 256;
 
 /**
  * Answers with the stored bytes of entries, a line each, no faster than the client reads. Only a complete answer ends
@@ -60,13 +60,11 @@ async function* blocksOf(
   let after = query.after;
   let left = limit;
   if (isFiltered(filter)) {
-    const found = await findInOrder(source.store, query);
-    const some = found.slice(0, limit);
-    for (let at = 0; at < some.length; at += foundAtOnce) {
-      const lines = await store.readSome(some.slice(at, at + foundAtOnce));
+    for await (const seqs of foundIn(store, query, present)) {
+      const lines = await store.readSome(seqs);
+      left -= lines.length;
       yield lines.map((line) => checked(line, filter));
     }
-    left -= some.length;
     after = Math.max(after, present);
   } else if (newest !== null) after = Math.max(after, present - newest);
   if (!query.follow) left = Math.min(left, Math.max(0, present - after));
@@ -77,19 +75,38 @@ async function* blocksOf(
       await news(source, after, response);
     }
     after += entries.length;
-    const wanted = isFiltered(filter) ? entries.filter((line) => matches(parse(line), filter)) : entries;
+    const matching = isFiltered(filter) ? entries.filter((line) => matches(parse(line), filter)) : entries;
+    const wanted = matching.slice(0, left);
     left -= wanted.length;
     if (wanted.length > 0) yield wanted;
   }
 }
 
-async function findInOrder(store: Store, query: EntryQuery): Promise<readonly number[]> {
-  const { filter, after, before, newest } = query;
-  const limit = newest ?? Number.POSITIVE_INFINITY;
-  const found = await store.ask((db, last) =>
-    findEntries(db, filter, { after, last: Math.min(last, before - 1), limit }),
-  );
-  return found.toReversed();
+/**
+ * The numbers of the entries up to `last` that match, in order, a few at a time. The index is asked anew for each page, so that a
+ * slow client neither holds all of them in memory nor keeps LevelDB from dropping what is outdated.
+ */
+async function* foundIn(
+  store: Store,
+  { filter, after, limit, newest }: EntryQuery,
+  last: number,
+): AsyncGenerator<readonly number[], void, undefined> {
+  let left = limit;
+  let from = after;
+  if (newest !== null) {
+    const range = { after, last, limit: newest, begin: "newest" } as const;
+    const found = (await store.ask((db) => findEntries(db, filter, range))).toReversed().slice(0, limit);
+    for (let at = 0; at < found.length; at += foundAtOnce) yield found.slice(at, at + foundAtOnce);
+    return;
+  }
+  while (left > 0 && from < last) {
+    const range = { after: from, last, limit: Math.min(left, foundAtOnce), begin: "oldest" } as const;
+    const found = await store.ask((db) => findEntries(db, filter, range));
+    if (found.length > 0) yield found;
+    if (found.length < range.limit) return;
+    left -= found.length;
+    from = found.at(-1) ?? last;
+  }
 }
 
 /** The index is not evidence: what it names is looked at. */

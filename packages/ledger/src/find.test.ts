@@ -1,124 +1,15 @@
-import { cp } from "node:fs/promises";
 import { join } from "node:path";
-import fc from "fast-check";
-import t, { type Test } from "tap";
-import { type Entry, prepareEntry } from "./entry.ts";
-import { type EntryFilter, labelNames, matches } from "./filter.ts";
-import { findEntries } from "./find.ts";
-import { findValues, type LabelValue } from "./find-values.ts";
+import t from "tap";
+import { prepareEntry } from "./entry.ts";
+import type { EntryFilter } from "./filter.ts";
+import { type FindRange, findEntries } from "./find.ts";
 import { planGroup } from "./group.ts";
 import { compareIndex } from "./index-store.ts";
-import { openLevel, storeKeys } from "./level.ts";
+import { checkFinds, fill, host, timeOf } from "./index-test-support.ts";
+import { type LedgerDb, storeKeys } from "./level.ts";
 import { blockWidth } from "./postings.ts";
 import { Store } from "./store.ts";
-import { storePaths } from "./store-parts.ts";
-import { errorOf, seededRandom, temporaryDirectory } from "./test-support.ts";
-
-const host = "etl-01";
-const actions = ["agent.exit", "agent.exit!", "agent.exits", "generation.switch", "generation.rollback", "é"];
-const actors = ["watchd", "operator", "watch"];
-const names = ["a", "ab", "a!b", "b"];
-const labels = [undefined, "x-1", "x-10", "x-2"];
-
-const timeOf = (minute: number) => new Date(Date.UTC(2026, 10, 23) + minute * 60_000).toISOString();
-
-/** Groups of random sizes, with labels that are each other's beginnings, and a clock that steps back now and then. */
-async function fill(store: Store, count: number, seed: number): Promise<void> {
-  const random = seededRandom(seed);
-  const pick = <T>(values: readonly T[]) => values[Math.floor(random() * values.length)] as T;
-  let minute = 0;
-  for (let left = count; left > 0; ) {
-    const size = Math.min(left, 1 + Math.floor(random() ** 3 * 600));
-    const requests = Array.from({ length: size }, () => {
-      const [incident, run] = [pick(labels), pick(labels)];
-      const writer = pick(actors);
-      const draft = {
-        action: pick(actions),
-        subject: pick(names),
-        ...(incident === undefined ? {} : { incident }),
-        ...(run === undefined ? {} : { run }),
-        details: {},
-      };
-      return { writer, prepared: prepareEntry(draft, host, writer), key: null };
-    });
-    await store.commit(planGroup(store.state, new Map(), requests, timeOf(minute)));
-    minute += random() < 0.1 ? -20 : 3;
-    left -= size;
-  }
-}
-
-async function entriesOf(store: Store): Promise<readonly Entry[]> {
-  const entries: Entry[] = [];
-  while (entries.length < store.state.head.seq) {
-    const lines = await store.read(entries.length, 512);
-    entries.push(...lines.map((line) => JSON.parse(line.toString("utf8")) as Entry));
-  }
-  return entries;
-}
-
-const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
-const minute = fc.integer({ min: -5, max: 200 }).map(timeOf);
-const filters = fc
-  .record({
-    since: optional(minute),
-    until: optional(minute),
-    action: optional(fc.constantFrom(...actions, "agent.*", "generation.*", "agent.exit*", "*", "none*")),
-    actor: optional(fc.constantFrom(...actors)),
-    subject: optional(fc.constantFrom(...names, "none")),
-    incident: optional(fc.constantFrom("x-1", "x-10", "x-2", "x")),
-    run: optional(fc.constantFrom("x-1", "x-10", "x-2")),
-  })
-  .map(
-    (all) =>
-      Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as EntryFilter,
-  );
-
-async function find(
-  store: Store,
-  filter: EntryFilter,
-  { after, before, limit }: { after: number; before: number; limit: number },
-): Promise<readonly number[]> {
-  return await store.ask((db, last) =>
-    findEntries(db, filter, { after, last: Math.min(last, before - 1), limit }),
-  );
-}
-
-async function checkFinds(t: Test, store: Store, runs: number): Promise<void> {
-  const entries = await entriesOf(store);
-  const any = fc.integer({ min: 0, max: entries.length + 3 });
-  const befores = fc.oneof(
-    fc.constant(Number.POSITIVE_INFINITY),
-    any.map((seq) => seq + 1),
-  );
-  const limits = fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 1, max: 300 }));
-  const property = fc.asyncProperty(filters, any, befores, limits, async (filter, after, before, limit) => {
-    const scanned = entries.filter(
-      (entry) => entry.seq > after && entry.seq < before && matches(entry, filter),
-    );
-    const expected = scanned.map(({ seq }) => seq).toReversed();
-    t.same(
-      await find(store, filter, { after, before, limit }),
-      expected.slice(0, limit),
-      JSON.stringify(filter),
-    );
-  });
-  await fc.assert(property, { numRuns: runs });
-  await checkValues(t, store, entries);
-}
-
-async function checkValues(t: Test, store: Store, entries: readonly Entry[]): Promise<void> {
-  for (const label of labelNames) {
-    const expected = new Map<string, LabelValue>();
-    for (const { seq, [label]: value } of entries) {
-      if (value !== undefined)
-        expected.set(value, { value, first: expected.get(value)?.first ?? seq, last: seq });
-    }
-    const newestFirst = [...expected.values()].sort((a, b) => b.last - a.last);
-    const valuesOf = (limit: number) => store.ask((db, last) => findValues(db, label, last, limit));
-    t.same(await valuesOf(Number.POSITIVE_INFINITY), newestFirst, label);
-    t.same(await valuesOf(2), newestFirst.slice(0, 2), label);
-  }
-}
+import { temporaryDirectory } from "./test-support.ts";
 
 t.test("what the index finds is what a scan finds, for any entries and any filter", async (t) => {
   for (const [seed, count] of [
@@ -135,92 +26,80 @@ t.test("what the index finds is what a scan finds, for any entries and any filte
   }
 });
 
-t.test("a store that is opened again goes on with its index, in the middle of a block too", async (t) => {
-  const directory = join(await temporaryDirectory(t), "ledger");
-  for (const count of [100, 1, 154, 1, 300, 900]) {
-    const store = await Store.open(directory, host);
-    t.equal(store.indexed, store.state.head.seq);
-    await fill(store, count, count);
-    t.match(await store.ask(compareIndex), { differences: 0 });
-    await store.close();
+/** The same database, counting the entries that are read of it. */
+function countingReads(db: LedgerDb): { readonly db: LedgerDb; readonly reads: () => number } {
+  let reads = 0;
+  const isEntry = (key: unknown) => typeof key === "string" && key.startsWith(storeKeys.entries.gt);
+  const counting: ProxyHandler<LedgerDb> = {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        for (const key of args.flat()) if (isEntry(key)) reads += 1;
+        const { gt, gte } = (args[0] ?? {}) as { gt?: unknown; gte?: unknown };
+        if (isEntry(gt) || isEntry(gte)) reads = Number.POSITIVE_INFINITY;
+        return Reflect.apply(value, target, args);
+      };
+    },
+  };
+  return { db: new Proxy(db, counting), reads: () => reads };
+}
+
+t.test("an answer costs what it holds, not what the ledger holds", async (t) => {
+  const store = await Store.open(join(await temporaryDirectory(t), "ledger"), host);
+  const count = 20 * blockWidth;
+  const rare = new Set([7, 2000, 2001, 4999]);
+  for (let seq = 1; seq <= count; seq += blockWidth) {
+    const requests = Array.from({ length: blockWidth }, (_, place) => {
+      const subject = rare.has(seq + place) ? "rare" : "common";
+      return {
+        writer: "watchd",
+        prepared: prepareEntry({ action: "a.b", subject, details: {} }, host, "watchd"),
+        key: null,
+      };
+    });
+    await store.commit(planGroup(store.state, new Map(), requests, timeOf(seq)));
   }
-  const store = await Store.open(directory, host);
-  await checkFinds(t, store, 60);
-  await store.close();
-});
-
-t.test("a ledger of release 0.1.0 is indexed after the fact, while entries are added", async (t) => {
-  const directory = join(await temporaryDirectory(t), "ledger");
-  await cp(join(import.meta.dirname, "fixtures/store-0.1.0"), directory, { recursive: true });
-  const store = await Store.open(directory, host);
-  t.equal(store.indexed, 0);
-  t.match(await errorOf(find(store, { actor: "watchd" }, { after: 0, before: 9, limit: 1 })), {
-    code: "LEDGER_E_INDEXING",
-  });
-  await fill(store, 5000, 5);
-  t.equal(store.indexed, 0);
-  await store.indexNext();
-  t.equal(store.indexed, 16 * blockWidth);
-  await fill(store, 10, 6);
-  await store.indexNext();
-  t.equal(store.indexed, 5310);
-  await checkFinds(t, store, 60);
-  await fill(store, 10, 7);
-  t.match(await store.ask(compareIndex), { entries: 5320, differences: 0 });
-  await store.close();
-});
-
-t.test("entries that an older release adds are indexed when a newer one is back", async (t) => {
-  const directory = join(await temporaryDirectory(t), "ledger");
-  const first = await Store.open(directory, host);
-  await fill(first, 700, 8);
-  await first.close();
-  const db = await openLevel(storePaths(directory).level, false);
-  await db.put(storeKeys.indexed, "500");
-  await db.close();
-  const store = await Store.open(directory, host);
-  t.equal(store.indexed, 500);
-  await store.indexNext();
-  await checkFinds(t, store, 30);
-  t.match(await store.ask(compareIndex), { differences: 0 });
-  await store.close();
-});
-
-t.test("a comparison finds what is missing, changed or too much, and a new index is right", async (t) => {
-  const directory = join(await temporaryDirectory(t), "ledger");
-  const first = await Store.open(directory, host);
-  await fill(first, 1000, 9);
-  await first.close();
-  const db = await openLevel(storePaths(directory).level, false);
-  await db.put<string, Buffer>(storeKeys.posting("actor", "watchd", 0), Buffer.from([1]), {
-    valueEncoding: "buffer",
-  });
-  await db.del(storeKeys.posting("actor", "watchd", 1));
-  await db.put(storeKeys.posting("actor", "somebody", 2), "x");
-  await db.close();
-  const store = await Store.open(directory, host);
-  t.match(await store.ask(compareIndex), { entries: 1000, differences: 3 });
-  await store.forgetIndex();
-  t.match(await errorOf(store.ask(compareIndex)), { code: "LEDGER_E_INDEXING" });
-  await store.indexNext();
-  t.match(await store.ask(compareIndex), { entries: 1000, differences: 0 });
-  await checkFinds(t, store, 30);
-  await store.close();
-});
-
-t.test("an index that claims more than there is counts as none", async (t) => {
-  const directory = join(await temporaryDirectory(t), "ledger");
-  const first = await Store.open(directory, host);
-  await fill(first, 300, 10);
-  await first.close();
-  for (const claim of ["301", "nonsense", "-1"]) {
-    const db = await openLevel(storePaths(directory).level, false);
-    await db.put(storeKeys.indexed, claim);
-    await db.close();
-    const store = await Store.open(directory, host);
-    t.equal(store.indexed, 0, claim);
-    await store.indexNext();
-    t.match(await store.ask(compareIndex), { differences: 0 });
-    await store.close();
+  const all = { after: 0, last: count, limit: Number.POSITIVE_INFINITY } as const;
+  const cases: [EntryFilter, Omit<FindRange, "begin">, number, number][] = [
+    [{ subject: "rare" }, all, 4, 0],
+    [{ subject: "rare", actor: "watchd", action: "a.*" }, all, 4, 0],
+    [{ subject: "common" }, { ...all, limit: 3 }, 3, 0],
+    [{ since: timeOf(1), until: timeOf(1) }, all, blockWidth, 0],
+    // The groups of one time are blocks here; a time between two of them has nothing.
+    [{ since: timeOf(2), until: timeOf(200) }, all, 0, 0],
+    [{ subject: "rare", since: timeOf(1 + blockWidth) }, all, 3, 0],
+    [{ subject: "none" }, all, 0, 0],
+  ];
+  for (const begin of ["oldest", "newest"] as const) {
+    for (const [filter, range, expected, entriesRead] of cases) {
+      const asked = await store.ask(async (db) => {
+        const counting = countingReads(db);
+        const found = await findEntries(counting.db, filter, { ...range, begin });
+        return { found: found.length, reads: counting.reads() };
+      });
+      t.same(asked, { found: expected, reads: entriesRead }, JSON.stringify({ filter, begin }));
+    }
   }
+  await store.close();
+});
+
+t.test("only where a block reaches beyond the time that is asked for, its entries are read", async (t) => {
+  const store = await Store.open(join(await temporaryDirectory(t), "ledger"), host);
+  for (let minute = 0; minute < 30; minute += 1) {
+    const requests = Array.from({ length: 100 }, () => {
+      const draft = { action: "a.b", subject: "s", details: {} };
+      return { writer: "watchd", prepared: prepareEntry(draft, host, "watchd"), key: null };
+    });
+    await store.commit(planGroup(store.state, new Map(), requests, timeOf(minute)));
+  }
+  const { found, reads } = await store.ask(async (db, last) => {
+    const counting = countingReads(db);
+    const filter = { since: timeOf(5), until: timeOf(24), subject: "s" };
+    const range = { after: 0, last, limit: Number.POSITIVE_INFINITY, begin: "oldest" } as const;
+    return { found: (await findEntries(counting.db, filter, range)).length, reads: counting.reads() };
+  });
+  t.equal(found, 2000);
+  t.ok(reads > 0 && reads <= 2 * blockWidth, `${reads} entries read`);
+  await store.close();
 });

@@ -9,33 +9,39 @@ export interface FindRange {
   readonly after: number;
   /** The last one that counts; the index must cover it. */
   readonly last: number;
-  /** How many at most: the newest. */
+  /** How many at most. */
   readonly limit: number;
+  /** Which of them, and so in which order they come. */
+  readonly begin: "oldest" | "newest";
 }
 
 /**
- * The numbers of the entries that match, newest first, found in the index: blocks in which not every condition has something are
- * leapt over, and entries are read only where a time must be looked at.
+ * The numbers of the entries that match, found in the index: blocks in which not every condition has something are leapt over, and
+ * entries are read only where a time must be looked at.
  */
 export async function findEntries(
   db: LedgerDb,
   filter: EntryFilter,
-  { after, last, limit }: FindRange,
+  { after, last, limit, begin }: FindRange,
 ): Promise<readonly number[]> {
-  if (last <= after) return [];
+  if (last <= after || limit <= 0) return [];
+  const step = begin === "oldest" ? 1 : -1;
+  const course = { first: blockOf(after + 1), last: blockOf(last), step } as const;
   const found: number[] = [];
-  const newest = blockOf(last);
-  const cursors = await cursorsOf(db, filter, newest);
+  const cursors = await cursorsOf(db, filter, course);
   try {
-    for (let block = newest; block >= blockOf(after + 1) && found.length < limit; block -= 1) {
+    let block = step === 1 ? course.first : course.last;
+    for (; found.length < limit && block >= course.first && block <= course.last; block += step) {
       const common = await commonBlock(cursors, block);
       if (common.length === 0) break;
-      block = common[0]?.block ?? 0;
+      block = common[0]?.block ?? block;
+      const here = block * blockWidth;
       const seqs = placesIn(common)
-        .map((place) => block * blockWidth + place + 1)
+        .map((place) => here + place + 1)
         .filter((seq) => seq > after && seq <= last);
       const unsure = common.some((candidates) => candidates.unsure);
-      found.push(...(unsure ? await withinTime(db, seqs, filter) : seqs).toReversed());
+      const matching = unsure ? await withinTime(db, seqs, filter) : seqs;
+      found.push(...(step === 1 ? matching : matching.toReversed()));
     }
   } finally {
     for (const cursor of cursors) await cursor.close();
@@ -47,12 +53,12 @@ function blockOf(seq: number): number {
   return Math.floor((seq - 1) / blockWidth);
 }
 
-/** What each cursor has in the last block up to `to` in which all have something; none if there is no such block. */
-async function commonBlock(cursors: readonly Cursor[], to: number): Promise<readonly Candidates[]> {
-  for (let block = to; ; ) {
+/** What each cursor has in the next block from `from` on in which all have something; none if there is no such block. */
+async function commonBlock(cursors: readonly Cursor[], from: number): Promise<readonly Candidates[]> {
+  for (let block = from; ; ) {
     const found: Candidates[] = [];
     for (const cursor of cursors) {
-      const candidates = await cursor.back(block);
+      const candidates = await cursor.next(block);
       if (candidates === null) return [];
       block = candidates.block;
       found.push(candidates);

@@ -7,6 +7,9 @@ import { blockWidth, IndexGrowth, type IndexOperation, parseSpan, spanWidths } f
 /** Entries that are indexed in one batch after the fact: some 50 ms, in which no append is written. */
 const entriesAtOnce = 16 * blockWidth;
 
+/** Of the end of the index, when a store is opened. */
+const blocksChecked = 4;
+
 /** What a comparison of the index with the entries has found. */
 export interface IndexComparison {
   readonly entries: number;
@@ -20,23 +23,69 @@ export function indexOperations(growth: IndexGrowth) {
   return [...growth.take(), indexed];
 }
 
+/** The index as a store was opened with it. */
+export interface LoadedIndex {
+  readonly growth: IndexGrowth;
+  /** Why what was stored does not count, as a text to follow "the index"; `null` if it does, or if there was none. */
+  readonly fault: string | null;
+}
+
 /**
- * The index as it is stored. Where it is not whole, or is ahead of the entries, it begins anew: all of it is made of them.
+ * The index as it is stored, as far as can be seen without reading everything: all its large spans have to be there, and its last
+ * blocks have to be what the entries make them. Otherwise it counts as none, and is made anew.
  *
  * @throws LEDGER_E_DAMAGED
  */
-export async function loadIndex(db: LedgerDb, headSeq: number): Promise<IndexGrowth> {
-  const size = Number((await db.get(storeKeys.indexed)) ?? "0");
-  if (!Number.isSafeInteger(size) || size < 0 || size > headSeq) return new IndexGrowth(0, null);
+export async function loadIndex(db: LedgerDb, headSeq: number): Promise<LoadedIndex> {
+  const claim = await db.get(storeKeys.indexed);
+  const size = Number(claim ?? "0");
+  if (!Number.isSafeInteger(size) || size < 0 || size > headSeq) {
+    return none(`claims to cover ${JSON.stringify(claim)} of ${headSeq} entries`);
+  }
+  if (size === 0) return { growth: new IndexGrowth(0, null), fault: null };
+  const fault = (await missingSpans(db, size)) ?? (await wrongTail(db, size));
+  if (fault !== null) return none(fault);
   const whole = size - (size % blockWidth);
   const inSpan = whole % spanWidths[1];
-  const span =
-    inSpan === 0 ? null : parseSpan(await db.get(storeKeys.span(1, Math.floor(whole / spanWidths[1]))));
-  if (inSpan !== 0 && span === null) return new IndexGrowth(0, null);
-  const growth = new IndexGrowth(whole, span);
+  const above = parseSpan(await db.get(storeKeys.span(1, Math.floor(whole / spanWidths[1]))));
+  const growth = new IndexGrowth(whole, inSpan === 0 ? null : above);
   await addEntries(db, growth, size);
   growth.take();
-  return growth;
+  return { growth, fault: null };
+}
+
+function none(fault: string): LoadedIndex {
+  return { growth: new IndexGrowth(0, null), fault };
+}
+
+/** All spans of level 1, and those of level 0 below the last one. */
+async function missingSpans(db: LedgerDb, size: number): Promise<string | null> {
+  const last = Math.floor((size - 1) / spanWidths[1]);
+  const blocks = { from: last * (spanWidths[1] / blockWidth), to: Math.floor((size - 1) / blockWidth) };
+  const present = async (level: number, from: number, to: number) => {
+    let count = 0;
+    const range = { gte: storeKeys.span(level, from), lte: storeKeys.span(level, to) };
+    for await (const text of db.values(range)) if (parseSpan(text) !== null) count += 1;
+    return count === to - from + 1;
+  };
+  const whole = (await present(1, 0, last)) && (await present(0, blocks.from, blocks.to));
+  return whole ? null : "has lost a part of its times";
+}
+
+/** The last blocks, made once more from their entries. */
+async function wrongTail(db: LedgerDb, size: number): Promise<string | null> {
+  const open = size % blockWidth === 0 ? blockWidth : size % blockWidth;
+  const from = Math.max(0, size - open - (blocksChecked - 1) * blockWidth);
+  const growth = new IndexGrowth(from, null);
+  await addEntries(db, growth, size);
+  // A span of level 1 is over entries from before as well.
+  const operations = growth.take().filter(({ key }) => !key.startsWith(storeKeys.spanLevel(1)));
+  const stored = await db.getMany<string, Buffer>(
+    operations.map(({ key }) => key),
+    { valueEncoding: "buffer" },
+  );
+  const wrong = operations.findIndex(({ value }, index) => stored[index]?.equals(value) !== true);
+  return wrong === -1 ? null : `is not what the entries from ${from + 1} on make it`;
 }
 
 /**

@@ -30,6 +30,8 @@ export const storeKeys = {
   posting: (label: string, value: string, block: number) => `${postingsOf(label, value)}${hexOf(block)}`,
   /** The earliest and the latest time in 256 entries (level 0) or 65,536 (level 1). */
   span: (level: number, index: number) => `time!${level}!${hexOf(index)}`,
+  /** What the keys of all spans of a level begin with. */
+  spanLevel: (level: number) => `time!${level}!`,
   /** Bounds of all keys of a kind, both exclusive. */
   entries: { gt: "entry!", lt: 'entry"' },
   writers: { gt: "writer!", lt: 'writer"' },

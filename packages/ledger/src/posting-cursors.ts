@@ -11,45 +11,55 @@ export interface Candidates {
   readonly unsure: boolean;
 }
 
-/** Goes back through the blocks in which something is found, from the newest on. */
+/** The blocks between which cursors look, both inclusive, and the way they go: 1 from the oldest on, -1 from the newest. */
+export interface Course {
+  readonly first: number;
+  readonly last: number;
+  readonly step: 1 | -1;
+}
+
+/** Goes through the blocks in which something is found. */
 export interface Cursor {
-  /** Of the last such block up to number `to`, which never grows from call to call. */
-  back(to: number): Promise<Candidates | null>;
+  /** Of the next such block, number `from` included, which moves only in the cursor's direction from call to call. */
+  next(from: number): Promise<Candidates | null>;
   close(): Promise<void>;
 }
 
 /** One cursor for each condition; a filter without any gets one that finds every block. */
-export async function cursorsOf(db: LedgerDb, filter: EntryFilter, blocks: number): Promise<Cursor[]> {
+export async function cursorsOf(db: LedgerDb, filter: EntryFilter, course: Course): Promise<Cursor[]> {
   const cursors: Cursor[] = [];
   for (const label of labelNames) {
     const value = filter[label];
     if (value === undefined) continue;
     const prefix = label === "action" ? actionPrefix(value) : null;
-    if (prefix === null) cursors.push(new PostingCursor(db, label, value, blocks));
-    else cursors.push(await AnyCursor.ofPrefix(db, label, prefix, blocks));
+    if (prefix === null) cursors.push(new PostingCursor(db, label, value, course));
+    else cursors.push(await AnyCursor.ofPrefix(db, label, prefix, course));
   }
   const isTimed = filter.since !== undefined || filter.until !== undefined;
-  if (isTimed || cursors.length === 0) cursors.push(new TimeCursor(db, filter));
+  if (isTimed || cursors.length === 0) cursors.push(new TimeCursor(db, filter, course));
   return cursors;
 }
 
 class PostingCursor implements Cursor {
   readonly #prefix: string;
+  readonly #keyOf: (block: number) => string;
+  readonly #course: Course;
   readonly #iterator: ReturnType<typeof iterate>;
   /** Where it stands; `undefined` before the first one, `null` after the last. */
   #at: Candidates | null | undefined;
 
-  constructor(db: LedgerDb, label: string, value: string, blocks: number) {
+  constructor(db: LedgerDb, label: string, value: string, course: Course) {
     this.#prefix = postingsOf(label, value);
-    const block = (number: number) => storeKeys.posting(label, value, number);
-    this.#iterator = iterate(db, block(0), block(blocks));
+    this.#keyOf = (block) => storeKeys.posting(label, value, block);
+    this.#course = course;
+    this.#iterator = iterate(db, this.#keyOf(course.first), this.#keyOf(course.last), course.step === -1);
   }
 
-  async back(to: number): Promise<Candidates | null> {
-    if (this.#isDue(to)) await this.#step();
+  async next(from: number): Promise<Candidates | null> {
+    if (this.#isBefore(from)) await this.#step();
     // What is near is read in one go with the one before; only what is far is worth a search.
-    if (this.#isDue(to)) {
-      this.#iterator.seek(`${this.#prefix}${to.toString(16).padStart(14, "0")}`);
+    if (this.#isBefore(from)) {
+      this.#iterator.seek(this.#keyOf(from));
       await this.#step();
     }
     return this.#at ?? null;
@@ -59,8 +69,8 @@ class PostingCursor implements Cursor {
     await this.#iterator.close();
   }
 
-  #isDue(to: number): boolean {
-    return this.#at === undefined || (this.#at !== null && this.#at.block > to);
+  #isBefore(block: number): boolean {
+    return this.#at === undefined || (this.#at !== null && (block - this.#at.block) * this.#course.step > 0);
   }
 
   async #step(): Promise<void> {
@@ -76,38 +86,42 @@ class PostingCursor implements Cursor {
 /** Finds what any of several cursors finds. */
 class AnyCursor implements Cursor {
   readonly #cursors: readonly Cursor[];
+  readonly #step: 1 | -1;
 
-  constructor(cursors: readonly Cursor[]) {
+  constructor(cursors: readonly Cursor[], step: 1 | -1) {
     this.#cursors = cursors;
+    this.#step = step;
   }
 
   /** A cursor for each value that begins so: the values are found by leaps over their blocks. */
-  static async ofPrefix(db: LedgerDb, label: string, prefix: string, blocks: number): Promise<AnyCursor> {
+  static async ofPrefix(db: LedgerDb, label: string, prefix: string, course: Course): Promise<AnyCursor> {
     const begin = `index!${label}!${prefix}`;
     const cursors: Cursor[] = [];
     const keys = db.keys({ gte: begin, lt: `index!${label}"` });
     try {
       for (let key = await keys.next(); key?.startsWith(begin) === true; key = await keys.next()) {
         const value = key.slice(`index!${label}!`.length, key.lastIndexOf("\0"));
-        cursors.push(new PostingCursor(db, label, value, blocks));
+        cursors.push(new PostingCursor(db, label, value, course));
         keys.seek(`index!${label}!${value}\u0001`);
       }
     } finally {
       await keys.close();
     }
-    return new AnyCursor(cursors);
+    return new AnyCursor(cursors, course.step);
   }
 
-  async back(to: number): Promise<Candidates | null> {
-    const found: Candidates[] = [];
+  async next(from: number): Promise<Candidates | null> {
+    let nearest: Candidates[] = [];
     for (const cursor of this.#cursors) {
-      const candidates = await cursor.back(to);
-      if (candidates !== null) found.push(candidates);
+      const candidates = await cursor.next(from);
+      if (candidates === null) continue;
+      const ahead = (candidates.block - (nearest[0]?.block ?? candidates.block)) * this.#step;
+      if (ahead < 0) nearest = [candidates];
+      else if (ahead === 0) nearest.push(candidates);
     }
-    const block = Math.max(-1, ...found.map((candidates) => candidates.block));
-    const here = found.filter((candidates) => candidates.block === block);
-    if (here.length === 0) return null;
-    const places = new Set(here.flatMap((candidates) => [...(candidates.places ?? [])]));
+    const block = nearest[0]?.block;
+    if (block === undefined) return null;
+    const places = new Set(nearest.flatMap((candidates) => [...(candidates.places ?? [])]));
     return { block, places: Uint8Array.from(places).sort(), unsure: false };
   }
 
@@ -120,26 +134,28 @@ class AnyCursor implements Cursor {
 class TimeCursor implements Cursor {
   readonly #db: LedgerDb;
   readonly #filter: EntryFilter;
+  readonly #course: Course;
   /** The spans of the 256 blocks that share one of level 1; none if that one has nothing. */
   #group = -1;
   #spans: ReadonlyMap<number, Span> = new Map();
 
-  constructor(db: LedgerDb, filter: EntryFilter) {
+  constructor(db: LedgerDb, filter: EntryFilter, course: Course) {
     this.#db = db;
     this.#filter = filter;
+    this.#course = course;
   }
 
-  async back(to: number): Promise<Candidates | null> {
-    for (let block = to; block >= 0; block -= 1) {
+  async next(from: number): Promise<Candidates | null> {
+    const { first, last, step } = this.#course;
+    for (let block = from; block >= first && block <= last; ) {
       const group = Math.floor(block / blockWidth);
       if (group !== this.#group) await this.#load(group);
-      if (this.#spans.size === 0) {
-        block = group * blockWidth;
-        continue;
-      }
       const span = this.#spans.get(block);
-      if (span !== undefined && this.#touches(span))
+      if (span !== undefined && this.#touches(span)) {
         return { block, places: null, unsure: !this.#holds(span) };
+      }
+      if (this.#spans.size > 0) block += step;
+      else block = step === 1 ? (group + 1) * blockWidth : group * blockWidth - 1;
     }
     return null;
   }
@@ -172,6 +188,6 @@ class TimeCursor implements Cursor {
   }
 }
 
-function iterate(db: LedgerDb, from: string, to: string) {
-  return db.iterator<string, Buffer>({ gte: from, lte: to, reverse: true, valueEncoding: "buffer" });
+function iterate(db: LedgerDb, from: string, to: string, reverse: boolean) {
+  return db.iterator<string, Buffer>({ gte: from, lte: to, reverse, valueEncoding: "buffer" });
 }

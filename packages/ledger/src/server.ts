@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { type DarumaError, isDarumaError, serveUnix, streamed, type UnixServer } from "@daruma/base";
 import { acceptLoss } from "./accept-loss.ts";
 import { AppendSession } from "./append-session.ts";
+import { ledgerErrors } from "./catalogue.ts";
 import { Checkpointer, type CheckpointPace, defaultPace } from "./checkpointer.ts";
 import { Committer } from "./committer.ts";
 import type { Head } from "./entry.ts";
@@ -139,6 +140,7 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
   }
   if (store.checkpoint !== null) witnesses.offer(store.checkpoint);
   checkpointer.start();
+  if (store.indexFault !== null) options.onProblem(badIndex(store, store.indexFault));
   indexer.start();
   let stopped: Promise<void> | null = null;
   return {
@@ -150,6 +152,11 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
       return stopped;
     },
   };
+}
+
+function badIndex({ directory }: Store, why: string): DarumaError {
+  const message = `the index in ${directory} ${why}; it is being made anew from the entries`;
+  return ledgerErrors.make("LEDGER_E_INDEX", message, { where: directory });
 }
 
 /** With `acceptLoss`, a damaged ledger is set aside and what verifies of it goes on. */

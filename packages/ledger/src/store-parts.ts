@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, mkdir } from "node:fs/promises";
+import { access, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isDarumaError, syncDirectory } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
@@ -27,14 +27,17 @@ export interface Opened {
 /**
  * Opens all parts of a store and checks them. Nothing is repaired or cut.
  *
- * @throws LEDGER_E_LOCKED, LEDGER_E_READ_ONLY, LEDGER_E_DAMAGED, LEDGER_E_FORMAT, LEDGER_E_OTHER_HOST, LEDGER_E_UNUSABLE
+ * @param host `null` for whichever the ledger belongs to; then there must be one
+ * @throws LEDGER_E_LOCKED, LEDGER_E_READ_ONLY, LEDGER_E_DAMAGED, LEDGER_E_FORMAT, LEDGER_E_OTHER_HOST, LEDGER_E_UNUSABLE,
+ *   LEDGER_E_NOT_FOUND
  */
-export async function openParts(directory: string, host: string): Promise<Opened> {
+export async function openParts(directory: string, host: string | null): Promise<Opened> {
   const paths = storePaths(directory);
   let kept: readonly string[] = [];
   let db: LedgerDb | null = null;
   try {
-    await mkdir(paths.level, { recursive: true, mode: 0o700 });
+    if (host === null) await checkOwn(directory, paths.level);
+    else await mkdir(paths.level, { recursive: true, mode: 0o700 });
     const headOnFile = await readHeadFile(paths.head);
     await checkWritable([directory, paths.level, ...(headOnFile === null ? [] : [paths.head])]);
     const exists = await hasLevel(paths.level);
@@ -59,6 +62,20 @@ export async function openParts(directory: string, host: string): Promise<Opened
     if (db === null && told.code !== "LEDGER_E_DAMAGED") await forgetLogs(paths.keptLogs, kept);
     throw told;
   }
+}
+
+/** What root writes here, ledgerd's own user could not open again. */
+async function checkOwn(directory: string, level: string): Promise<void> {
+  if (!(await hasLevel(level))) {
+    throw ledgerErrors.make("LEDGER_E_NOT_FOUND", `there is no ledger in ${directory}`, { where: directory });
+  }
+  const { uid } = await stat(level);
+  if (uid === process.getuid?.()) return;
+  throw ledgerErrors.make(
+    "LEDGER_E_READ_ONLY",
+    `the ledger in ${directory} belongs to user ${uid}, who alone may write in it`,
+    { where: directory, hint: `Run this as that user: \`sudo -u '#${uid}' agentctl ledger reindex …\`.` },
+  );
 }
 
 /** Found out before LevelDB opens: it writes as soon as it does. */

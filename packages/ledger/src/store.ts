@@ -25,9 +25,9 @@ export class Store {
   #unsettled: GroupPlan | null = null;
   #broken: DarumaError | null = null;
 
-  private constructor(directory: string, host: string, opened: Opened) {
+  private constructor(directory: string, opened: Opened) {
     this.directory = directory;
-    this.host = host;
+    this.host = opened.state.host;
     this.#opened = opened;
     this.#state = opened.state;
   }
@@ -40,7 +40,17 @@ export class Store {
    */
   static async open(directory: string, host: string): Promise<Store> {
     const absolute = resolve(directory);
-    return new Store(absolute, host, await openParts(absolute, host));
+    return new Store(absolute, await openParts(absolute, host));
+  }
+
+  /**
+   * Opens the ledger that is in `directory`, whichever host it is of. It must belong to the user of this process.
+   *
+   * @throws as `open`, and LEDGER_E_NOT_FOUND
+   */
+  static async openAny(directory: string): Promise<Store> {
+    const absolute = resolve(directory);
+    return new Store(absolute, await openParts(absolute, null));
   }
 
   /** What is durable. */
@@ -179,6 +189,11 @@ export class Store {
   /** How many entries, from the first one on, the index covers. */
   get indexed(): number {
     return this.#state.index.size;
+  }
+
+  /** Why the index that was found when the store was opened is being made anew; `null` if it is not. */
+  get indexFault(): string | null {
+    return this.#state.indexFault;
   }
 
   /**

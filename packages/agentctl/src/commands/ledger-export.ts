@@ -9,10 +9,10 @@ import {
   type Selection,
   signLedger,
 } from "@daruma/ledger";
-import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
 import { writeExport } from "./export-file.ts";
+import { timeOf } from "./times.ts";
 
 export interface ExportInput {
   readonly options: {
@@ -73,16 +73,4 @@ function selectionOf({ since, until, actor, action, subject }: ExportInput["opti
     ...(action === undefined ? {} : { action }),
     ...(subject === undefined ? {} : { subject }),
   };
-}
-
-/** Entries bear RFC 3339 in UTC with milliseconds, which sorts as text. A time without a zone is one in UTC. */
-function timeOf(option: string, text: string): string {
-  const [, date, clock = "T00:00", zone = "Z"] =
-    /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(Z|[+-]\d\d:\d\d)?$/.exec(text) ?? [];
-  const time = date === undefined ? Number.NaN : Date.parse(`${date}${clock}${zone}`);
-  if (!Number.isNaN(time)) return new Date(time).toISOString();
-  throw agentctlErrors.make(
-    "CLI_E_USAGE",
-    `--${option} must be a time such as 2026-11-27T10:00:00Z, not ${text}`,
-  );
 }

@@ -14,7 +14,7 @@ export interface TailInput {
 }
 
 /** A ledgerd that is being restarted is back long before. */
-const patienceMs = 10_000;
+export const patienceMs = 10_000;
 
 export async function ledgerTail(context: Context, { options }: TailInput): Promise<ExitCode> {
   const { sockets } = await locateInstance(options.state, context);

@@ -15,6 +15,7 @@ import {
   ledgerTailCommand,
   ledgerVerifyCommand,
 } from "./ledger-commands.ts";
+import { ledgerIncidentCommand, ledgerQueryCommand, ledgerReindexCommand } from "./ledger-query-commands.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
@@ -27,7 +28,10 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   ledgerTailCommand,
+  ledgerQueryCommand,
+  ledgerIncidentCommand,
   ledgerExportCommand,
   ledgerVerifyCommand,
   ledgerKeyCommand,
+  ledgerReindexCommand,
 ];

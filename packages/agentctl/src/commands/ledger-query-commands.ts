@@ -1,0 +1,89 @@
+import { exitCode } from "@daruma/base";
+import { defineCommand } from "../cli/command.ts";
+import { stateOption } from "./options.ts";
+
+export const ledgerQueryCommand = defineCommand({
+  path: ["ledger", "query"],
+  summary: "Find entries by time, actor, action, subject, incident or run",
+  description:
+    "Everything that is given must hold. Tells what was found, oldest first; with --limit, the newest of it. Answered from the ledger's indexes. With --json: one stored entry a line, in its exact bytes.",
+  args: {},
+  options: {
+    since: { type: "text", value: "TIME", description: "From this time on: 2026-11-27, 2026-11-27T10:00Z" },
+    until: { type: "text", value: "TIME", description: "Up to this time, inclusive" },
+    actor: { type: "text", value: "NAME", description: "What this one has appended" },
+    action: { type: "text", value: "NAME", description: "This action, or those that begin so: generation.*" },
+    subject: {
+      type: "text",
+      value: "NAME",
+      description: "What concerns this: an agent, a generation's path",
+    },
+    incident: { type: "text", value: "ID", description: "Of this incident" },
+    run: { type: "text", value: "ID", description: "Of this run of an agent" },
+    limit: {
+      type: "integer",
+      value: "N",
+      min: 0,
+      max: Number.MAX_SAFE_INTEGER,
+      description: "Only the newest N; without it, all",
+    },
+    follow: { type: "flag", short: "f", description: "Go on with new entries that match until interrupted" },
+    state: stateOption,
+  },
+  json: "lines",
+  examples: [
+    {
+      run: "agentctl ledger query --subject enricher --since 2026-11-27",
+      does: "What happened to an agent since yesterday",
+    },
+    {
+      run: "agentctl ledger query --action 'generation.*' --limit 5",
+      does: "The last five changes of generation",
+    },
+  ],
+  exits: [],
+  load: async () => (await import("./ledger-query.ts")).ledgerQuery,
+});
+
+export const ledgerIncidentCommand = defineCommand({
+  path: ["ledger", "incident"],
+  summary: "List incidents, or tell one from beginning to end",
+  description:
+    "An incident is everything from the first failure of an agent until it is healthy again. With an ID: what the agent did before, each step since the first failure, the rules that allowed or forbade a rollback, the last lines of its log where they can be read, and what it did after.",
+  args: { ID: { type: "text", required: false, description: "The incident; without it, all are listed" } },
+  options: {
+    limit: {
+      type: "integer",
+      value: "N",
+      min: 1,
+      max: Number.MAX_SAFE_INTEGER,
+      default: 20,
+      description: "List the newest N",
+    },
+    md: { type: "flag", description: "Tell it as Markdown" },
+    state: stateOption,
+  },
+  json: "document",
+  examples: [
+    { run: "agentctl ledger incident", does: "Which incidents there were, the newest first" },
+    { run: "agentctl ledger incident inc-1f9c-7 --md > incident.md", does: "A post-mortem to go on from" },
+  ],
+  exits: [{ code: exitCode.usage, means: "there is no such incident" }],
+  load: async () => (await import("./ledger-incident.ts")).ledgerIncident,
+});
+
+export const ledgerReindexCommand = defineCommand({
+  path: ["ledger", "reindex"],
+  summary: "Make the ledger's indexes anew from its entries",
+  description:
+    "ledgerd does it while it serves; appending goes on, and until it is done questions by label or time are refused. With --check nothing is written: the indexes are compared with all entries.",
+  args: {},
+  options: {
+    check: { type: "flag", description: "Compare only" },
+    state: stateOption,
+  },
+  json: "document",
+  examples: [{ run: "agentctl ledger reindex --check", does: "Whether the indexes are right" }],
+  exits: [{ code: exitCode.error, means: "with --check: they are not" }],
+  load: async () => (await import("./ledger-reindex.ts")).ledgerReindex,
+});
