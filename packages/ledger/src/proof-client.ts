@@ -11,8 +11,8 @@ import type { CheckpointDocument, KeyDocument, ProofDocument, WitnessesDocument 
  * SOCKET_E_PROTOCOL and what ledgerd refuses with.
  */
 
-/** Enough for a hundred million entries. */
-const comparisonMs = 3_600_000;
+/** To read, or to forget, the index of a hundred million entries. */
+const wholeIndexMs = 3_600_000;
 
 /** The public key of the ledger. */
 export async function ledgerKey(options: ConnectOptions): Promise<KeyDocument> {
@@ -32,13 +32,14 @@ export async function ledgerCheckpoint(options: ConnectOptions, size?: number): 
 
 /** Compares the index with all entries, which takes a while. */
 export async function compareLedgerIndex(options: ConnectOptions): Promise<IndexDocument> {
-  const patient = { ...options, timeoutMs: options.timeoutMs ?? comparisonMs };
+  const patient = { ...options, timeoutMs: options.timeoutMs ?? wholeIndexMs };
   return (await call(patient, "GET", "/v1/index", ["entries", "differences"])) as IndexDocument;
 }
 
 /** Begins to make the index anew. How far it is, the status says. */
 export async function renewLedgerIndex(options: ConnectOptions): Promise<ReindexDocument> {
-  return (await call(options, "POST", "/v1/index", ["entries"])) as ReindexDocument;
+  const patient = { ...options, timeoutMs: options.timeoutMs ?? wholeIndexMs };
+  return (await call(patient, "POST", "/v1/index", ["entries"])) as ReindexDocument;
 }
 
 /** The newest values of a label, newest first, with their first and last entries. */

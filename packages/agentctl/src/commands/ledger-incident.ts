@@ -4,9 +4,14 @@ import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import { printable } from "../cli/render-error.ts";
 import { formatTable } from "../cli/table.ts";
-import { type Incident, stepsOf, summarize, verdictsOf } from "../incident/incident.ts";
+import { type Incident, landmarks, summarize } from "../incident/incident.ts";
 import { readLog } from "../incident/logs.ts";
-import { describeIncident, incidentMarkdown, type PostMortem } from "../incident/report.ts";
+import {
+  describeIncident,
+  incidentMarkdown,
+  type PostMortem,
+  postMortemDocument,
+} from "../incident/report.ts";
 import { type Instance, locateInstance } from "../instance/locate.ts";
 import { elapsed } from "../story/elapsed.ts";
 
@@ -22,32 +27,34 @@ export interface IncidentInput {
 /** Entries of the agent that are shown from before and after an incident. */
 const aroundEntries = 10;
 
+/** Of an agent that is held back for months, so many steps are shown from the beginning and from the end. */
+const stepsAtEachEnd = 100;
+
 export async function ledgerIncident(context: Context, { args, options }: IncidentInput): Promise<ExitCode> {
   const instance = await locateInstance(options.state, context);
-  if (args.ID === undefined) return await listIncidents(context, instance, options.limit);
+  const { output } = context;
+  if (args.ID === undefined) {
+    if (options.md) throw agentctlErrors.make("CLI_E_USAGE", "--md needs the ID of an incident");
+    const incidents = await listIncidents(context, instance, options.limit);
+    await output.result({ schemaVersion: 1, incidents } as const, () => describeList(incidents));
+    return exitCode.ok;
+  }
   const all = await postMortemOf(context, instance, args.ID);
-  const document = {
-    schemaVersion: 1,
-    ...all,
-    entries: stepsOf(all.entries),
-    rules: verdictsOf(all.entries),
-  } as const;
-  await context.output.result(document, () =>
-    options.md ? incidentMarkdown(all) : describeIncident(all, context.output.paint),
+  await output.result(postMortemDocument(all), () =>
+    options.md ? incidentMarkdown(all) : describeIncident(all, output.paint),
   );
   return exitCode.ok;
 }
 
-async function listIncidents(context: Context, { sockets }: Instance, limit: number): Promise<ExitCode> {
+async function listIncidents(context: Context, { sockets }: Instance, limit: number): Promise<Incident[]> {
   const socket = sockets.operatorLedger;
   const incidents: Incident[] = [];
   for (const { value } of await ledgerValues({ socket }, "incident", limit)) {
-    const entries = await entriesOf(context, { socket, filter: { incident: value } });
-    const incident = summarize(value, entries);
+    const first = await entriesOf(context, { socket, filter: { incident: value }, limit: 1 });
+    const incident = summarize(value, inOrder([...first, ...(await landmarksOf(context, socket, value))]));
     if (incident !== null) incidents.push(incident);
   }
-  await context.output.result({ schemaVersion: 1, incidents } as const, () => describeList(incidents));
-  return exitCode.ok;
+  return incidents;
 }
 
 function describeList(incidents: readonly Incident[]): readonly string[] {
@@ -64,7 +71,7 @@ function describeList(incidents: readonly Incident[]): readonly string[] {
 
 async function postMortemOf(context: Context, instance: Instance, id: string): Promise<PostMortem> {
   const socket = instance.sockets.operatorLedger;
-  const entries = await entriesOf(context, { socket, filter: { incident: id } });
+  const { entries, leftOut } = await stepsOf(context, socket, id);
   const incident = summarize(id, entries);
   const [first, last] = [entries[0], entries.at(-1)];
   if (incident === null || first === undefined || last === undefined) {
@@ -75,9 +82,43 @@ async function postMortemOf(context: Context, instance: Instance, id: string): P
     incident,
     before: await entriesOf(context, { ...about, before: first.seq, newest: aroundEntries }),
     entries,
+    leftOut,
     after: await entriesOf(context, { ...about, after: last.seq, limit: aroundEntries }),
-    log: await readLog(instance.state, incident.agent, incident),
+    log: await readLog(instance.state, incident.agent, incident.began),
   };
+}
+
+async function stepsOf(
+  context: Context,
+  socket: string,
+  incident: string,
+): Promise<Pick<PostMortem, "entries" | "leftOut">> {
+  const about = { socket, filter: { incident } };
+  const first = await entriesOf(context, { ...about, limit: stepsAtEachEnd });
+  const after = first.at(-1)?.seq;
+  if (after === undefined || first.length < stepsAtEachEnd) return { entries: first, leftOut: null };
+  const last = await entriesOf(context, { ...about, after, newest: stepsAtEachEnd });
+  const before = last[0]?.seq ?? after + 1;
+  const between = await entriesOf(context, { ...about, after, before, limit: 1 });
+  const ends = [...first, ...last];
+  if (between.length === 0) return { entries: ends, leftOut: null };
+  // What decides how it went must not be among what is left out.
+  const entries = inOrder([...ends, ...(await landmarksOf(context, socket, incident))]);
+  return { entries, leftOut: { after, before } };
+}
+
+/** The newest entry of each kind that decides how an incident went. */
+async function landmarksOf(context: Context, socket: string, incident: string): Promise<readonly Entry[]> {
+  const found: Entry[] = [];
+  for (const action of landmarks) {
+    found.push(...(await entriesOf(context, { socket, filter: { incident, action }, newest: 1 })));
+  }
+  return found;
+}
+
+function inOrder(entries: readonly Entry[]): readonly Entry[] {
+  const bySeq = new Map(entries.map((entry) => [entry.seq, entry]));
+  return [...bySeq.values()].sort((a, b) => a.seq - b.seq);
 }
 
 async function entriesOf({ interrupt }: Context, options: ReadOptions): Promise<readonly Entry[]> {

@@ -76,14 +76,19 @@ export const ledgerReindexCommand = defineCommand({
   path: ["ledger", "reindex"],
   summary: "Make the ledger's indexes anew from its entries",
   description:
-    "ledgerd does it while it serves; appending goes on, and until it is done questions by label or time are refused. With --check nothing is written: the indexes are compared with all entries.",
-  args: {},
+    "A running ledgerd does it while it serves; appending goes on, and until it is done questions by label or time are refused. With a DIR it is done here, on the ledger of a ledgerd that does not run, as the user to whom it belongs. It may be interrupted: ledgerd goes on with it, or does so when it starts. With --check nothing is written: the indexes are compared with all entries.",
+  args: {
+    DIR: { type: "text", required: false, description: "The directory of a ledger that no ledgerd has open" },
+  },
   options: {
     check: { type: "flag", description: "Compare only" },
     state: stateOption,
   },
   json: "document",
-  examples: [{ run: "agentctl ledger reindex --check", does: "Whether the indexes are right" }],
+  examples: [
+    { run: "agentctl ledger reindex --check", does: "Whether the indexes are right" },
+    { run: "agentctl ledger reindex .daruma/ledger", does: "After an `agentctl dev` that has ended" },
+  ],
   exits: [{ code: exitCode.error, means: "with --check: they are not" }],
   load: async () => (await import("./ledger-reindex.ts")).ledgerReindex,
 });

@@ -1,4 +1,4 @@
-import type { Entry } from "@daruma/ledger";
+import type { Entry, JsonObject } from "@daruma/ledger";
 
 /** What became of an incident, as its entries tell. */
 export interface Incident {
@@ -9,7 +9,7 @@ export interface Incident {
   readonly began: string;
   /** `null` while it is not over. */
   readonly ended: string | null;
-  readonly outcome: "recovered" | "completed" | "held" | "open";
+  readonly outcome: "recovered" | "completed" | "stopped" | "held" | "open";
   readonly durationMs: number | null;
   readonly rollback: "none" | "under-way" | "done" | "failed" | "abandoned";
 }
@@ -20,15 +20,32 @@ export interface Step {
   readonly entry: Entry;
 }
 
+/** One failure of the agent, with what the ledger holds of it; `null` where it holds nothing. */
+export interface Failure {
+  readonly seq: number;
+  readonly at: string;
+  readonly run: string | null;
+  readonly action: string;
+  readonly cause: string;
+  /** How the process ended: {kind, code} or {kind, signal}. */
+  readonly exit: JsonObject | null;
+  readonly memory: { readonly bytes: number; readonly limitBytes: number | null } | null;
+  /** What a probe got, or why it could not be started. */
+  readonly reason: string | null;
+  readonly uptimeMs: number | null;
+}
+
 /** The rules that were looked at when restarting did not help. */
 export interface Verdict {
   readonly allowed: boolean;
   readonly rules: readonly string[];
 }
 
-const ends: Readonly<Record<string, Incident["outcome"]>> = {
+/** Actions that end an incident. */
+export const ends: Readonly<Record<string, Incident["outcome"]>> = {
   "recovery.verified": "recovered",
   "agent.complete": "completed",
+  "agent.stopped-by-person": "stopped",
 };
 
 const rollbacks: Readonly<Record<string, Incident["rollback"]>> = {
@@ -38,7 +55,10 @@ const rollbacks: Readonly<Record<string, Incident["rollback"]>> = {
   "generation.rollback-abandoned": "abandoned",
 };
 
-/** Sums up the entries of one incident, in their order. `null` if there are none. */
+/** What must be known of an incident to sum it up, beside its first entries: filters for the ledger. */
+export const landmarks: readonly string[] = [...Object.keys(ends), "agent.hold", "generation.roll*"];
+
+/** Sums up entries of one incident, in their order: the first one and the landmarks. `null` if there are none. */
 export function summarize(id: string, entries: readonly Entry[]): Incident | null {
   const first = entries[0];
   if (first === undefined) return null;
@@ -46,17 +66,16 @@ export function summarize(id: string, entries: readonly Entry[]): Incident | nul
   const end = entries.find(({ action }) => Object.hasOwn(ends, action));
   const held = entries.some(({ action }) => action === "agent.hold");
   const rollback = entries.findLast(({ action }) => Object.hasOwn(rollbacks, action));
-  const causes = entries.map(({ details }) => details.cause);
   const verifiedMs = end?.details.verifiedAfterMs;
   const measuredMs = end === undefined ? null : sinceMs(began, momentOf(end));
   return {
     id,
     agent: first.subject,
-    cause: causes.find((cause) => typeof cause === "string") ?? "unknown",
+    cause: textOf(entries.find(({ details }) => textOf(details.cause) !== null)?.details.cause) ?? "unknown",
     began,
     ended: end === undefined ? null : momentOf(end),
     outcome: ends[end?.action ?? ""] ?? (held ? "held" : "open"),
-    durationMs: typeof verifiedMs === "number" ? verifiedMs : measuredMs,
+    durationMs: numberOf(verifiedMs) ?? measuredMs,
     rollback: rollbacks[rollback?.action ?? ""] ?? "none",
   };
 }
@@ -65,6 +84,30 @@ export function summarize(id: string, entries: readonly Entry[]): Incident | nul
 export function stepsOf(entries: readonly Entry[]): readonly Step[] {
   const began = entries[0] === undefined ? "" : momentOf(entries[0]);
   return entries.map((entry) => ({ afterMs: sinceMs(began, momentOf(entry)), entry }));
+}
+
+/** Every failure within the incident: the one that began it, and those of the restarts. */
+export function failuresOf(entries: readonly Entry[]): readonly Failure[] {
+  return entries.flatMap((entry): readonly Failure[] => {
+    const { seq, action, run = null, details } = entry;
+    const cause = textOf(details.cause);
+    if (cause === null || !/^agent\.(exit|unhealthy|over-memory|start-failed|start-lost)$/.test(action))
+      return [];
+    const bytes = numberOf(details.bytes);
+    return [
+      {
+        seq,
+        at: momentOf(entry),
+        run,
+        action,
+        cause,
+        exit: isObject(details.exit) ? details.exit : null,
+        memory: bytes === null ? null : { bytes, limitBytes: numberOf(details.limitBytes) },
+        reason: textOf(details.reason) ?? textOf(details.message),
+        uptimeMs: numberOf(details.uptimeMs),
+      },
+    ];
+  });
 }
 
 export function verdictsOf(entries: readonly Entry[]): readonly Verdict[] {
@@ -84,6 +127,18 @@ function sinceMs(from: string, to: string): number {
   return Math.max(0, Date.parse(to) - Date.parse(from));
 }
 
+function textOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function numberOf(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}
+
 function textsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.map(String) : [];
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

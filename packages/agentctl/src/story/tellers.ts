@@ -67,6 +67,8 @@ const tellers: Readonly<Record<string, Teller>> = {
   "dependency.down": (d) => `waits for ${text(d.dependency)}: ${text(d.reason)}`,
   "dependency.up": (d) => `${text(d.dependency)} is back`,
   "alert.raise": (d) => `ALERT: ${text(d.message)}`,
+  "data.consume": (d, entry) => `${who(d, entry)} consumed ${dataRecord(d, entry)}`,
+  "data.produce": (d, entry) => `${who(d, entry)} produced ${dataRecord(d, entry)}`,
   "watchd.start": () => "started",
   "watchd.failed": (d) => `did not stay up (${text(d.serviceResult)}): ${list(d.why)}`,
   "watchd.drain": () => "stopping every agent",
@@ -127,6 +129,14 @@ function field(value: unknown, key: string): unknown {
 /** The name of a store path, without the directories before it. */
 function place(entry: Entry): string {
   return entry.subject.slice(entry.subject.lastIndexOf("/") + 1);
+}
+
+function who(d: Details, { actor }: Entry): string {
+  return typeof d.agent === "string" ? d.agent : actor;
+}
+
+function dataRecord(d: Details, { subject }: Entry): string {
+  return typeof d.version === "string" ? `${subject}@${d.version}` : subject;
 }
 
 function ms(value: unknown): string {

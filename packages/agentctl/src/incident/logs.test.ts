@@ -1,0 +1,32 @@
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import t from "tap";
+import { scratchDirectory } from "../test-support/agentctl.ts";
+import { readLog } from "./logs.ts";
+
+const began = "2026-11-28T10:00:00.000Z";
+
+t.test("the end of a log file is read, and marked as not from the ledger", async (t) => {
+  const state = scratchDirectory(t);
+  const directory = join(state, "agents", "loader");
+  await mkdir(directory, { recursive: true });
+  const log = join(directory, "log");
+  t.match(await readLog(state, "loader", began), { fromLedger: false, source: log, missing: /ENOENT/ });
+  await writeFile(log, "");
+  t.match(await readLog(state, "loader", began), { missing: "it is empty" });
+  const lines = Array.from({ length: 30_000 }, (_, n) => `line ${n}`);
+  await writeFile(log, `${lines.join("\n")}\n`);
+  const found = await readLog(state, "loader", began);
+  t.match(found, { fromLedger: false, source: log, extent: /as of now/ });
+  t.same("lines" in found && found.lines, lines.slice(-20));
+});
+
+t.test("only the name of an agent leads to a file, and only to a file of its own", async (t) => {
+  const state = scratchDirectory(t);
+  for (const name of ["../x", "", "/etc/passwd", "A"])
+    t.match(await readLog(state, name, began), { source: "none" });
+  await mkdir(join(state, "agents", "loader"), { recursive: true });
+  await writeFile(join(state, "secret"), "s\n");
+  await symlink(join(state, "secret"), join(state, "agents", "loader", "log"));
+  t.match(await readLog(state, "loader", began), { missing: /ELOOP/ });
+});
