@@ -1,0 +1,95 @@
+import type { Activity, DataEvent, LineageSource, Question } from "./events.ts";
+import type { Origin } from "./graph.ts";
+
+/** Events that are looked at for one question before it is given up, and said to be. */
+export const lookback = 10_000;
+
+const pageSize = 256;
+
+export type Found = { readonly events: readonly DataEvent[]; readonly complete: boolean };
+
+/** Whether an event counts for a question. */
+type Accept = (event: DataEvent) => boolean | Promise<boolean>;
+
+/** Up to `limit` events that count, page by page; not complete if there may be more. */
+export async function search(source: LineageSource, question: Question, accept: Accept): Promise<Found> {
+  const events: DataEvent[] = [];
+  let { after, before } = question;
+  for (let seen = 0; seen < lookback; ) {
+    const limit = Math.min(pageSize, lookback - seen);
+    const page = await source.find({ ...question, after, before, limit });
+    for (const event of page) {
+      if (!(await accept(event))) continue;
+      if (events.length === question.limit) return { events, complete: false };
+      events.push(event);
+    }
+    if (page.length < limit) return { events, complete: true };
+    seen += page.length;
+    const last = page.at(-1)?.seq ?? 0;
+    if (question.begin === "oldest") after = last;
+    else before = last;
+  }
+  return { events, complete: false };
+}
+
+/** What an activity has consumed or produced between two entries. */
+export async function eventsOf(
+  source: LineageSource,
+  { key, run, activity }: Activity,
+  actor: string,
+  range: Pick<Question, "kind" | "after" | "before" | "limit" | "begin">,
+): Promise<Found> {
+  const accept: Accept = (event) => event.activity.key === key;
+  if (run !== null) return await search(source, { ...range, label: "run", value: run }, accept);
+  // What nothing joins to other entries has none.
+  if (activity === null) return { events: [], complete: true };
+  return await search(source, { ...range, label: "actor", value: actor }, accept);
+}
+
+/**
+ * The production of what was consumed: the last one before, of that version where one is given. What was consumed in a version
+ * in which it was never produced before is not taken for another.
+ */
+export class Origins {
+  readonly #source: LineageSource;
+  readonly #produced = new Map<string, boolean>();
+  readonly #known = new Map<number, Origin>();
+
+  constructor(source: LineageSource) {
+    this.#source = source;
+  }
+
+  async of(event: DataEvent): Promise<Origin> {
+    const known = this.#known.get(event.seq);
+    if (known !== undefined) return known;
+    const origin = await this.#find(event);
+    this.#known.set(event.seq, origin);
+    return origin;
+  }
+
+  async #find({ seq, subject, record: { version } }: DataEvent): Promise<Origin> {
+    if (!(await this.#isProduced(subject))) return { kind: "source" };
+    const question = { kind: "produce", label: "subject", value: subject, after: 0, before: seq } as const;
+    const newest = { ...question, limit: 1, begin: "newest" } as const;
+    const { events, complete } = await search(this.#source, newest, (event) => isVersion(event, version));
+    if (events[0] !== undefined) return { kind: "produced", event: events[0] };
+    if (!complete) return { kind: "unknown" };
+    const others = await this.#source.find(newest);
+    return { kind: others.length > 0 ? "missing-version" : "source" };
+  }
+
+  /** Whether it ever is, whenever that was: most of what is consumed comes from outside. */
+  async #isProduced(subject: string): Promise<boolean> {
+    const known = this.#produced.get(subject);
+    if (known !== undefined) return known;
+    const range = { after: 0, before: Number.MAX_SAFE_INTEGER, limit: 1, begin: "oldest" } as const;
+    const found = await this.#source.find({ kind: "produce", label: "subject", value: subject, ...range });
+    this.#produced.set(subject, found.length > 0);
+    return found.length > 0;
+  }
+}
+
+/** Whether an event is about that version; any will do where none is asked for. */
+export function isVersion(event: DataEvent, version: string | undefined): boolean {
+  return version === undefined || event.record.version === version;
+}
