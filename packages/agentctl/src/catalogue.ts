@@ -68,6 +68,16 @@ export const agentctlErrors = defineErrors({
     remedy: "List the incidents that there were with `agentctl ledger incident`.",
     exit: exitCode.usage,
   },
+  LINEAGE_E_UNKNOWN: {
+    summary: "The ledger says nothing about the record, run or generation, or not about that version of it.",
+    remedy: "`agentctl ledger query --action 'data.*' --limit 20` shows which records there are.",
+    exit: exitCode.usage,
+  },
+  LINEAGE_E_UNPROVEN: {
+    summary: "An entry of the trace is not in the tree that ledgerd has signed.",
+    remedy: "Export the ledger and verify it: `agentctl ledger export`, `agentctl ledger verify`.",
+    exit: exitCode.verification,
+  },
   DEV_E_ALREADY_RUNNING: {
     summary: "Another `agentctl dev` works on the same state directory.",
     remedy: "Use that one, stop it first, or give this one a directory of its own with --state.",

@@ -11,6 +11,7 @@ export {
   ledgerStatus,
 } from "./client.ts";
 export { type Entry, type EntryDraft, type Head, type JsonObject, maxEntryBytes } from "./entry.ts";
+export { type EntryProof, entryLeaf, faultOfEntryProof } from "./entry-proof.ts";
 export { type ExportOptions, ExportWriter } from "./export.ts";
 export { type Selection, selectionFields } from "./export-format.ts";
 export { type EntryFilter, faultOfFilter, filterNames } from "./filter.ts";
@@ -32,6 +33,7 @@ export { type DataRecord, faultOfRecord, parseRecordSubject, recordSubject } fro
 export { compareDirectoryIndex, type ReindexOptions, reindexDirectory } from "./reindex.ts";
 export { operatorWriter } from "./request.ts";
 export { type Ledgerd, type LedgerdOptions, type LedgerStatus, startLedgerd } from "./server.ts";
+export { parseVerifier, type Verifier as LogVerifier } from "./signed-note.ts";
 export { noTrust, type Trust, type TrustLevel, type WitnessRecord } from "./trust.ts";
 export { readVerifier, readWitnessFile } from "./trust-files.ts";
 export type { Verification, WitnessedSize } from "./verification.ts";

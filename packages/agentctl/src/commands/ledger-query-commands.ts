@@ -92,3 +92,52 @@ export const ledgerReindexCommand = defineCommand({
   exits: [{ code: exitCode.error, means: "with --check: they are not" }],
   load: async () => (await import("./ledger-reindex.ts")).ledgerReindex,
 });
+
+export const ledgerTraceCommand = defineCommand({
+  path: ["ledger", "trace"],
+  summary: "Tell where a record came from, or what it touched",
+  description:
+    "Follows what agents have said that they consumed and produced. RECORD is TYPE:ID, run:ID or generation:N. What a run, or an activity within it, had consumed before it produced a record is where that came from (--up, the default); what it produced after it had consumed a record is what that touched (--down). With --json each step carries its entry and the proof that it is in the ledger, and the signed checkpoint that all proofs lead to.",
+  args: { RECORD: { type: "text", required: true, description: "TYPE:ID, run:ID or generation:N" } },
+  options: {
+    up: { type: "flag", description: "Where it came from; this is the default" },
+    down: { type: "flag", description: "What it touched" },
+    depth: {
+      type: "integer",
+      value: "N",
+      min: 1,
+      max: 1000,
+      default: 10,
+      description: "How many activities away to go",
+    },
+    limit: {
+      type: "integer",
+      value: "N",
+      min: 1,
+      max: 100_000,
+      default: 1000,
+      description: "How many steps to show at most",
+    },
+    "record-version": { type: "text", value: "VERSION", description: "Only this version of the record" },
+    format: {
+      type: "choice",
+      value: "FORMAT",
+      choices: ["tree", "openlineage", "prov"],
+      default: "tree",
+      description:
+        "tree (with --json: the graph with its proofs), openlineage (events of OpenLineage 2-0-2, one a line) or prov (PROV-JSON)",
+    },
+    state: stateOption,
+  },
+  json: "document",
+  examples: [
+    { run: "agentctl ledger trace table:orders", does: "Where the table came from" },
+    { run: "agentctl ledger trace file:s3://in/a.csv --down", does: "What a source went into" },
+    {
+      run: "agentctl ledger trace generation:7 --down --json",
+      does: "What a bad generation touched, with proofs",
+    },
+  ],
+  exits: [{ code: exitCode.usage, means: "the ledger says nothing about it" }],
+  load: async () => (await import("./ledger-trace.ts")).ledgerTrace,
+});

@@ -15,7 +15,12 @@ import {
   ledgerTailCommand,
   ledgerVerifyCommand,
 } from "./ledger-commands.ts";
-import { ledgerIncidentCommand, ledgerQueryCommand, ledgerReindexCommand } from "./ledger-query-commands.ts";
+import {
+  ledgerIncidentCommand,
+  ledgerQueryCommand,
+  ledgerReindexCommand,
+  ledgerTraceCommand,
+} from "./ledger-query-commands.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
@@ -30,6 +35,7 @@ export const commandTable: readonly Command[] = [
   ledgerTailCommand,
   ledgerQueryCommand,
   ledgerIncidentCommand,
+  ledgerTraceCommand,
   ledgerExportCommand,
   ledgerVerifyCommand,
   ledgerKeyCommand,

@@ -38,6 +38,12 @@ export interface Question {
   readonly begin: "oldest" | "newest";
 }
 
+export interface Page {
+  readonly events: readonly DataEvent[];
+  /** The last entry that was looked at; `null` if there are no more. */
+  readonly last: number | null;
+}
+
 /** The start of a run. */
 export interface RunStart {
   readonly run: string;
@@ -49,7 +55,7 @@ export interface RunStart {
 
 /** What a trace is made from. Each question is answered from an index: it costs what its answer holds. */
 export interface LineageSource {
-  find(question: Question): Promise<readonly DataEvent[]>;
+  find(question: Question): Promise<Page>;
   /** The runs that began in a generation; `complete` is false where there are too many. */
   runsOf(generation: number): Promise<{ readonly starts: readonly RunStart[]; readonly complete: boolean }>;
 }

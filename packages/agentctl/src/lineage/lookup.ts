@@ -4,7 +4,7 @@ import type { Origin } from "./graph.ts";
 /** Events that are looked at for one question before it is given up, and said to be. */
 export const lookback = 10_000;
 
-const pageSize = 256;
+const pageSize = 64;
 
 export type Found = { readonly events: readonly DataEvent[]; readonly complete: boolean };
 
@@ -18,16 +18,15 @@ export async function search(source: LineageSource, question: Question, accept: 
   for (let seen = 0; seen < lookback; ) {
     const limit = Math.min(pageSize, lookback - seen);
     const page = await source.find({ ...question, after, before, limit });
-    for (const event of page) {
+    for (const event of page.events) {
       if (!(await accept(event))) continue;
       if (events.length === question.limit) return { events, complete: false };
       events.push(event);
     }
-    if (page.length < limit) return { events, complete: true };
-    seen += page.length;
-    const last = page.at(-1)?.seq ?? 0;
-    if (question.begin === "oldest") after = last;
-    else before = last;
+    if (page.last === null) return { events, complete: true };
+    seen += limit;
+    if (question.begin === "oldest") after = page.last;
+    else before = page.last;
   }
   return { events, complete: false };
 }
@@ -74,8 +73,8 @@ export class Origins {
     const { events, complete } = await search(this.#source, newest, (event) => isVersion(event, version));
     if (events[0] !== undefined) return { kind: "produced", event: events[0] };
     if (!complete) return { kind: "unknown" };
-    const others = await this.#source.find(newest);
-    return { kind: others.length > 0 ? "missing-version" : "source" };
+    const others = await search(this.#source, newest, () => true);
+    return { kind: others.events.length > 0 ? "missing-version" : "source" };
   }
 
   /** Whether it ever is, whenever that was: most of what is consumed comes from outside. */
@@ -83,9 +82,10 @@ export class Origins {
     const known = this.#produced.get(subject);
     if (known !== undefined) return known;
     const range = { after: 0, before: Number.MAX_SAFE_INTEGER, limit: 1, begin: "oldest" } as const;
-    const found = await this.#source.find({ kind: "produce", label: "subject", value: subject, ...range });
-    this.#produced.set(subject, found.length > 0);
-    return found.length > 0;
+    const question = { kind: "produce", label: "subject", value: subject, ...range } as const;
+    const { events } = await search(this.#source, question, () => true);
+    this.#produced.set(subject, events.length > 0);
+    return events.length > 0;
   }
 }
 

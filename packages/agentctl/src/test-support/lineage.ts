@@ -38,7 +38,7 @@ export function memorySource(events: readonly DataEvent[], starts: readonly RunS
       );
       const answer = (begin === "oldest" ? found : found.toReversed()).slice(0, limit);
       given += answer.length;
-      return answer;
+      return { events: answer, last: answer.length < limit ? null : (answer.at(-1)?.seq ?? null) };
     },
     runsOf: async () => ({ starts, complete: true }),
   };
