@@ -108,7 +108,7 @@ function runFacets(host: string, node: ActivityNode): Readonly<Record<string, Fa
   const parent = { run: { runId: runIdOf(host, { ...node, activity: null }) }, job: jobOf(host, node) };
   return {
     daruma_activity: own,
-    parent: facet("facets/1-0-1/ParentRunFacet.json#/$defs/ParentRunFacet", parent),
+    parent: facet("facets/1-2-0/ParentRunFacet.json#/$defs/ParentRunFacet", parent),
   };
 }
 
@@ -129,7 +129,7 @@ function datasetsOf(
       ...(version === null
         ? {}
         : {
-            version: facet("facets/1-0-0/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet", {
+            version: facet("facets/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet", {
               datasetVersion: version,
             }),
           }),
