@@ -1,7 +1,7 @@
 import type { JsonValue } from "@daruma/base";
 import { backoffDelay, longestDelay, patientDelay, withinWindow } from "./backoff.ts";
 import { decideRollback } from "./rollback.ts";
-import { isExhausted, judgeRollback } from "./rollback-rules.ts";
+import { isExhausted, judgeRollback, type RollbackJudgement, type RuleVerdict } from "./rollback-rules.ts";
 import { beginStart } from "./start-stop.ts";
 import type { AgentState, AlertKind, FailureCause, Incident } from "./state.ts";
 import { agentOf, draw, freshId, patchAgent, record, type Turn } from "./turn.ts";
@@ -121,24 +121,41 @@ export function escalate(turn: Turn, name: string): void {
   const agent = agentOf(turn, name);
   if (agent === undefined) return;
   const judgement = judgeRollback(turn.state, name, turn.now);
-  const broken = judgement.rules.filter((rule) => !rule.holds).map((rule) => `${rule.rule}: ${rule.why}`);
-  const wanted = agent.policy.escalate.includes("rollback");
-  if (wanted && judgement.target !== null) {
+  if (judgement.target !== null) {
     record(turn, {
       action: "recovery.escalate",
       subject: name,
       incident: agent.incident?.id,
       severity: "critical",
-      details: { to: "rollback", because: judgement.rules.map((rule) => `${rule.rule}: ${rule.why}`) },
+      details: { to: "rollback", because: judgement.rules.map(inWords), judgement: recorded(judgement) },
     });
     decideRollback(turn, name, judgement.target);
     return;
   }
-  hold(turn, name, wanted ? broken : ["the agent's escalation does not include rollback"]);
+  const broken = judgement.rules.filter((rule) => !rule.holds);
+  hold(turn, name, broken.map(inWords), judgement);
+}
+
+function inWords({ rule, why }: RuleVerdict): string {
+  return `${rule}: ${why}`;
+}
+
+/** For `agentctl explain-rollback`, long after the state that was judged is gone. */
+function recorded({ target, rules }: RollbackJudgement): { readonly [key: string]: JsonValue } {
+  return {
+    target: target?.path ?? null,
+    toNumber: target?.number ?? null,
+    rules: rules.map(({ rule, holds, why }) => ({ rule, holds, why })),
+  };
 }
 
 /** Nothing is eligible: go on trying at the longest backoff, and say so as loudly as there is. */
-export function hold(turn: Turn, name: string, why: readonly string[]): void {
+export function hold(
+  turn: Turn,
+  name: string,
+  why: readonly string[],
+  judgement: RollbackJudgement | null = null,
+): void {
   const agent = agentOf(turn, name);
   if (agent === undefined) return;
   if (!agent.held || agent.incident?.alerts.includes("held") !== true) {
@@ -147,7 +164,7 @@ export function hold(turn: Turn, name: string, why: readonly string[]): void {
       subject: name,
       incident: agent.incident?.id,
       severity: "critical",
-      details: { noRollback: [...why] },
+      details: { noRollback: [...why], ...(judgement === null ? {} : { judgement: recorded(judgement) }) },
     });
   }
   patchAgent(turn, name, { held: true });

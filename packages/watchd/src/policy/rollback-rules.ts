@@ -5,6 +5,7 @@ import type { AgentState, GenerationState, State } from "./state.ts";
 /** One of the conditions under which a rollback is right, how it stands, and why, for the person who asks. */
 export interface RuleVerdict {
   readonly rule:
+    | "policy-wants-it"
     | "restarts-exhausted"
     | "began-after-switch"
     | "known-good-target"
@@ -33,6 +34,7 @@ export function judgeRollback(state: State, name: string, now: Instant): Rollbac
   const possible = possibleTargets(state, generation);
   const differing = possible.filter((target) => differs(target, name, agent, generation));
   const rules = [
+    wanted(agent),
     restartsExhausted(agent, now),
     beganAfterSwitch(agent, generation),
     {
@@ -85,6 +87,17 @@ function differs(target: KnownGood, name: string, agent: AgentState, generation:
 export function isExhausted(agent: AgentState, now: Instant): boolean {
   const { restart } = agent.policy;
   return withinWindow(agent.failures, restart, now.mono).length >= restart.attempts || neverHealthy(agent);
+}
+
+function wanted({ policy }: AgentState): RuleVerdict {
+  const holds = policy.escalate.includes("rollback");
+  return {
+    rule: "policy-wants-it",
+    holds,
+    why: holds
+      ? "the agent's escalation includes rollback"
+      : "the agent's escalation does not include rollback",
+  };
 }
 
 function neverHealthy(agent: AgentState): boolean {
