@@ -29,7 +29,9 @@ const object = (means: string) => ({ type: "object", means }) as const;
 const nullable = <F extends Field>(field: F) => ({ ...field, nullable: true }) as const;
 const optional = <F extends Field>(field: F) => ({ ...field, optional: true }) as const;
 
-const cause = text("crash, unhealthy, memory, start-failed or dependency: what kind of failure it is");
+const cause = text(
+  "crash, unhealthy, memory, start-failed, dependency or configuration: what kind of failure it is",
+);
 const exit = object("{kind: exit, code}, {kind: signal, signal} or {kind: unknown}");
 const uptimeMs = number("how long the run had lasted");
 const rollback = text("joins the entries of one rollback");
@@ -158,6 +160,12 @@ export const actions: Readonly<Record<string, Action>> = {
     means: "It keeps failing, and no rollback is eligible.",
     subject: "agent",
     details: { noRollback: texts("why not"), judgement: optional(judgement) },
+  },
+  "agent.give-up": {
+    means:
+      "It says that its configuration is wrong: it is left alone until a switch, or until a person starts it.",
+    subject: "agent",
+    details: { noRollback: texts("why it was not rolled back"), judgement: optional(judgement) },
   },
   "recovery.verified": {
     means: "It is healthy again: the incident is over.",

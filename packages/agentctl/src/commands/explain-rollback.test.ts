@@ -58,7 +58,11 @@ async function setUp(t: Test, judgements: JudgementsDocument["judgements"] | nul
     const path = socketsIn(runtime).watchd;
     await mkdir(dirname(path), { recursive: true });
     const answer = async () => ({ schemaVersion: 1, judgements });
-    const server = await serveUnix({ path, routes: { "GET /v1/judgements": answer }, onBug: t.fail });
+    const server = await serveUnix({
+      path,
+      routes: { "GET /v1/judgements": answer },
+      onBug: (error) => t.fail(String(error)),
+    });
     t.teardown(() => server.close());
   }
   const place = { cwd, environment: { XDG_RUNTIME_DIR: cwd } };

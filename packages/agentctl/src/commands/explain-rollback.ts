@@ -25,7 +25,7 @@ export interface Explanation extends Judgement {
   readonly outcome: string | null;
 }
 
-const decisions = ["recovery.escalate", "agent.hold"] as const;
+const decisions = ["recovery.escalate", "agent.hold", "agent.give-up"] as const;
 
 /** Of an agent that is held for months there are many. */
 const mostDecisions = 20;
@@ -147,5 +147,5 @@ function describe(explanation: Explanation, paint: Paint): readonly string[] {
 function verdict({ at, rollBack, toNumber, target }: Explanation): string {
   const to = toNumber === null ? (target ?? "an earlier generation") : `generation ${toNumber}`;
   if (at === null) return rollBack ? `would be rolled back to ${to}` : "would not be rolled back";
-  return rollBack ? `rolled back to ${to}` : "held, not rolled back";
+  return rollBack ? `rolled back to ${to}` : "not rolled back";
 }

@@ -9,6 +9,9 @@ import { agentOf, draw, freshId, patchAgent, record, type Turn } from "./turn.ts
 /** EX_TEMPFAIL of sysexits(3): the agent says that the fault is not its own. */
 export const temporaryFailure = 75;
 
+/** EX_CONFIG of sysexits(3): the agent says that its configuration is wrong. */
+export const wrongConfiguration = 78;
+
 /** Failures of one kind that are remembered; far more than any backoff needs to reach its longest delay. */
 const leastRemembered = 32;
 
@@ -100,7 +103,7 @@ export function recover(turn: Turn, name: string): void {
     scheduleRestart(turn, name, outsideDelay(turn, agent));
     return;
   }
-  if (agent.held || isExhausted(agent, turn.now)) {
+  if (agent.held || agent.misconfigured || isExhausted(agent, turn.now)) {
     escalate(turn, name);
     return;
   }
@@ -133,7 +136,37 @@ export function escalate(turn: Turn, name: string): void {
     return;
   }
   const broken = judgement.rules.filter((rule) => !rule.holds);
-  hold(turn, name, broken.map(inWords), judgement);
+  stay(turn, name, broken.map(inWords), judgement);
+}
+
+/** No rollback, or none that came about. */
+export function stay(
+  turn: Turn,
+  name: string,
+  why: readonly string[],
+  judgement: RollbackJudgement | null = null,
+): void {
+  if (agentOf(turn, name)?.misconfigured === true) giveUp(turn, name, why, judgement);
+  else hold(turn, name, why, judgement);
+}
+
+/** It says itself that to start it again would change nothing. That is left to a switch, or to a person. */
+function giveUp(turn: Turn, name: string, why: readonly string[], judgement: RollbackJudgement | null): void {
+  const agent = patchAgent(turn, name, { phase: "failed", restartAt: null, held: false });
+  record(turn, {
+    action: "agent.give-up",
+    subject: name,
+    incident: agent.incident?.id,
+    severity: "critical",
+    details: { noRollback: [...why], ...(judgement === null ? {} : { judgement: recorded(judgement) }) },
+  });
+  raiseAlert(
+    turn,
+    name,
+    "failed",
+    "says that its configuration is wrong; it is left alone until the next deploy or `agentctl start`",
+    why,
+  );
 }
 
 function inWords({ rule, why }: RuleVerdict): string {
@@ -150,12 +183,7 @@ function recorded({ target, rules }: RollbackJudgement): { readonly [key: string
 }
 
 /** Nothing is eligible: go on trying at the longest backoff, and say so as loudly as there is. */
-export function hold(
-  turn: Turn,
-  name: string,
-  why: readonly string[],
-  judgement: RollbackJudgement | null = null,
-): void {
+function hold(turn: Turn, name: string, why: readonly string[], judgement: RollbackJudgement | null): void {
   const agent = agentOf(turn, name);
   if (agent === undefined) return;
   if (!agent.held || agent.incident?.alerts.includes("held") !== true) {

@@ -112,12 +112,16 @@ function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict {
   const { attempts, withinMs } = agent.policy.restart;
   const recent = withinWindow(agent.evidence, agent.policy.restart, now.mono).length;
   const never = neverHealthy(agent);
+  // One such failure says as much as all attempts would, where it was never well in this generation.
+  const hopeless = agent.misconfigured && !agent.provenInGeneration;
   return {
     rule: "restarts-exhausted",
-    holds: recent >= attempts || never,
-    why: never
-      ? `failed ${agent.failuresInGeneration} times and was never healthy in this generation`
-      : `failed ${recent} of ${attempts} times in this generation within ${withinMs} ms`,
+    holds: recent >= attempts || never || hopeless,
+    why: hopeless
+      ? "says that its configuration is wrong, and was never healthy in this generation"
+      : never
+        ? `failed ${agent.failuresInGeneration} times and was never healthy in this generation`
+        : `failed ${recent} of ${attempts} times in this generation within ${withinMs} ms`,
   };
 }
 
