@@ -78,6 +78,11 @@ export const agentctlErrors = defineErrors({
     remedy: "Export the ledger and verify it: `agentctl ledger export`, `agentctl ledger verify`.",
     exit: exitCode.verification,
   },
+  SCHEDULE_E_INVALID: {
+    summary: "A schedule on the command line is no schedule, or its time zone or start is wrong.",
+    remedy: "Correct each thing that is listed; docs/concepts/schedules.md tells what can be written.",
+    exit: exitCode.usage,
+  },
   DEV_E_ALREADY_RUNNING: {
     summary: "Another `agentctl dev` works on the same state directory.",
     remedy: "Use that one, stop it first, or give this one a directory of its own with --state.",

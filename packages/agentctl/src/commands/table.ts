@@ -22,6 +22,7 @@ import {
   ledgerReindexCommand,
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
+import { routineNextCommand } from "./routine-commands.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
@@ -34,6 +35,7 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  routineNextCommand,
   ledgerTailCommand,
   ledgerQueryCommand,
   ledgerIncidentCommand,
