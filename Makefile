@@ -2,17 +2,21 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export NODE_COMPILE_CACHE ?= $(CURDIR)/node_modules/.cache/compile
 
+# In the large ledger of the benchmark.
+ENTRIES ?= 1000000
+
 installed := node_modules/.package-lock.json
 sources := $(shell find packages scripts templates -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help build demo test test-host check bench generate simulate clean
+.PHONY: help build demo test test-host check bench bench-ledger generate simulate clean
 
 help:
 	@echo "make demo      see a fleet healed and rolled back on this machine (under a minute)"
 	@echo "make test      run every test"
 	@echo "make test-host only the scenarios on a throw-away host with real systemd and Nix (root)"
 	@echo "make check     format, lint, types, generated files current"
-	@echo "make bench     measure recovery and rollback, under agentctl dev and on systemd (RUNS=…)"
+	@echo "make bench     measure recovery and rollback, under agentctl dev and on systemd, and the ledger (RUNS=… ENTRIES=…)"
+	@echo "make bench-ledger  only the ledger"
 	@echo "make simulate  run the policy against a simulated world (SEED=… RUNS=…)"
 	@echo "make build     bundle agentctl, watchd and ledgerd into dist/"
 	@echo "make generate  write the generated documents again"
@@ -47,6 +51,11 @@ generate: $(installed)
 
 bench: build
 	node scripts/bench/main.ts
+	node packages/ledger/bench/main.ts --entries $(ENTRIES)
+
+# A part of `bench`.
+bench-ledger: build
+	node packages/ledger/bench/main.ts --entries $(ENTRIES)
 
 simulate: $(installed)
 	node scripts/simulate.ts

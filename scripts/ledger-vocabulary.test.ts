@@ -17,7 +17,7 @@ t.test(
       }
       return taken;
     };
-    for (let seed = 1; seed <= 150; seed += 1) simulate(seed, { step: core, nextWake });
+    for (let seed = 1; seed <= 250; seed += 1) simulate(seed, { step: core, nextWake });
     t.same([...faults], []);
     // What a person asks for is written by watchd's socket, before the policy hears of it.
     const policy = Object.keys(ledgerActions).filter(

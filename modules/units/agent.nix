@@ -106,6 +106,8 @@ in
     # Not with RestartMode=direct: the job that starts an agent which cannot be executed would then go on for as long as it
     # is tried again, that is for ever, and whoever waits for it with it: a switch, the boot, watchd (tried).
     RestartSec = "15s";
+    # EX_CONFIG: to start it once more, as it is, would change nothing.
+    RestartPreventExitStatus = 78;
 
     KillSignal = agent.stop.signal;
     TimeoutStopSec = "${toString stopMs}ms";

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { connectLedger } from "../src/index.ts";
+import { connectLedger, type EntryDraft } from "../src/index.ts";
 
 export interface Load {
   readonly clients: number;
@@ -26,6 +26,10 @@ export const details = {
   detectMs: 12.5,
   note: "x".repeat(100),
 };
+
+function plainDraft(client: number): EntryDraft {
+  return { action: "bench.append", subject: `client/${client}`, details };
+}
 
 export interface Ledgerd {
   readonly socket: string;
@@ -51,11 +55,12 @@ export async function startLedgerd(directory: string): Promise<Ledgerd> {
   return { socket: join(directory, "watchd.sock"), readyMs, process: child, stop };
 }
 
-/** Appends for so long, or so many. */
+/** Appends for so long, or so many; `draftOf` is given which client it is, and how many are left. */
 export async function measureAppends(
   socket: string,
   { clients, inFlight }: Load,
   until: { readonly seconds: number } | { readonly entries: number },
+  draftOf: (client: number, left: number) => EntryDraft = plainDraft,
 ): Promise<Rate> {
   const waits: number[] = [];
   let left = "entries" in until ? until.entries : Number.POSITIVE_INFINITY;
@@ -72,8 +77,7 @@ export async function measureAppends(
   await Promise.all(
     Array.from({ length: clients }, async (_, client) => {
       const connection = await connectLedger({ socket });
-      const append = () =>
-        connection.append({ action: "bench.append", subject: `client/${client}`, details });
+      const append = () => connection.append(draftOf(client, left));
       await Promise.all(Array.from({ length: inFlight }, () => appendInTurn(append)));
       await connection.close();
     }),

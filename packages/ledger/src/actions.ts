@@ -29,11 +29,14 @@ const object = (means: string) => ({ type: "object", means }) as const;
 const nullable = <F extends Field>(field: F) => ({ ...field, nullable: true }) as const;
 const optional = <F extends Field>(field: F) => ({ ...field, optional: true }) as const;
 
-const cause = text("crash, unhealthy, memory, start-failed or dependency: what kind of failure it is");
+const cause = text(
+  "crash, unhealthy, memory, start-failed, dependency or configuration: what kind of failure it is",
+);
 const exit = object("{kind: exit, code}, {kind: signal, signal} or {kind: unknown}");
 const uptimeMs = number("how long the run had lasted");
 const rollback = text("joins the entries of one rollback");
 const from = text("path of the generation that it leaves");
+const judgement = object("{target, toNumber, rules}: each rule with {rule, holds, why}");
 const record: Readonly<Record<string, Field>> = {
   type: text("kind of the record: 1 to 64 letters, digits and `._-`, a letter first; not run or generation"),
   id: text("names the record among those of its type; subject is TYPE:ID and has at most 256 characters"),
@@ -156,7 +159,13 @@ export const actions: Readonly<Record<string, Action>> = {
   "agent.hold": {
     means: "It keeps failing, and no rollback is eligible.",
     subject: "agent",
-    details: { noRollback: texts("why not") },
+    details: { noRollback: texts("why not"), judgement: optional(judgement) },
+  },
+  "agent.give-up": {
+    means:
+      "It says that its configuration is wrong: it is left alone until a switch, or until a person starts it.",
+    subject: "agent",
+    details: { noRollback: texts("why it was not rolled back"), judgement: optional(judgement) },
   },
   "recovery.verified": {
     means: "It is healthy again: the incident is over.",
@@ -173,7 +182,11 @@ export const actions: Readonly<Record<string, Action>> = {
   "recovery.escalate": {
     means: "Restarting does not help.",
     subject: "agent",
-    details: { to: text("rollback"), because: texts("each rule, and why it holds") },
+    details: {
+      to: text("rollback"),
+      because: texts("each rule, and why it holds"),
+      judgement: optional(judgement),
+    },
   },
   "dependency.down": {
     means: "It is well itself, but waits for something that is not.",

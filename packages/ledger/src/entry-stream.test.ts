@@ -30,7 +30,7 @@ async function serve(t: Test) {
       incident: `i-${n % 2}`,
       details: { n },
     });
-  for (let n = 1; n <= 30; n += 1) await append(n);
+  await Promise.all(Array.from({ length: 30 }, (_, n) => append(n + 1)));
   t.teardown(() => connection.close(10));
   return { socket, watchd: ledgerd.sockets.watchd ?? "", append };
 }

@@ -21,26 +21,27 @@ export async function findValues(
 ): Promise<readonly LabelValue[]> {
   const begin = `index!${label}!`;
   const range = { gt: begin, lt: `index!${label}"`, valueEncoding: "buffer" } as const;
-  const forward = db.iterator<string, Buffer>(range);
-  const backward = db.iterator<string, Buffer>({ ...range, reverse: true });
-  const values: LabelValue[] = [];
-  try {
-    for (let oldest = await forward.next(); oldest !== undefined; oldest = await forward.next()) {
-      const value = oldest[0].slice(begin.length, oldest[0].lastIndexOf("\0"));
-      const end = storeKeys.posting(label, value, Number.MAX_SAFE_INTEGER);
-      backward.seek(end);
-      const newest = (await backward.next()) ?? oldest;
-      const prefix = postingsOf(label, value);
-      const first = seqIn(oldest, prefix, 0);
-      // What was appended since is for the next time.
-      if (first <= last) values.push({ value, first, last: Math.min(last, seqIn(newest, prefix, -1)) });
-      forward.seek(end);
-    }
-  } finally {
-    await forward.close();
-    await backward.close();
+  const newest: { readonly value: string; readonly last: number }[] = [];
+  await using backward = db.iterator<string, Buffer>({ ...range, reverse: true });
+  for (let found = await backward.next(); found !== undefined; found = await backward.next()) {
+    const value = found[0].slice(begin.length, found[0].lastIndexOf("\0"));
+    const prefix = postingsOf(label, value);
+    newest.push({ value, last: seqIn(found, prefix, -1) });
+    backward.seek(prefix);
   }
-  return values.sort((a, b) => b.last - a.last).slice(0, limit);
+  newest.sort((a, b) => b.last - a.last);
+  const values: LabelValue[] = [];
+  await using forward = db.iterator<string, Buffer>(range);
+  for (const { value, last: seq } of newest) {
+    if (values.length >= limit) break;
+    forward.seek(storeKeys.posting(label, value, 0));
+    const oldest = await forward.next();
+    if (oldest === undefined) continue;
+    const first = seqIn(oldest, postingsOf(label, value), 0);
+    // What was appended since is for the next time.
+    if (first <= last) values.push({ value, first, last: Math.min(last, seq) });
+  }
+  return values;
 }
 
 /** Of one of the places in a block of the index. */

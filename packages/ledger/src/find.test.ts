@@ -20,7 +20,7 @@ t.test("what the index finds is what a scan finds, for any entries and any filte
   ] as const) {
     const store = await Store.open(join(await temporaryDirectory(t), "ledger"), host);
     await fill(store, count, seed);
-    await checkFinds(t, store, 60);
+    await checkFinds(t, store, 40);
     t.match(await store.ask(compareIndex), { entries: count, differences: 0 });
     await store.close();
   }

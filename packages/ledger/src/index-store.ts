@@ -7,6 +7,9 @@ import { blockWidth, IndexGrowth, type IndexOperation, parseSpan, spanWidths } f
 /** Entries that are indexed in one batch after the fact: some 50 ms, in which no append is written. */
 const entriesAtOnce = 16 * blockWidth;
 
+/** Of entries that are read at once. */
+const readBytes = 1024 * 1024;
+
 /** Of the end of the index, when a store is opened. */
 const blocksChecked = 4;
 
@@ -146,13 +149,18 @@ function latest(operations: readonly IndexOperation[], isEnd: boolean, size: num
 
 /** Adds the stored entries up to number `last`. */
 async function addEntries(db: LedgerDb, growth: IndexGrowth, last: number): Promise<void> {
-  const range = { gt: storeKeys.entry(growth.size), lte: storeKeys.entry(last) };
-  for await (const [key, line] of db.iterator({ ...range, fillCache: false })) {
-    const entry = parseEntry(line);
-    if (key !== storeKeys.entry(growth.size + 1) || entry?.seq !== growth.size + 1) break;
-    growth.add({ seq: entry.seq, time: entry.time, labels: entry });
+  const range = { gt: storeKeys.entry(growth.size), lte: storeKeys.entry(last), fillCache: false } as const;
+  await using iterator = db.iterator({ ...range, highWaterMarkBytes: readBytes });
+  while (growth.size < last) {
+    const lines = await iterator.nextv(blockWidth);
+    if (lines.length === 0) throw missing(db, growth.size + 1);
+    for (const [key, line] of lines) {
+      const seq = growth.size + 1;
+      const entry = parseEntry(line);
+      if (key !== storeKeys.entry(seq) || entry?.seq !== seq) throw missing(db, seq);
+      growth.add({ seq, time: entry.time, labels: entry });
+    }
   }
-  if (growth.size < last) throw missing(db, growth.size + 1);
 }
 
 function parseEntry(line: string): Entry | null {

@@ -14,6 +14,9 @@ import type { CheckpointDocument, KeyDocument, ProofDocument, WitnessesDocument 
 /** To read, or to forget, the index of a hundred million entries. */
 const wholeIndexMs = 3_600_000;
 
+/** To look at a million values. */
+const valuesMs = 120_000;
+
 /** The public key of the ledger. */
 export async function ledgerKey(options: ConnectOptions): Promise<KeyDocument> {
   return (await call(options, "GET", "/v1/key", ["origin", "key"])) as KeyDocument;
@@ -49,7 +52,9 @@ export async function ledgerValues(
   limit?: number,
 ): Promise<readonly LabelValue[]> {
   const query = new URLSearchParams({ label, ...(limit === undefined ? {} : { limit: String(limit) }) });
-  const document = (await call(options, "GET", `/v1/values?${query}`, ["values"])) as ValuesDocument;
+  // It looks at each value that there is.
+  const patient = { ...options, timeoutMs: options.timeoutMs ?? valuesMs };
+  const document = (await call(patient, "GET", `/v1/values?${query}`, ["values"])) as ValuesDocument;
   return document.values;
 }
 

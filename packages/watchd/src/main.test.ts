@@ -122,6 +122,20 @@ t.test("exit code 75 backs off and alerts, and never rolls back", async (t) => {
   t.equal((await laptop.status()).generation?.number, 2);
 });
 
+t.test("one exit with 78 in a deploy is enough: it is rolled back at once", async (t) => {
+  const laptop = await laptopWith(t);
+  const good = { worker: { script: steady, ...quick } };
+  await laptop.deploy(good);
+  await until(
+    "generation 1 is known-good",
+    async () => (await laptop.status()).generation?.knownGood === true,
+  );
+  await laptop.deploy({ worker: { script: "process.exit(78);" } });
+  await told(laptop, (entry) => entry.action === "generation.rolled-back");
+  await healthyAgent(laptop, "worker");
+  t.equal((await actionsOf(laptop, "worker")).filter((action) => action === "agent.exit").length, 1);
+});
+
 t.test(
   "while ledgerd is away agents are healed all the same, and the entries arrive once, in order",
   async (t) => {

@@ -77,7 +77,7 @@ t.test("a command that does not exist is a fault, with the likeliest meant one a
 
 t.test("words without a command of their own name what they need", async (t) => {
   const result = parseCommandLine(commandTable, ["ledger"]);
-  t.match(result, { kind: "fault", message: "`ledger` needs one of: tail, export, verify" });
+  t.match(result, { kind: "fault", message: /^`ledger` needs one of: tail, query, .*verify/ });
 });
 
 t.test("an option that does not exist is a fault, with the likeliest meant one as hint", async (t) => {

@@ -126,3 +126,19 @@ export const rollbackCommand = defineCommand({
   ],
   load: async () => (await import("./rollback.ts")).rollback,
 });
+
+export const explainRollbackCommand = defineCommand({
+  path: ["explain-rollback"],
+  summary: "Say, rule by rule, why a rollback was or was not right",
+  description:
+    "A rollback is right only if a deploy can be the cause: every rule must hold. Without INCIDENT: how it stands now for every agent that is being recovered, and if there is none, the last decision that was made. With one: every decision in it, as recorded in the ledger when it was made.",
+  args: { INCIDENT: { type: "text", required: false, description: "Id of the incident" } },
+  options: { state: stateOption },
+  json: "document",
+  examples: [
+    { run: "agentctl explain-rollback", does: "Why an agent that keeps failing is not rolled back" },
+    { run: "agentctl explain-rollback inc-4f1c", does: "Why that incident ended as it did" },
+  ],
+  exits: [{ code: exitCode.usage, means: "there is no such incident" }],
+  load: async () => (await import("./explain-rollback.ts")).explainRollback,
+});

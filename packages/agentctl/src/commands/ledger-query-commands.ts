@@ -4,7 +4,7 @@ import { stateOption } from "./options.ts";
 
 export const ledgerQueryCommand = defineCommand({
   path: ["ledger", "query"],
-  summary: "Find entries by time, actor, action, subject, incident or run",
+  summary: "Find entries by what they say and by their time",
   description:
     "Everything that is given must hold. Tells what was found, oldest first; with --limit, the newest of it. Answered from the ledger's indexes. With --json: one stored entry a line, in its exact bytes.",
   args: {},

@@ -16,11 +16,12 @@ async function setUp(t: Test, entries: number) {
   const connection = await connectLedger({ socket: join(dirname(ledger.socket), "watchd.sock") });
   let n = 0;
   const append = async (count: number) => {
-    for (let left = count; left > 0; left -= 1) {
+    const appends = Array.from({ length: count }, () => {
       n += 1;
       const action = n % 2 === 0 ? "agent.start" : "generation.switch";
-      await connection.append({ action, subject: `s-${n % 3}`, run: `r-${n % 5}`, details: { n } });
-    }
+      return connection.append({ action, subject: `s-${n % 3}`, run: `r-${n % 5}`, details: { n } });
+    });
+    await Promise.all(appends);
   };
   await append(entries);
   const place = { cwd, environment: { XDG_RUNTIME_DIR: cwd } };

@@ -2,6 +2,7 @@ import type { Command } from "../cli/command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
 import {
+  explainRollbackCommand,
   generationsAllowCommand,
   generationsCommand,
   rollbackCommand,
@@ -32,6 +33,7 @@ export const commandTable: readonly Command[] = [
   generationsCommand,
   generationsAllowCommand,
   rollbackCommand,
+  explainRollbackCommand,
   ledgerTailCommand,
   ledgerQueryCommand,
   ledgerIncidentCommand,

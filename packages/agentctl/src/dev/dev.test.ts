@@ -1,4 +1,5 @@
 import t from "tap";
+import { documents } from "../test-support/agentctl.ts";
 import { processesOf, started } from "../test-support/fleet.ts";
 
 t.test(
@@ -49,6 +50,9 @@ t.test("a broken deploy is rolled back and stays refused until a person allows i
   await dev.saw("generation.rolled-back");
   await dev.saw("recovery.verified", ({ entry }) => entry.details.rolledBack);
   t.equal(await fleet.answer(), "one");
+
+  const explained = documents((await fleet.run("explain-rollback", "--json")).stdout);
+  t.match(explained, [{ explanations: [{ agent: "web", rollBack: true, toNumber: 1, outcome: String }] }]);
 
   await fleet.writeAgent(null, "");
   const refused = await dev.saw("refused");

@@ -24,6 +24,7 @@ function fake(parts: Partial<WatchdClient>): WatchdClient {
   return {
     status: unused,
     generations: unused,
+    judgements: unused,
     rollback: unused,
     allow: unused,
     stopAgent: unused,

@@ -59,6 +59,19 @@ export interface GenerationsDocument {
   readonly generations: readonly GenerationRow[];
 }
 
+/** How a rollback for an agent is judged, rule by rule; `target` is null unless all hold. */
+export interface Judgement {
+  readonly target: string | null;
+  readonly toNumber: number | null;
+  readonly rules: readonly { readonly rule: string; readonly holds: boolean; readonly why: string }[];
+}
+
+/** Of the agents that are being recovered, as it stands now. */
+export interface JudgementsDocument {
+  readonly schemaVersion: 1;
+  readonly judgements: readonly (Judgement & { readonly agent: string; readonly incident: string })[];
+}
+
 export interface RollbackDocument {
   readonly schemaVersion: 1;
   readonly id: string | null;
@@ -71,6 +84,7 @@ export interface RollbackDocument {
 export interface WatchdClient {
   status(): Promise<StatusDocument>;
   generations(): Promise<GenerationsDocument>;
+  judgements(): Promise<JudgementsDocument>;
   rollback(to: number): Promise<RollbackDocument>;
   allow(number: number): Promise<{ readonly schemaVersion: 1; readonly path: string }>;
   /** Both answer once the person's word is durable. */
@@ -103,6 +117,7 @@ export function watchdClient(socket: string): WatchdClient {
   return {
     status: () => call("GET", "/v1/status"),
     generations: () => call("GET", "/v1/generations"),
+    judgements: () => call("GET", "/v1/judgements"),
     rollback: (to) => call("POST", "/v1/rollback", { to }),
     allow: (number) => call("POST", "/v1/allow", { number }),
     stopAgent: (agent) => call("POST", "/v1/agents/stop", { agent }),

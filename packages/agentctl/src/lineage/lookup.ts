@@ -4,31 +4,36 @@ import type { Origin } from "./graph.ts";
 /** Events that are looked at for one question before it is given up, and said to be. */
 export const lookback = 10_000;
 
-const pageSize = 64;
+const largestPage = 256;
 
-export type Found = { readonly events: readonly DataEvent[]; readonly complete: boolean };
+export interface Found {
+  readonly events: readonly DataEvent[];
+  /** Why there may be more; `null` if these are all. */
+  readonly cut: "limit" | "lookback" | null;
+}
 
 /** Whether an event counts for a question. */
 type Accept = (event: DataEvent) => boolean | Promise<boolean>;
 
-/** Up to `limit` events that count, page by page; not complete if there may be more. */
+/** Up to `limit` events that count, page by page: small ones first, for most questions have short answers. */
 export async function search(source: LineageSource, question: Question, accept: Accept): Promise<Found> {
   const events: DataEvent[] = [];
   let { after, before } = question;
-  for (let seen = 0; seen < lookback; ) {
-    const limit = Math.min(pageSize, lookback - seen);
+  let size = question.limit + 1;
+  for (let seen = 0; seen < lookback; size *= 4) {
+    const limit = Math.min(size, largestPage, lookback - seen);
     const page = await source.find({ ...question, after, before, limit });
     for (const event of page.events) {
       if (!(await accept(event))) continue;
-      if (events.length === question.limit) return { events, complete: false };
+      if (events.length === question.limit) return { events, cut: "limit" };
       events.push(event);
     }
-    if (page.last === null) return { events, complete: true };
+    if (page.last === null) return { events, cut: null };
     seen += limit;
     if (question.begin === "oldest") after = page.last;
     else before = page.last;
   }
-  return { events, complete: false };
+  return { events, cut: "lookback" };
 }
 
 /** What an activity has consumed or produced between two entries. */
@@ -41,7 +46,7 @@ export async function eventsOf(
   const accept: Accept = (event) => event.activity.key === key;
   if (run !== null) return await search(source, { ...range, label: "run", value: run }, accept);
   // What nothing joins to other entries has none.
-  if (activity === null) return { events: [], complete: true };
+  if (activity === null) return { events: [], cut: null };
   return await search(source, { ...range, label: "actor", value: actor }, accept);
 }
 
@@ -70,9 +75,9 @@ export class Origins {
     if (!(await this.#isProduced(subject))) return { kind: "source" };
     const question = { kind: "produce", label: "subject", value: subject, after: 0, before: seq } as const;
     const newest = { ...question, limit: 1, begin: "newest" } as const;
-    const { events, complete } = await search(this.#source, newest, (event) => isVersion(event, version));
+    const { events, cut } = await search(this.#source, newest, (event) => isVersion(event, version));
     if (events[0] !== undefined) return { kind: "produced", event: events[0] };
-    if (!complete) return { kind: "unknown" };
+    if (cut !== null) return { kind: "unknown" };
     const others = await search(this.#source, newest, () => true);
     return { kind: others.events.length > 0 ? "missing-version" : "source" };
   }

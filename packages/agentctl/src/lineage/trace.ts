@@ -1,6 +1,6 @@
 import type { DataEvent, LineageSource } from "./events.ts";
 import { GraphBuilder, type LineageGraph, type Origin } from "./graph.ts";
-import { isVersion, Origins, search } from "./lookup.ts";
+import { type Found, isVersion, Origins, search } from "./lookup.ts";
 import { WalkDown } from "./walk-down.ts";
 import { WalkUp } from "./walk-up.ts";
 
@@ -61,7 +61,7 @@ async function beginUp(
       }
     });
   }
-  const { events, complete } = await search(
+  const { events, cut } = await search(
     source,
     { ...newestOf("produce", root.subject), limit: graph.limit },
     (event) => isVersion(event, root.version),
@@ -69,7 +69,7 @@ async function beginUp(
   for (const event of events) {
     const id = graph.produced(event);
     graph.addRoot(id);
-    if (!complete) graph.cut(id, "limit");
+    if (cut !== null) graph.cut(id, cut);
     walk.produced(event, 0);
   }
   if (events.length > 0) return true;
@@ -123,7 +123,7 @@ async function beginDown(
   }
   for (const id of roots) {
     graph.addRoot(id);
-    if (!found.complete) graph.cut(id, "limit");
+    if (found.cut !== null) graph.cut(id, found.cut);
   }
   return roots.length > 0;
 }
@@ -143,10 +143,10 @@ async function beginWithRuns(
   begin: (events: readonly DataEvent[]) => Promise<void>,
 ): Promise<boolean> {
   if (root.kind === "run") {
-    const { events, complete } = await eventsOfRun(source, root.run, graph, needsProduced);
-    await begin(events);
-    if (!complete) for (const { activity } of events) graph.cut(graph.activity(activity), "limit");
-    return events.length > 0;
+    const found = await eventsOfRun(source, root.run, graph, needsProduced);
+    await begin(found.events);
+    cutActivities(graph, found);
+    return found.events.length > 0;
   }
   const { starts, complete } = await source.runsOf(root.number);
   if (starts.length === 0) return false;
@@ -163,10 +163,13 @@ async function beginWithRuns(
       if (!graph.began(root.number, start, activity)) graph.cut(id, "limit");
     }
     await begin(found.events);
-    if (!found.complete)
-      for (const { activity } of found.events) graph.cut(graph.activity(activity), "limit");
+    cutActivities(graph, found);
   }
   return true;
+}
+
+function cutActivities(graph: GraphBuilder, { events, cut }: Found): void {
+  if (cut !== null) for (const { activity } of events) graph.cut(graph.activity(activity), cut);
 }
 
 async function eventsOfRun(
@@ -174,12 +177,12 @@ async function eventsOfRun(
   run: string,
   { limit }: GraphBuilder,
   needsProduced: boolean,
-) {
+): Promise<Found> {
   const about = { label: "run", value: run, after: 0, before: everything, limit, begin: "oldest" } as const;
   const consumed = await search(source, { ...about, kind: "consume" }, () => true);
   const produced = await search(source, { ...about, kind: "produce" }, () => true);
   const events = [...consumed.events, ...produced.events].sort((a, b) => a.seq - b.seq);
-  return { events, complete: consumed.complete && (produced.complete || !needsProduced) };
+  return { events, cut: consumed.cut ?? (needsProduced ? produced.cut : null) };
 }
 
 function newestOf(kind: DataEvent["kind"], subject: string) {

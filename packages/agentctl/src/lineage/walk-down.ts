@@ -59,7 +59,7 @@ export class WalkDown {
     const found = await eventsOf(source, activity, actor, range);
     this.#done.set(activity.key, seq);
     for (const product of found.events) if (!this.made(product, depth + 1)) return;
-    if (!found.complete) graph.cut(graph.activity(activity), graph.room > 0 ? "lookback" : "limit");
+    if (found.cut !== null) graph.cut(graph.activity(activity), found.cut);
   }
 
   /** Those who have consumed this state: before another took its place, or by its version while that was its latest. */
@@ -101,6 +101,6 @@ export class WalkDown {
       }
       this.consumed(consumer, depth);
     }
-    if (!found.complete) graph.cut(id, graph.room > 0 ? "lookback" : "limit");
+    if (found.cut !== null) graph.cut(id, found.cut);
   }
 }

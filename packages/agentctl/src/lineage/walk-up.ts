@@ -19,7 +19,7 @@ interface Work {
 /** From what was produced to what its activity had consumed before, nearest first. */
 export class WalkUp {
   readonly #parts: WalkParts;
-  #queue: Work[] = [];
+  readonly #queue: Work[] = [];
   readonly #seen = new Set<number>();
   /** By activity: up to which entry its consumption is in the graph. */
   readonly #done = new Map<string, number>();
@@ -73,6 +73,6 @@ export class WalkUp {
     for (const consumption of found.events) {
       if (!(await this.consumed(consumption, depth + 1))) return;
     }
-    if (!found.complete) graph.cut(graph.activity(activity), graph.room > 0 ? "lookback" : "limit");
+    if (found.cut !== null) graph.cut(graph.activity(activity), found.cut);
   }
 }

@@ -17,7 +17,8 @@ const firstPauseMs = 20;
 const longestPauseMs = 500;
 
 /**
- * Every entry from some point on, or every one that matches, without gaps and without repeats, across restarts of ledgerd. Ends only by an error.
+ * Every entry from some point on, or every one that matches, without gaps and without repeats, across restarts of ledgerd.
+ * Ends only by an error.
  *
  * @throws the reason of `signal`; what readEntries throws once ledgerd has been away too long, or at once if it is no
  *   matter of waiting.

@@ -46,6 +46,7 @@ const tellers: Readonly<Record<string, Teller>> = {
   "agent.adopt": (d) => `adopted as process ${text(d.pid)}`,
   "agent.restart": (d) => `restart ${text(d.restart)} ${d.delayMs === 0 ? "now" : `in ${ms(d.delayMs)}`}`,
   "agent.hold": (d) => `is held back: ${list(d.noRollback)}`,
+  "agent.give-up": (d) => `says that its configuration is wrong, and is left alone: ${list(d.noRollback)}`,
   "recovery.verified": recovered,
   "recovery.escalate": (d) => `restarting does not help: ${text(d.to)}`,
   "generation.deploy": (d) =>

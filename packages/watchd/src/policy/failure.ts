@@ -1,13 +1,16 @@
 import type { JsonValue } from "@daruma/base";
 import { backoffDelay, longestDelay, patientDelay, withinWindow } from "./backoff.ts";
 import { decideRollback } from "./rollback.ts";
-import { isExhausted, judgeRollback } from "./rollback-rules.ts";
+import { isExhausted, judgeRollback, type RollbackJudgement, type RuleVerdict } from "./rollback-rules.ts";
 import { beginStart } from "./start-stop.ts";
 import type { AgentState, AlertKind, FailureCause, Incident } from "./state.ts";
 import { agentOf, draw, freshId, patchAgent, record, type Turn } from "./turn.ts";
 
 /** EX_TEMPFAIL of sysexits(3): the agent says that the fault is not its own. */
 export const temporaryFailure = 75;
+
+/** EX_CONFIG of sysexits(3): the agent says that its configuration is wrong. */
+export const wrongConfiguration = 78;
 
 /** Failures of one kind that are remembered; far more than any backoff needs to reach its longest delay. */
 const leastRemembered = 32;
@@ -100,7 +103,7 @@ export function recover(turn: Turn, name: string): void {
     scheduleRestart(turn, name, outsideDelay(turn, agent));
     return;
   }
-  if (agent.held || isExhausted(agent, turn.now)) {
+  if (agent.held || agent.misconfigured || isExhausted(agent, turn.now)) {
     escalate(turn, name);
     return;
   }
@@ -121,24 +124,66 @@ export function escalate(turn: Turn, name: string): void {
   const agent = agentOf(turn, name);
   if (agent === undefined) return;
   const judgement = judgeRollback(turn.state, name, turn.now);
-  const broken = judgement.rules.filter((rule) => !rule.holds).map((rule) => `${rule.rule}: ${rule.why}`);
-  const wanted = agent.policy.escalate.includes("rollback");
-  if (wanted && judgement.target !== null) {
+  if (judgement.target !== null) {
     record(turn, {
       action: "recovery.escalate",
       subject: name,
       incident: agent.incident?.id,
       severity: "critical",
-      details: { to: "rollback", because: judgement.rules.map((rule) => `${rule.rule}: ${rule.why}`) },
+      details: { to: "rollback", because: judgement.rules.map(inWords), judgement: recorded(judgement) },
     });
     decideRollback(turn, name, judgement.target);
     return;
   }
-  hold(turn, name, wanted ? broken : ["the agent's escalation does not include rollback"]);
+  const broken = judgement.rules.filter((rule) => !rule.holds);
+  stay(turn, name, broken.map(inWords), judgement);
+}
+
+/** No rollback, or none that came about. */
+export function stay(
+  turn: Turn,
+  name: string,
+  why: readonly string[],
+  judgement: RollbackJudgement | null = null,
+): void {
+  if (agentOf(turn, name)?.misconfigured === true) giveUp(turn, name, why, judgement);
+  else hold(turn, name, why, judgement);
+}
+
+/** It says itself that to start it again would change nothing. That is left to a switch, or to a person. */
+function giveUp(turn: Turn, name: string, why: readonly string[], judgement: RollbackJudgement | null): void {
+  const agent = patchAgent(turn, name, { phase: "failed", restartAt: null, held: false });
+  record(turn, {
+    action: "agent.give-up",
+    subject: name,
+    incident: agent.incident?.id,
+    severity: "critical",
+    details: { noRollback: [...why], ...(judgement === null ? {} : { judgement: recorded(judgement) }) },
+  });
+  raiseAlert(
+    turn,
+    name,
+    "failed",
+    "says that its configuration is wrong; it is left alone until the next deploy or `agentctl start`",
+    why,
+  );
+}
+
+function inWords({ rule, why }: RuleVerdict): string {
+  return `${rule}: ${why}`;
+}
+
+/** For `agentctl explain-rollback`, long after the state that was judged is gone. */
+function recorded({ target, rules }: RollbackJudgement): { readonly [key: string]: JsonValue } {
+  return {
+    target: target?.path ?? null,
+    toNumber: target?.number ?? null,
+    rules: rules.map(({ rule, holds, why }) => ({ rule, holds, why })),
+  };
 }
 
 /** Nothing is eligible: go on trying at the longest backoff, and say so as loudly as there is. */
-export function hold(turn: Turn, name: string, why: readonly string[]): void {
+function hold(turn: Turn, name: string, why: readonly string[], judgement: RollbackJudgement | null): void {
   const agent = agentOf(turn, name);
   if (agent === undefined) return;
   if (!agent.held || agent.incident?.alerts.includes("held") !== true) {
@@ -147,7 +192,7 @@ export function hold(turn: Turn, name: string, why: readonly string[]): void {
       subject: name,
       incident: agent.incident?.id,
       severity: "critical",
-      details: { noRollback: [...why] },
+      details: { noRollback: [...why], ...(judgement === null ? {} : { judgement: recorded(judgement) }) },
     });
   }
   patchAgent(turn, name, { held: true });

@@ -1,6 +1,6 @@
 import type { AgentManifest } from "@daruma/config";
 import type { CurrentGeneration, KnownGood } from "../ports.ts";
-import { escalate, hold } from "./failure.ts";
+import { escalate, stay } from "./failure.ts";
 import { abandonRollback, completeRollback, failRollback, maxAttempts, retryRollback } from "./rollback.ts";
 import { beginStart, beginStop, byPerson, retire } from "./start-stop.ts";
 import {
@@ -96,6 +96,8 @@ function kept(known: AgentState, policy: AgentPolicy): Partial<AgentState> {
     incident: alertsAreNew ? withoutAlerts(known.incident) : known.incident,
     evidence: [],
     failuresInGeneration: 0,
+    // What it reads on the host may be what the switch has changed.
+    misconfigured: false,
     provenInGeneration: known.phase === "healthy" || known.phase === "completed",
   };
 }
@@ -158,7 +160,7 @@ function isDue(turn: Turn, name: string, agent: AgentState): boolean {
     case "completed":
       return agent.policy.restart.when === "always";
     case "failed":
-      return agent.policy.restart.when !== "never";
+      return agent.policy.restart.when !== "never" && !agent.misconfigured;
     default:
       return false;
   }
@@ -197,7 +199,7 @@ export function onRollbackFailed(turn: Turn, id: string, problems: readonly stri
   }
   failRollback(turn, rollback, problems);
   const waiting = waitingAgent(turn, rollback);
-  if (waiting !== null) hold(turn, waiting.name, [`rollback ${rollback.id} failed`, ...problems]);
+  if (waiting !== null) stay(turn, waiting.name, [`rollback ${rollback.id} failed`, ...problems]);
 }
 
 /** The command has ended, and what is current is neither the target nor a third one: somebody has gone back at once. */

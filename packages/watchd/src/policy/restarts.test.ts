@@ -208,3 +208,40 @@ t.test(
     t.equal(s.agent("a").phase, "backoff");
   },
 );
+
+t.test(
+  "exit code 78 says that starting again is no use: one alert, and nothing until a person starts it",
+  async (t) => {
+    const s = alone();
+    s.told();
+    s.exit("a", 78);
+    t.equal(s.record("agent.exit").details.cause, "configuration");
+    t.same(s.told(), ["agent.exit", "agent.give-up", "alert.raise"]);
+    s.wait(3_600_000);
+    t.same(s.told(), [], "it is left alone");
+    t.equal(s.agent("a").phase, "failed");
+    s.send({ type: "operator-start", agent: "a" });
+    t.same(s.told(), ["agent.released", "agent.start"]);
+    s.wait(1_000);
+    t.equal(s.agent("a").phase, "healthy");
+  },
+);
+
+t.test(
+  "an agent that said so is tried again by the next deploy, for what it reads may have changed",
+  async (t) => {
+    const s = alone().exit("a", 78);
+    s.told();
+    s.deploy("/two", { agents: { a: {} } });
+    t.ok(s.told().includes("agent.start"));
+    t.equal(s.agent("a").misconfigured, false);
+  },
+);
+
+t.test("the same where it is always to run, and where it is never to be restarted", async (t) => {
+  for (const when of ["always", "never"] as const) {
+    const s = alone({ restart: { when } });
+    s.exit("a", 78).wait(600_000);
+    t.equal(s.agent("a").phase, "failed", when);
+  }
+});

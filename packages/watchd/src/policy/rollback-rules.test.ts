@@ -171,3 +171,24 @@ t.test("an agent that worked here and cannot be started any more is no reason to
   t.same(rollbacks(s), []);
   t.match(whyNot(s), ["restarts-exhausted"]);
 });
+
+t.test(
+  "one exit with 78 is enough where the deploy brought the agent, and it was never healthy",
+  async (t) => {
+    const s = broken(proven()).exits("a", 1, 78);
+    t.equal(s.current, "/one");
+    t.match(s.record("recovery.escalate").details.because, [
+      /^policy/,
+      /^restarts-exhausted: says that its configuration/,
+    ]);
+  },
+);
+
+t.test(
+  "an exit with 78 of an agent that was healthy in this generation is no reason to leave it",
+  async (t) => {
+    const s = broken(proven()).healthy("a").exit("a", 78);
+    t.equal(s.current, "/two");
+    t.equal(s.agent("a").phase, "failed");
+  },
+);

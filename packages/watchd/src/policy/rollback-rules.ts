@@ -5,6 +5,7 @@ import type { AgentState, GenerationState, State } from "./state.ts";
 /** One of the conditions under which a rollback is right, how it stands, and why, for the person who asks. */
 export interface RuleVerdict {
   readonly rule:
+    | "policy-wants-it"
     | "restarts-exhausted"
     | "began-after-switch"
     | "known-good-target"
@@ -33,6 +34,7 @@ export function judgeRollback(state: State, name: string, now: Instant): Rollbac
   const possible = possibleTargets(state, generation);
   const differing = possible.filter((target) => differs(target, name, agent, generation));
   const rules = [
+    wanted(agent),
     restartsExhausted(agent, now),
     beganAfterSwitch(agent, generation),
     {
@@ -87,6 +89,17 @@ export function isExhausted(agent: AgentState, now: Instant): boolean {
   return withinWindow(agent.failures, restart, now.mono).length >= restart.attempts || neverHealthy(agent);
 }
 
+function wanted({ policy }: AgentState): RuleVerdict {
+  const holds = policy.escalate.includes("rollback");
+  return {
+    rule: "policy-wants-it",
+    holds,
+    why: holds
+      ? "the agent's escalation includes rollback"
+      : "the agent's escalation does not include rollback",
+  };
+}
+
 function neverHealthy(agent: AgentState): boolean {
   return !agent.provenInGeneration && agent.failuresInGeneration >= agent.policy.restart.attempts;
 }
@@ -99,12 +112,16 @@ function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict {
   const { attempts, withinMs } = agent.policy.restart;
   const recent = withinWindow(agent.evidence, agent.policy.restart, now.mono).length;
   const never = neverHealthy(agent);
+  // One such failure says as much as all attempts would, where it was never well in this generation.
+  const hopeless = agent.misconfigured && !agent.provenInGeneration;
   return {
     rule: "restarts-exhausted",
-    holds: recent >= attempts || never,
-    why: never
-      ? `failed ${agent.failuresInGeneration} times and was never healthy in this generation`
-      : `failed ${recent} of ${attempts} times in this generation within ${withinMs} ms`,
+    holds: recent >= attempts || never || hopeless,
+    why: hopeless
+      ? "says that its configuration is wrong, and was never healthy in this generation"
+      : never
+        ? `failed ${agent.failuresInGeneration} times and was never healthy in this generation`
+        : `failed ${recent} of ${attempts} times in this generation within ${withinMs} ms`,
   };
 }
 

@@ -165,3 +165,21 @@ t.test("nothing that comes too late for a rollback changes anything", async (t) 
   s.send({ type: "rollback-done", id });
   t.same({ ...s.state, turn: 0 }, { ...before, turn: 0 });
 });
+
+t.test("every decision is recorded with each rule, how it stood, and the target", async (t) => {
+  const taken = broken(proven()).exits("a", 3);
+  const { judgement } = taken.record("recovery.escalate").details as never;
+  t.match(judgement, { target: "/one", rules: Array });
+  t.same(
+    (judgement as { rules: { holds: boolean }[] }).rules.map(({ holds }) => holds),
+    Array.from({ length: 9 }, () => true),
+  );
+  const refused = broken(proven({ escalate: ["alert"] }), { escalate: ["alert"] }).exits("a", 3);
+  t.match(refused.record("agent.hold").details.judgement, {
+    target: null,
+    rules: [
+      { rule: "policy-wants-it", holds: false, why: String },
+      { rule: "restarts-exhausted", holds: true },
+    ],
+  });
+});

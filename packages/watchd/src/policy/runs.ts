@@ -1,6 +1,13 @@
 import type { ExitCause, Run } from "../ports.ts";
 import type { Event } from "./events.ts";
-import { bookFailure, raiseAlert, recover, temporaryFailure } from "./failure.ts";
+import {
+  bookFailure,
+  type Failure,
+  raiseAlert,
+  recover,
+  temporaryFailure,
+  wrongConfiguration,
+} from "./failure.ts";
 import { converge } from "./generation.ts";
 import { onStoppedOutside } from "./standstill.ts";
 import { beginStart, beginStop, beginVerifying, retire, stopStray } from "./start-stop.ts";
@@ -108,15 +115,18 @@ function settleExit(turn: Turn, name: string, before: AgentState, runId: string,
     });
     return;
   }
-  const external = cause.kind === "exit" && cause.code === temporaryFailure;
-  bookFailure(turn, name, {
-    cause: external ? "dependency" : "crash",
-    fault: external ? "outside" : cause.kind === "unknown" ? "unknown" : "own",
-    action: "agent.exit",
-    run: runId,
-    details,
-  });
+  const meaning = meaningOf(cause);
+  patchAgent(turn, name, { misconfigured: meaning.cause === "configuration" });
+  bookFailure(turn, name, { ...meaning, action: "agent.exit", run: runId, details });
   recover(turn, name);
+}
+
+/** What the agent says by the way in which it ends. */
+function meaningOf(cause: ExitCause): Pick<Failure, "cause" | "fault"> {
+  if (cause.kind === "unknown") return { cause: "crash", fault: "unknown" };
+  if (cause.kind !== "exit") return { cause: "crash", fault: "own" };
+  if (cause.code === temporaryFailure) return { cause: "dependency", fault: "outside" };
+  return { cause: cause.code === wrongConfiguration ? "configuration" : "crash", fault: "own" };
 }
 
 export function onStopped(turn: Turn, event: Extract<Event, { type: "stopped" }>): void {

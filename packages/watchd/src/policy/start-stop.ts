@@ -23,6 +23,7 @@ export function beginStart(turn: Turn, name: string): void {
     startingRun: { runId, digest, askedAt: turn.now.mono },
     restartAt: null,
     probe: noProbe,
+    misconfigured: false,
     waitsFor: null,
   });
   turn.commands.push({ type: "start", agent: name, runId, digest });
@@ -94,6 +95,7 @@ export function beginVerifying(turn: Turn, name: string, run: Run, adopted: bool
     run: runStateOf(turn, run, before?.startingRun?.runId === run.runId ? before.startingRun.askedAt : null),
     startingRun: null,
     restartAt: null,
+    misconfigured: false,
     probe: { ...noProbe, nextAt: turn.now.mono + (adopted ? 0 : firstProbeMs) },
   });
   if (adopted) {

@@ -15,7 +15,7 @@ export type AgentPolicy = Pick<
  * - `stopping`: a stop is on its way; `afterStop` says what follows
  * - `backoff`: will be started at `restartAt`; without one, when the rollback that it asked for has been settled
  * - `completed`: ended by itself as its restart policy allows
- * - `failed`: ended badly, and its restart policy is `never`
+ * - `failed`: ended badly, and its restart policy is `never`, or it says that its configuration is wrong
  */
 export type Phase =
   | "stopped"
@@ -27,7 +27,7 @@ export type Phase =
   | "completed"
   | "failed";
 
-export type FailureCause = "crash" | "unhealthy" | "memory" | "start-failed" | "dependency";
+export type FailureCause = "crash" | "unhealthy" | "memory" | "start-failed" | "dependency" | "configuration";
 
 export type AlertKind = "outside" | "held" | "failed" | "stuck";
 
@@ -96,6 +96,8 @@ export interface AgentState {
   readonly externalFaults: number;
   /** Restarting did not help and nothing is eligible: tried again at the longest backoff. */
   readonly held: boolean;
+  /** It has said that its configuration is wrong: to start it once more, as it is, would change nothing. */
+  readonly misconfigured: boolean;
   /** What the agent itself says that it waits for. */
   readonly waitsFor: string | null;
   readonly probe: ProbeState;
@@ -225,6 +227,7 @@ export const nothingLearned = {
   outsideFaults: [],
   externalFaults: 0,
   held: false,
+  misconfigured: false,
 } as const satisfies Partial<AgentState>;
 
 export function initialAgent(policy: AgentPolicy, stoppedBy: AgentState["stoppedBy"] = null): AgentState {

@@ -136,6 +136,7 @@ function aRunIsStoppedBehindOurBack(world: World, watchd: Watchd): void {
   if (process === null) return;
   const { agent, runId } = process.run;
   process.stopAsked = true;
+  process.stopAskedOutside = true;
   // It may take its time, and the news of it may come late or never.
   if (world.random.chance(0.7)) watchd.send({ type: "stop-asked", agent, runId }, world.random.delay(1, 40));
   later(world, world.random.chance(0.5) ? 0 : world.random.delay(10, 20_000), () =>

@@ -12,6 +12,7 @@ export type Defect =
   | "hangs"
   | "grows"
   | "exits-clean"
+  | "misconfigured"
   | "blames-others";
 
 export interface Version {
@@ -35,6 +36,7 @@ const defects: readonly (readonly [number, Defect])[] = [
   [2, "hangs"],
   [1, "grows"],
   [1, "exits-clean"],
+  [2, "misconfigured"],
   [1, "blames-others"],
 ];
 

@@ -1,4 +1,4 @@
-import { temporaryFailure } from "../policy/failure.ts";
+import { temporaryFailure, wrongConfiguration } from "../policy/failure.ts";
 import type { ExitCause, Instant, ProbeOutcome, Run } from "../ports.ts";
 import type { Fleet, Version } from "./fleet.ts";
 
@@ -18,6 +18,8 @@ export interface Process {
   stuckUntil: number;
   /** watchd has asked for its stop: how it ends says nothing any more. */
   stopAsked: boolean;
+  /** Somebody else has: the service manager knows, and calls any end of it a stop. */
+  stopAskedOutside: boolean;
 }
 
 /** A fault that lies outside: what the agent needs is down. */
@@ -36,8 +38,11 @@ export interface BadTime {
 export interface TrueFailure {
   readonly time: number;
   readonly digest: string;
-  /** `outside` where the agent said so; `done` is an exit with 0, which is a failure only where it is to run always. */
-  readonly kind: "own" | "outside" | "done";
+  /**
+   * `outside` and `configuration` where the agent said so; `done` is an exit with 0, which is a failure only where it is to
+   * run always.
+   */
+  readonly kind: "own" | "outside" | "configuration" | "done";
 }
 
 /** The simulated machine: its clocks, its processes, and the truth about every agent's health. */
@@ -100,6 +105,7 @@ export class Machine {
       deaf: false,
       stuckUntil: 0,
       stopAsked: false,
+      stopAskedOutside: false,
     };
     this.#processes.set(runId, process);
     this.touch(agent);
@@ -116,7 +122,8 @@ export class Machine {
     if (!process.stopAsked && process.life !== 0) this.blame(agent, digest, kindOf(cause));
     else if (!process.stopAsked)
       this.#strangers.set(runId, { agent, time: this.time, digest, kind: kindOf(cause) });
-    this.onEnd(process, cause);
+    const isStop = process.stopAskedOutside && cause.kind !== "stopped";
+    this.onEnd(process, isStop ? { kind: "stopped", inSwitch: false } : cause);
   }
 
   /** Notes that an agent has really failed. */
@@ -184,5 +191,6 @@ export class Machine {
 function kindOf(cause: ExitCause): TrueFailure["kind"] {
   if (cause.kind !== "exit") return "own";
   if (cause.code === 0) return "done";
+  if (cause.code === wrongConfiguration) return "configuration";
   return cause.code === temporaryFailure ? "outside" : "own";
 }

@@ -1,4 +1,4 @@
-import { temporaryFailure } from "../policy/failure.ts";
+import { temporaryFailure, wrongConfiguration } from "../policy/failure.ts";
 import type { ExitCause } from "../ports.ts";
 import type { Agenda } from "./agenda.ts";
 import type { Machine, Outage, Process } from "./machine.ts";
@@ -6,7 +6,7 @@ import type { Random } from "./random.ts";
 
 const crashes: readonly ExitCause[] = [
   { kind: "exit", code: 1 },
-  { kind: "exit", code: 78 },
+  { kind: "exit", code: 3 },
   { kind: "signal", signal: "SIGSEGV" },
   { kind: "signal", signal: "SIGKILL" },
 ];
@@ -44,6 +44,8 @@ export class Nature {
         return this.#later(random.whole(100, 5_000), process, () => this.grow(process));
       case "exits-clean":
         return this.#later(random.whole(5, 3_000), process, () => this.exit(process, 0));
+      case "misconfigured":
+        return this.#later(random.delay(0, 60), process, () => this.exit(process, wrongConfiguration));
       case "blames-others":
         return this.#later(random.whole(1, 500), process, () => this.exit(process, temporaryFailure));
       case "none":

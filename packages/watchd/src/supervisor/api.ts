@@ -3,6 +3,7 @@ import { watchdErrors } from "../catalogue.ts";
 import { refuseRollback } from "../policy/operator.ts";
 import type { AgentState, State } from "../policy/state.ts";
 import type { Clock, GenerationInfo, Generations, ServiceManager } from "../ports.ts";
+import { judgementsOf } from "./judgements.ts";
 import { generationsOf, statusOf } from "./status.ts";
 import type { Supervisor } from "./supervisor.ts";
 
@@ -33,6 +34,7 @@ export function apiRoutes(options: ApiOptions): Readonly<Record<string, Handler>
         runs: supervisor.runs,
         ledger: { connected: supervisor.outbox.connected, waiting: supervisor.outbox.waiting.length },
       }),
+    "GET /v1/judgements": async () => judgementsOf(supervisor.state, clock.now()),
     "GET /v1/generations": async () => generationsOf(supervisor.state, await generations.list()),
     "POST /v1/rollback": ({ body }) => rollback(options, numberIn(body, "to")),
     "POST /v1/allow": ({ body }) => allow(options, numberIn(body, "number")),

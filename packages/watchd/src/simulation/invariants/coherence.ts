@@ -63,7 +63,7 @@ function idle(
     case "completed":
     case "failed": {
       const { when } = agent.policy.restart;
-      if (agent.phase === "completed" ? when === "always" : when !== "never")
+      if (agent.phase === "completed" ? when === "always" : when !== "never" && !agent.misconfigured)
         return `is ${agent.phase} for good`;
       return agent.run === null && agent.startingRun === null ? null : `is ${agent.phase} and not down`;
     }

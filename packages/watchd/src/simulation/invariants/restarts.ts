@@ -51,6 +51,7 @@ function leastGap(
   memory: Memory,
   world: World,
 ): number {
+  if (cause === "configuration") return Number.POSITIVE_INFINITY;
   const { time } = world.machine;
   const since = Math.max(time - policy.withinMs, memory.fresh.get(agent) ?? Number.NEGATIVE_INFINITY);
   if (cause === "dependency") {

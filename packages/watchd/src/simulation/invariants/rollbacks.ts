@@ -54,13 +54,17 @@ export const rollbackHasACause: Invariant = (seen, memory, world) => {
     const { attempts, withinMs, when } = manifest.restart;
     const { time } = world.machine;
     const since = memory.switchTime - eventLagMs;
-    const failures = (world.machine.failures.get(agent) ?? [])
-      .filter(({ kind, digest }) => kind !== "outside" && digest === manifest.digest)
-      .map((failure) => failure.time);
+    const blamed = (world.machine.failures.get(agent) ?? []).filter(
+      ({ kind, digest }) => kind !== "outside" && digest === manifest.digest,
+    );
+    const failures = blamed.map((failure) => failure.time);
     const own = [...failures, ...(memory.foundDead.get(agent) ?? [])].filter((at) => at >= since);
     const recent = own.filter((at) => at > time - withinMs - surveyLagMs);
     const count = memory.proven.has(agent) ? recent.length : own.length;
-    if (count < attempts) return `${agent} has failed ${count} times by its own fault, not ${attempts} times`;
+    // To try again what says that its configuration is wrong would prove nothing more.
+    const hopeless = blamed.at(-1)?.kind === "configuration" && !memory.proven.has(agent) && count > 0;
+    if (count < attempts && !hopeless)
+      return `${agent} has failed ${count} times by its own fault, not ${attempts} times`;
     if (when === "never") return `${agent} is never to be restarted`;
     if (!manifest.escalate.includes("rollback")) return `${agent} does not escalate to rollback`;
   }

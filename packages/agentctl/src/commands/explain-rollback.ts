@@ -1,0 +1,151 @@
+import { type ExitCode, exitCode } from "@daruma/base";
+import { type Entry, type EntryFilter, readEntries } from "@daruma/ledger";
+import { agentctlErrors } from "../catalogue.ts";
+import type { Context } from "../cli/command.ts";
+import type { Paint } from "../cli/output.ts";
+import { printable } from "../cli/render-error.ts";
+import { momentOf } from "../incident/incident.ts";
+import { isRecord, judgementIn } from "../incident/judgement.ts";
+import { type Instance, locateInstance } from "../instance/locate.ts";
+import { type Judgement, watchdClient } from "../instance/watchd-client.ts";
+
+export interface ExplainInput {
+  readonly args: { readonly INCIDENT: string | undefined };
+  readonly options: { readonly state: string | undefined };
+}
+
+/** One decision for or against a rollback, or how one would be made now. */
+export interface Explanation extends Judgement {
+  readonly incident: string;
+  readonly agent: string;
+  /** When it was decided (RFC 3339); null: it was judged now, and nothing is decided. */
+  readonly at: string | null;
+  readonly rollBack: boolean;
+  /** What came of a rollback, as far as the ledger knows. */
+  readonly outcome: string | null;
+}
+
+const decisions = ["recovery.escalate", "agent.hold", "agent.give-up"] as const;
+
+/** Of an agent that is held for months there are many. */
+const mostDecisions = 20;
+
+const outcomes: Readonly<Record<string, string>> = {
+  "generation.rolled-back": "the target became current",
+  "generation.rollback-failed": "the switch did not come about",
+  "generation.rollback-abandoned": "somebody switched meanwhile",
+};
+
+export async function explainRollback(context: Context, { args, options }: ExplainInput): Promise<ExitCode> {
+  const instance = await locateInstance(options.state, context);
+  const explanations =
+    args.INCIDENT === undefined
+      ? await latest(context, instance)
+      : await ofIncident(context, instance, args.INCIDENT);
+  const document = { schemaVersion: 1, explanations } as const;
+  await context.output.result(document, () => describeExplanations(explanations, context.output.paint));
+  return exitCode.ok;
+}
+
+async function latest(context: Context, instance: Instance): Promise<readonly Explanation[]> {
+  const open = await judgedNow(instance);
+  if (open.length > 0) return open;
+  const last = (
+    await Promise.all(decisions.map((action) => newest(context, instance, { action }, 1)))
+  ).flat();
+  const entry = last.sort((a, b) => b.seq - a.seq)[0];
+  return entry?.incident === undefined ? [] : (await decided(context, instance, entry.incident)).slice(-1);
+}
+
+async function ofIncident(
+  context: Context,
+  instance: Instance,
+  incident: string,
+): Promise<readonly Explanation[]> {
+  const made = await decided(context, instance, incident);
+  // A past incident is explained by the ledger alone, also while watchd is down.
+  const open = await judgedNow(instance).catch((error) => {
+    if (made.length === 0) throw error;
+    return [];
+  });
+  const all = [...made, ...open.filter((each) => each.incident === incident)];
+  if (all.length > 0) return all;
+  const [known] = await newest(context, instance, { incident }, 1);
+  if (known !== undefined) return [];
+  throw agentctlErrors.make("INCIDENT_E_UNKNOWN", `the ledger knows no incident ${printable(incident)}`);
+}
+
+async function judgedNow({ sockets }: Instance): Promise<readonly Explanation[]> {
+  const { judgements } = await watchdClient(sockets.watchd).judgements();
+  return judgements.map(({ agent, incident, target, toNumber, rules }) => ({
+    ...{ incident, agent, target, toNumber, rules },
+    at: null,
+    rollBack: target !== null,
+    outcome: null,
+  }));
+}
+
+async function decided(
+  context: Context,
+  instance: Instance,
+  incident: string,
+): Promise<readonly Explanation[]> {
+  const ask = (action: string, count: number) => newest(context, instance, { incident, action }, count);
+  const entries = (await Promise.all(decisions.map((action) => ask(action, mostDecisions)))).flat();
+  const ends = (await Promise.all(Object.keys(outcomes).map((action) => ask(action, mostDecisions)))).flat();
+  return entries
+    .sort((a, b) => a.seq - b.seq)
+    .map((entry) => {
+      const rollBack = entry.action === "recovery.escalate";
+      const end = rollBack
+        ? ends.sort((a, b) => a.seq - b.seq).find(({ seq }) => seq > entry.seq)
+        : undefined;
+      return {
+        ...{ incident, agent: entry.subject, at: momentOf(entry), rollBack },
+        ...judgementIn(entry),
+        outcome: end === undefined ? null : outcomeOf(end),
+      };
+    });
+}
+
+function outcomeOf({ action, details }: Entry): string {
+  const problems = isRecord(details) && Array.isArray(details.problems) ? details.problems.map(String) : [];
+  return [outcomes[action] ?? action, ...problems].join("; ");
+}
+
+async function newest(
+  { interrupt }: Context,
+  { sockets }: Instance,
+  filter: EntryFilter,
+  count: number,
+): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  const question = { socket: sockets.operatorLedger, filter, newest: count, signal: interrupt };
+  for await (const { entry } of readEntries(question)) entries.push(entry);
+  return entries;
+}
+
+export function describeExplanations(explanations: readonly Explanation[], paint: Paint): readonly string[] {
+  if (explanations.length === 0)
+    return ["no rollback was decided for or against: restarting has been enough, or nothing has failed"];
+  return explanations.flatMap((each, index) => [...(index === 0 ? [] : [""]), ...describe(each, paint)]);
+}
+
+function describe(explanation: Explanation, paint: Paint): readonly string[] {
+  const { incident, agent, at, rules, outcome } = explanation;
+  const width = Math.max(...rules.map(({ rule }) => rule.length));
+  return [
+    `${printable(agent)}  ${printable(incident)}  ${at ?? "now"}  ${verdict(explanation)}`,
+    ...rules.map(({ rule, holds, why }) => {
+      const mark = holds ? paint("green", "✓") : paint("red", "✗");
+      return `  ${mark} ${printable(rule).padEnd(width)}  ${printable(why)}`;
+    }),
+    ...(outcome === null ? [] : [`  → ${printable(outcome)}`]),
+  ];
+}
+
+function verdict({ at, rollBack, toNumber, target }: Explanation): string {
+  const to = toNumber === null ? (target ?? "an earlier generation") : `generation ${toNumber}`;
+  if (at === null) return rollBack ? `would be rolled back to ${to}` : "would not be rolled back";
+  return rollBack ? `rolled back to ${to}` : "not rolled back";
+}
