@@ -22,6 +22,7 @@ import {
   ledgerReindexCommand,
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
+import { ledgerStreamCommand } from "./ledger-stream-command.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
@@ -39,6 +40,7 @@ export const commandTable: readonly Command[] = [
   ledgerIncidentCommand,
   ledgerTraceCommand,
   ledgerExportCommand,
+  ledgerStreamCommand,
   ledgerVerifyCommand,
   ledgerKeyCommand,
   ledgerReindexCommand,
