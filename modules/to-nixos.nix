@@ -22,6 +22,8 @@ part: {
   ) part.users;
   users.groups = part.groups;
 
+  system.preSwitchChecks = part.preSwitchChecks;
+
   environment.etc = lib.mapAttrs (
     path: file:
     if file.executable then

@@ -5,7 +5,7 @@
   spec,
   # runtimeShell, coreutils, nix and systemd are taken from it.
   pkgs,
-  # The package with bin/{agentctl,watchd,ledgerd} and libexec/daruma/{rollback,watchd-failed}.
+  # The package with bin/{agentctl,watchd,ledgerd} and libexec/daruma/{rollback,watchd-failed,pre-switch}.
   daruma ? pkgs.daruma,
   # A string that changes when something of the host changes that is neither an agent nor Daruma: another kernel,
   # another package, another service. That an agent fails after such a change can be the change's fault.
@@ -133,6 +133,7 @@ let
         text = hooks.stop-hook;
         executable = true;
       };
+      preSwitchChecks = { };
     };
 
     watchdog = {
@@ -186,6 +187,7 @@ let
           executable = true;
         };
       };
+      preSwitchChecks.daruma = hooks.pre-switch;
     };
 
     ledger = {
@@ -214,6 +216,7 @@ let
         }
       ];
       etc = { };
+      preSwitchChecks = { };
     };
   };
 
@@ -240,5 +243,7 @@ in
   ];
   # Path below /etc -> { text, executable }.
   etc = all "etc";
+  # Name -> shell: what may refuse a switch to this generation ($1 is its toplevel, $2 the action).
+  preSwitchChecks = all "preSwitchChecks";
   inherit hostManifest;
 }

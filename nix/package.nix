@@ -77,6 +77,7 @@ stdenv.mkDerivation {
     done
     install -D --mode=0755 packages/watchd/src/nixos/rollback.sh $out/libexec/daruma/rollback
     install -D --mode=0755 packages/watchd/src/nixos/failed.sh $out/libexec/daruma/watchd-failed
+    install -D --mode=0755 packages/watchd/src/nixos/pre-switch.sh $out/libexec/daruma/pre-switch
     runHook postInstall
   '';
 

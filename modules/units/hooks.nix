@@ -34,6 +34,9 @@ in
     echo "''${INVOCATION_ID:--}" >"${paths.exits}/$1.asked"
   '';
 
+  # One of system.preSwitchChecks, which have no environment of their own. It is part of the generation that is to come.
+  pre-switch = ''PATH=${path} ${daruma}/libexec/daruma/pre-switch "$1" "$2" ${paths.watchdState}/gates'';
+
   rollback = program "rollback";
   watchd-failed = program "watchd-failed";
 }

@@ -40,6 +40,13 @@ scenario(
       (await status(host))?.quarantine.map((each) => [each.path, each.agent]),
       [[broken.path, "web"]],
     );
+    const again = await switchTo(host, broken.path, "check");
+    t.match(again, { exitCode: 1, output: /was rolled back from, and is quarantined/ });
+    t.equal((await switchTo(host, path, "check")).exitCode, 0);
+    await host.succeed(["agentctl", "generations", "allow", String(broken.number)]);
+    await until("a person's word lets it pass", async () =>
+      (await switchTo(host, broken.path, "check")).exitCode === 0 ? true : undefined,
+    );
     t.equal(await bootDefault(host), `default nixos-generation-${number}.conf`, "it is what boots next");
     t.equal((await host.succeed("readlink -f /nix/var/nix/profiles/system")).trim(), path);
     await host.reboot();

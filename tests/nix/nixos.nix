@@ -218,6 +218,10 @@ in
       type = types.nullOr types.str;
       default = null;
     };
+    system.preSwitchChecks = mkOption {
+      type = types.attrsOf types.str;
+      default = { };
+    };
     system.switch = anything;
     systemd.package = mkOption {
       type = types.package;

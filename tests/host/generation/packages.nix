@@ -58,6 +58,7 @@ rec {
     done
     cp /payload/rollback.sh $out/libexec/daruma/rollback
     cp /payload/failed.sh $out/libexec/daruma/watchd-failed
+    cp /payload/pre-switch.sh $out/libexec/daruma/pre-switch
     chmod 555 $out/bin/* $out/libexec/daruma/*
   '';
 

@@ -107,6 +107,7 @@ let
         groups = { };
         tmpfiles = [ ];
         etc = { };
+        preSwitchChecks = { };
       };
 
   # What this system would be without Daruma.
@@ -147,7 +148,7 @@ let
     exit $_status
   '';
 
-  preSwitchChecks = config.system.preSwitchChecks // {
+  preSwitchChecks = config.system.preSwitchChecks // daruma.preSwitchChecks // {
     switchInhibitors = "${pkgs.bash}/bin/bash ${./switch-inhibitors.sh} \"$@\"";
   };
   preSwitchCheck = ''

@@ -12,7 +12,7 @@ export interface GatesFile {
   keep(state: State): Promise<void>;
 }
 
-/** `gates` in watchd's state directory: watchd's last will, for failed.sh. */
+/** `gates` in watchd's state directory: watchd's last will, for failed.sh and pre-switch.sh. */
 export function createGatesFile(options: { readonly state: string }): GatesFile {
   const file = join(options.state, "gates");
   let last: Promise<unknown> = Promise.resolve();

@@ -44,6 +44,7 @@ t.test("the gates say what a shell must know, one fact a line", async (t) => {
     "spent 1 /nix/store/c-system",
     "spent 2 /nix/store/d-system",
     "quarantined /nix/store/d-system",
+    "broke a x /nix/store/d-system",
     "rejected /nix/store/e-system",
     "rollback rb-e-7 /nix/store/c-system /nix/store/a-system",
     "end",

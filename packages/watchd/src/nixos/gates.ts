@@ -1,7 +1,7 @@
 import type { State } from "../policy/state.ts";
 
 /**
- * What failed.sh must know of the policy core's state when watchd cannot stay up: one line a fact, words separated by a
+ * What failed.sh and pre-switch.sh must know of the policy core's state when watchd cannot stay up: one line a fact, words separated by a
  * blank.
  *
  *     daruma-gates 1
@@ -9,6 +9,7 @@ import type { State } from "../policy/state.ts";
  *     budget N                   rollbacks that may leave the current generation
  *     spent N PATH               automatic rollbacks that have left PATH
  *     quarantined PATH           never a target: it was rolled back from
+ *     broke AGENT DIGEST PATH    the agent, by its digest, because of which PATH was rolled back from
  *     rejected PATH              never a target: its closure did not verify
  *     rollback ID FROM TARGET    decided, and not known to have ended
  *     end
@@ -26,6 +27,9 @@ export function gatesOf(state: State): string {
         ]),
     ...Object.entries(state.spentBudget).map(([path, spent]) => ["spent", spent, path]),
     ...state.quarantine.map(({ path }) => ["quarantined", path]),
+    ...state.quarantine.flatMap(({ agent, digest, path }) =>
+      digest === "" ? [] : [["broke", agent, digest, path]],
+    ),
     ...state.rejected.map((path) => ["rejected", path]),
     ...(rollback === null ? [] : [["rollback", rollback.id, rollback.from, rollback.target]]),
   ];

@@ -312,7 +312,8 @@ activate() {
   waited=0
   while nobody_else_switched; do
     say "$1"
-    bounded "$2" "$target/bin/switch-to-configuration" "$1"
+    # Lets it past pre-switch.sh.
+    bounded "$2" env "DARUMA_ROLLBACK=$id" "$target/bin/switch-to-configuration" "$1"
     status=$?
     if [ "$status" -ne "$lock_is_held" ] || [ "$waited" -ge "$lock_seconds" ]; then return 0; fi
     waited=$((waited + 1))
