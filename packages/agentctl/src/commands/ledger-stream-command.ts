@@ -28,11 +28,9 @@ export const ledgerStreamCommand = defineCommand({
       value: "FILE",
       description: "Where the last entry that was acknowledged is kept; made if it is missing",
     },
-    follow: {
+    once: {
       type: "flag",
-      default: true,
-      description:
-        "Go on with new entries; without it, end with what there is, or after a minute without progress",
+      description: "End with what there is by now, or after a minute without progress",
     },
     state: stateOption,
   },
@@ -47,13 +45,11 @@ export const ledgerStreamCommand = defineCommand({
       does: "Feed an OpenTelemetry collector",
     },
     {
-      run: "agentctl ledger stream --no-follow --cursor nightly.cursor >> archive.jsonl",
+      run: "agentctl ledger stream --once --cursor nightly.cursor >> archive.jsonl",
       does: "What is new since the last time",
     },
   ],
-  exits: [
-    { code: exitCode.unreachable, means: "without --follow: the receiver or ledgerd cannot be reached" },
-  ],
+  exits: [{ code: exitCode.unreachable, means: "with --once: the receiver or ledgerd cannot be reached" }],
   // What was acknowledged while it was being interrupted is still written down.
   stopsItself: true,
   load: async () => (await import("./ledger-stream.ts")).ledgerStream,

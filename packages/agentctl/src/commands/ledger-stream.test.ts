@@ -22,7 +22,7 @@ const seqs = (text: string) => documents(text).map(({ seq }) => seq);
 
 t.test("what is new since the last time is written once, and a foreign cursor is refused", async (t) => {
   const { cwd, ledger, start, cursor } = await setUp(t);
-  const once = () => start("--no-follow", "--cursor", "cursor").ended;
+  const once = () => start("--once", "--cursor", "cursor").ended;
   t.match(await once(), { code: 0, stdout: "" });
   await ledger.append(3);
   t.same(seqs((await once()).stdout), [1, 2, 3]);
@@ -93,8 +93,7 @@ t.test("a syslog receiver that hangs up gets what it may have lost once more", a
   await once(server, "listening");
   t.teardown(() => server.close());
   const to = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const ended = await start("--format", "syslog", "--to", to, "--cursor", "cursor", "--no-follow", "--json")
-    .ended;
+  const ended = await start("--format", "syslog", "--to", to, "--cursor", "cursor", "--once", "--json").ended;
   t.match(ended, { code: 0 });
   t.same(documents(ended.stdout), [{ schemaVersion: 1, entries: 2, seq: 2 }]);
   t.equal(texts.length, 2);

@@ -20,12 +20,12 @@ export interface StreamInput {
     readonly format: string;
     readonly to: string;
     readonly cursor: string | undefined;
-    readonly follow: boolean;
+    readonly once: boolean;
     readonly state: string | undefined;
   };
 }
 
-/** Without --follow somebody waits for the end. */
+/** With --once somebody waits for the end. */
 const onceMs = 60_000;
 
 export async function ledgerStream(context: Context, { options }: StreamInput): Promise<ExitCode> {
@@ -39,7 +39,7 @@ export async function ledgerStream(context: Context, { options }: StreamInput): 
   const from = path === null ? null : await readCursor(path);
   if (path !== null && from !== null) await checkCursor(path, from, socket);
   const { head } = await ledgerStatus({ socket });
-  const last = options.follow ? null : head.seq;
+  const last = options.once ? head.seq : null;
   const sent = await pump({
     from,
     entries: (after, signal) => entriesOf(socket, after, last, signal),
@@ -49,7 +49,7 @@ export async function ledgerStream(context: Context, { options }: StreamInput): 
     },
     onTrouble: (why) =>
       context.output.progress(why === null ? "it takes entries again" : `trying again: ${why}`),
-    patienceMs: options.follow ? Number.POSITIVE_INFINITY : onceMs,
+    patienceMs: options.once ? onceMs : Number.POSITIVE_INFINITY,
     signal: context.interrupt,
   }).catch((error: unknown) => {
     if (!(error instanceof Passing)) throw error;
