@@ -4,7 +4,7 @@ import { stateOption } from "./options.ts";
 
 export const ledgerStreamCommand = defineCommand({
   path: ["ledger", "stream"],
-  summary: "Send entries to a log collector, and go on after the last that it acknowledged",
+  summary: "Stream entries to a log collector, and resume later",
   description:
     "Begins with the first entry, or after the one that the cursor file names, and goes on with new ones until interrupted. A receiver or ledgerd that is away is tried again with growing pauses. Each entry arrives at least once and in order; where it could have been lost it is sent again, with the same seq and hash. The cursor is written, and synced, after each acknowledgement: an answer of 2xx over http; over tcp and tls, where syslog has none, that the connection has stood for a second after the entry was written; on stdout, that the pipe has taken it. Headers for http, such as an authorization, come from OTEL_EXPORTER_OTLP_HEADERS (name=value,…).",
   args: {},
