@@ -115,6 +115,15 @@ let
           mode = "0750";
           group = (paths.agent name).user;
         }
+      ) names
+      # What watchd makes in it inherits the group: the socket is the agent's, and nobody else can enter.
+      ++ map (
+        name:
+        directory {
+          path = (paths.agent name).socketDirectory;
+          mode = "2750";
+          group = (paths.agent name).user;
+        }
       ) names;
       etc."daruma/bin/exit-hook" = {
         text = hooks.exit-hook;
@@ -154,6 +163,10 @@ let
           {
             path = paths.exits;
             mode = "0700";
+          }
+          {
+            path = paths.agentSockets;
+            mode = "0755";
           }
           {
             path = paths.gcRoots;

@@ -81,4 +81,12 @@ for (const [name, entry] of Object.entries(programs)) {
     plugins: [nativeBesideBundle, lazyBuiltins],
   });
 }
+// For agents to have in their own code, where the oldest Node that is maintained may run it.
+await build({
+  entryPoints: [join(root, "packages/config/src/agent/client.ts")],
+  outfile: join(dist, "agent.mjs"),
+  target: "node20",
+  format: "esm",
+  logLevel: "warning",
+});
 await copyFile(nativeLibrary(), join(dist, nativeName));

@@ -44,6 +44,7 @@ let
     DARUMA_AGENT = name;
     DARUMA_CHECKPOINT_DIR = self.checkpointDir;
     DARUMA_DIGEST = digest;
+    DARUMA_SOCKET = self.socket;
     DARUMA_STATE_DIR = self.stateDir;
   };
 in
@@ -89,6 +90,10 @@ in
     CacheDirectoryMode = "0700";
     RuntimeDirectory = self.runtimeDirectory;
     RuntimeDirectoryMode = "0700";
+    # Of what Daruma has in /run, an agent sees the directory of its own socket: the directory, because watchd makes the
+    # socket anew when it is restarted. One that is missing must not keep the agent from starting.
+    TemporaryFileSystem = "${paths.runtime}:ro";
+    BindReadOnlyPaths = "-${self.socketDirectory}";
 
     # watchd restarts with backoff long before this; it is for the time without watchd.
     Restart =

@@ -11,6 +11,7 @@ rec {
   watchdSocket = "${runtime}/watchd.sock";
   ledgerSockets = "${runtime}/ledger";
   exits = "${runtime}/exits";
+  agentSockets = "${runtime}/agents";
 
   watchdState = "${state}/watchd";
   ledgerState = "${state}/ledger";
@@ -26,6 +27,8 @@ rec {
     # Not below /run/daruma: systemd removes it whenever the agent stops, and what watchd serves must stay.
     runtimeDirectory = "daruma-agents/${name}";
     home = "${state}/agents/${name}";
+    socketDirectory = "${agentSockets}/${name}";
+    socket = "${socketDirectory}/api.sock";
     stateDir = "/var/lib/${stateDirectory}";
     checkpointDir = "/var/lib/${checkpointDirectory}";
   };

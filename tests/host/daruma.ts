@@ -6,6 +6,7 @@ import type { Host } from "./host.ts";
 export interface Entry {
   readonly seq: number;
   readonly action: string;
+  readonly actor: string;
   readonly subject: string;
   readonly incident?: string;
   readonly run?: string;
@@ -48,7 +49,7 @@ export async function entries(host: Host): Promise<readonly Entry[]> {
   return (answer ?? "").split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
 }
 
-export type Where = Readonly<Partial<Pick<Entry, "action" | "subject" | "incident">>> & {
+export type Where = Readonly<Partial<Pick<Entry, "action" | "actor" | "subject" | "incident">>> & {
   readonly after?: number;
 };
 

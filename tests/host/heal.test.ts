@@ -2,16 +2,25 @@
 
 import { agent, entries, entry, healthy, knownGood, lastEntry, pidOf, until } from "./daruma.ts";
 import { deploy } from "./deploy.ts";
-import { fleet, serves, servesUntil } from "./fixtures/fleets.ts";
+import { fleet, serves, servesUntil, tellsWhatItSees } from "./fixtures/fleets.ts";
 import { current } from "./fixtures/services.ts";
 import { scenario } from "./scenario.ts";
 
 scenario(
   "An agent that is killed is healed in the same generation, and the ledger tells it",
   async (host, t) => {
-    const { path } = await deploy(host, fleet({ agents: { web: {} } }));
+    const { path } = await deploy(host, fleet({ agents: { web: { code: tellsWhatItSees } } }));
     await knownGood(host, path);
     const before = await healthy(host, "web");
+    const said = await entry(host, { action: "data.consume", actor: "agent:web" });
+    t.equal(said.subject, "view:agents web", "of /run/daruma an agent sees its own directory");
+    t.equal(said.run, before.runId);
+    const socket = "/run/daruma/agents/web/api.sock";
+    t.equal(await host.succeed(`stat -c '%a %U %G' ${socket}`), "660 root da-web\n");
+    const ask = `curl --silent --show-error --max-time 10 --unix-socket ${socket} http://d/v1/self`;
+    const as = (user: string) => `setpriv --reuid=${user} --regid=${user} --clear-groups ${ask}`;
+    t.match(JSON.parse(await host.succeed(as("da-web"))), { name: "web", run: before.runId });
+    t.not((await host.exec(as("daruma-ledger"))).exitCode, 0, "nobody else opens it");
     await host.succeed(`kill -9 ${before.pid}`);
     const exit = await entry(host, { action: "agent.exit", subject: "web" });
     t.match(exit.details, { cause: "crash", exit: { kind: "signal", signal: "SIGKILL" } });
@@ -20,6 +29,7 @@ scenario(
     t.not(verified.run, exit.run);
     const after = await healthy(host, "web");
     t.not(after.pid, before.pid);
+    t.equal((await entry(host, { action: "data.consume", after: exit.seq })).run, after.runId);
     t.equal(after.pid, await pidOf(host, "web"));
     t.equal(await current(host), path);
     t.same(

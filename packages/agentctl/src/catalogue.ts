@@ -83,6 +83,21 @@ export const agentctlErrors = defineErrors({
     remedy: "Correct each thing that is listed; docs/concepts/schedules.md tells what can be written.",
     exit: exitCode.usage,
   },
+  STREAM_E_CURSOR: {
+    summary: "The cursor of a stream cannot be read or written, or belongs to another ledger.",
+    remedy: "Name the right file; to send everything once more, name a new one or remove it.",
+    exit: exitCode.error,
+  },
+  STREAM_E_REFUSED: {
+    summary: "The receiver of a stream refuses what it is sent, and would do so again.",
+    remedy: "Look at its answer in the message: address, credentials or format are wrong.",
+    exit: exitCode.error,
+  },
+  STREAM_E_UNREACHABLE: {
+    summary: "The receiver of a stream could not be reached for as long as it was tried.",
+    remedy: "Look whether it runs and can be reached; what was acknowledged is not sent again.",
+    exit: exitCode.unreachable,
+  },
   DEV_E_ALREADY_RUNNING: {
     summary: "Another `agentctl dev` works on the same state directory.",
     remedy: "Use that one, stop it first, or give this one a directory of its own with --state.",

@@ -16,15 +16,14 @@ export {
   systemCode,
 } from "./errors.ts";
 export { makeDirectories, syncDirectory, writeFileAtomic } from "./files.ts";
+export { checkSocketPath, maxSocketPathBytes } from "./socket.ts";
 export { suggest } from "./suggest.ts";
+export { type CallOptions, callUnix, openUnix } from "./unix-client.ts";
 export {
-  type CallOptions,
-  callUnix,
-  checkSocketPath,
   type Handler,
-  maxSocketPathBytes,
-  openUnix,
+  type Refusal,
   type Request,
+  type ServeLimits,
   type ServeOptions,
   serveUnix,
   streamed,

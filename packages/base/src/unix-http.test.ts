@@ -6,15 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { type DarumaError, defineErrors, exitCode, isDarumaError } from "./errors.ts";
-import {
-  callUnix,
-  checkSocketPath,
-  type Handler,
-  maxSocketPathBytes,
-  openUnix,
-  serveUnix,
-  streamed,
-} from "./unix-http.ts";
+import { checkSocketPath, maxSocketPathBytes } from "./socket.ts";
+import { callUnix, openUnix } from "./unix-client.ts";
+import { type Handler, type ServeOptions, serveUnix, streamed } from "./unix-http.ts";
 
 const errors = defineErrors({
   TEST_E_SAD: { summary: "It is sad.", remedy: "Cheer it up.", exit: exitCode.error },
@@ -26,10 +20,15 @@ async function directoryFor(t: Test): Promise<string> {
   return directory;
 }
 
-async function serve(t: Test, routes: Record<string, Handler>, path?: string) {
+async function serve(
+  t: Test,
+  routes: Record<string, Handler>,
+  path?: string,
+  more: Pick<ServeOptions, "limits" | "refusalOf"> = {},
+) {
   const bugs: unknown[] = [];
   const socket = path ?? join(await directoryFor(t), "s.sock");
-  const server = await serveUnix({ path: socket, routes, onBug: (bug) => bugs.push(bug) });
+  const server = await serveUnix({ path: socket, routes, onBug: (bug) => bugs.push(bug), ...more });
   t.teardown(() => server.close());
   return { socket, bugs, server };
 }
@@ -120,10 +119,49 @@ t.test("a body that is not JSON is refused, and so is something that is not HTTP
   const head = "POST /v1/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\n";
   t.match(await raw(socket, `${head}{"a":`), /^HTTP\/1\.1 400 .*SOCKET_E_PROTOCOL/s);
   t.match(await raw(socket, "hello\r\n\r\n"), /^HTTP\/1\.1 400 /);
-  t.match(
-    await raw(socket, "GET //// HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
-    /^HTTP\/1\.1 [45]00 /,
-  );
+  t.match(await raw(socket, "GET //// HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), /^HTTP\/1\.1 404 /);
+});
+
+t.test("what is too large is refused before it is read, with a status that says so", async (t) => {
+  const limits = { bodyBytes: 10, connections: 8, requestMs: 60_000 };
+  const { socket, bugs } = await serve(t, { "POST /v1/a": async () => ({}) }, undefined, { limits });
+  const head = "POST /v1/a HTTP/1.1\r\nHost: x\r\n";
+  const announced = await raw(socket, `${head}Content-Length: 1000000\r\n\r\n`);
+  t.match(announced, /^HTTP\/1\.1 413 .*SOCKET_E_PROTOCOL/s);
+  const chunked = await raw(socket, `${head}Transfer-Encoding: chunked\r\n\r\nb\r\n{"a":"12345\r\n`);
+  t.match(chunked, /^HTTP\/1\.1 413 .*SOCKET_E_PROTOCOL/s);
+  // A client that goes away in the middle of its request is no bug.
+  t.match(await raw(socket, `${head}Content-Length: 9\r\n\r\n{`), /^HTTP\/1\.1 400 /);
+  t.same(bugs, []);
+});
+
+t.test("a server for strangers bounds connections, and how long a request may take", async (t) => {
+  const limits = { bodyBytes: 10, connections: 1, requestMs: 50 };
+  const { socket } = await serve(t, { "GET /": async () => ({}) }, undefined, { limits });
+  const slow = connect(socket);
+  let answer = "";
+  slow.on("data", (chunk: Buffer) => {
+    answer += chunk.toString("utf8");
+  });
+  slow.write("GET / HTTP/1.1\r\n");
+  await once(slow, "connect");
+  const second = connect(socket);
+  second.on("error", () => undefined).resume();
+  await once(second, "close");
+  await once(slow, "close");
+  t.match(answer, /^HTTP\/1\.1 408 /);
+});
+
+t.test("which status an error has, and when to ask again, is up to the server", async (t) => {
+  const routes: Record<string, Handler> = {
+    "GET /": async () => {
+      throw errors.make("TEST_E_SAD", "it is very sad");
+    },
+  };
+  const refusalOf = () => ({ status: 503, retryAfterSeconds: 7 });
+  const { socket } = await serve(t, routes, undefined, { refusalOf });
+  const text = await raw(socket, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  t.match(text, /^HTTP\/1\.1 503 .*retry-after: 7\r\n.*TEST_E_SAD/is);
 });
 
 t.test("an answer that is not JSON is a protocol error", async (t) => {

@@ -1,25 +1,12 @@
 import { chmod, lstat, rm } from "node:fs/promises";
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { baseErrors } from "./catalogue.ts";
-import {
-  DarumaError,
-  type ErrorDocument,
-  type ExitCode,
-  exitCode,
-  isDarumaError,
-  messageOf,
-  systemCode,
-} from "./errors.ts";
+import { type DarumaError, isDarumaError, messageOf } from "./errors.ts";
 import { makeDirectories } from "./files.ts";
-
-/** `sun_path` has 108 bytes on Linux, one of them the closing NUL (unix(7)). */
-export const maxSocketPathBytes = 107;
-
-const maxBodyBytes = 1024 * 1024;
-const exitHeader = "daruma-exit";
+import { checkSocketPath, exitHeader } from "./socket.ts";
 
 export interface Request {
   readonly method: string;
@@ -36,14 +23,34 @@ export const streamed = Symbol("the handler has answered by itself");
 /** Returns the document to send (status 200), or throws a DarumaError (sent as its document with status 4xx/5xx). */
 export type Handler = (request: Request) => Promise<object | typeof streamed>;
 
+/** What a server takes from those who connect. */
+export interface ServeLimits {
+  /** Of a request's body. More is refused before it is read. */
+  readonly bodyBytes: number;
+  /** At once; further ones are closed as they come. */
+  readonly connections: number;
+  /** How long a client may take to send a request, and its head alone. */
+  readonly requestMs: number;
+}
+
+/** With which HTTP status an error is sent, and after how long it makes sense to ask again. */
+export interface Refusal {
+  readonly status: number;
+  readonly retryAfterSeconds?: number;
+}
+
 export interface ServeOptions {
   readonly path: string;
   /** Keys are `METHOD /path`. */
   readonly routes: Readonly<Record<string, Handler>>;
   /** Called for `Upgrade:` requests, with the protocol asked for. Answering is up to it. */
   readonly onUpgrade?: (protocol: string, socket: Duplex, head: Buffer) => void;
-  /** Mode of the socket file. */
+  /** Mode of the socket file. Default: for its owner alone. */
   readonly mode?: number;
+  /** For clients that are not to be trusted. By default, a body may have 1 MiB, and the rest is as Node has it. */
+  readonly limits?: ServeLimits;
+  /** Default: 400 for every error. */
+  readonly refusalOf?: (error: DarumaError) => Refusal;
   /** Something thrown that is not a DarumaError: a bug. The client gets a 500, this gets the error. */
   readonly onBug: (error: unknown) => void;
 }
@@ -53,6 +60,11 @@ export interface UnixServer {
   close(): Promise<void>;
 }
 
+const maxBodyBytes = 1024 * 1024;
+/** How often Node looks for clients that have taken too long. */
+const lookEveryMs = 5_000;
+const maxHeadBytes = 8 * 1024;
+
 /**
  * Serves JSON over HTTP on a Unix socket. A socket file left behind by a dead process is replaced; one that a living
  * process serves is not.
@@ -61,9 +73,7 @@ export interface UnixServer {
  */
 export async function serveUnix(options: ServeOptions): Promise<UnixServer> {
   checkSocketPath(options.path);
-  const server = createServer((incoming, response) => {
-    void answer(options, incoming, response);
-  });
+  const server = serverFor(options);
   server.on("upgrade", (incoming, socket, head) => {
     if (options.onUpgrade === undefined) socket.end("HTTP/1.1 426 Upgrade Required\r\n\r\n");
     else options.onUpgrade(String(incoming.headers.upgrade), socket, head);
@@ -96,116 +106,24 @@ export async function serveUnix(options: ServeOptions): Promise<UnixServer> {
   };
 }
 
-export interface CallOptions {
-  readonly path: string;
-  readonly method: "GET" | "POST";
-  /** Path and query. */
-  readonly route: string;
-  readonly body?: object;
-  readonly timeoutMs?: number;
-}
-
-/**
- * One request, one document.
- *
- * @throws SOCKET_E_UNREACHABLE, SOCKET_E_TIMEOUT, SOCKET_E_PROTOCOL, or whatever error the server answered with, with
- *   its own code.
- */
-export async function callUnix(options: CallOptions): Promise<unknown> {
-  const response = await openUnix(options);
-  const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of response) chunks.push(chunk as Buffer);
-  } catch (error) {
-    throw unreachable(options.path, error);
-  }
-  return parseBody(Buffer.concat(chunks).toString("utf8"), options.path);
-}
-
-/** Like callUnix, for answers that stream: resolves once the status is known to be 200. */
-export async function openUnix(options: CallOptions): Promise<IncomingMessage> {
-  checkSocketPath(options.path);
-  const response = await send(options);
-  if (response.statusCode === 200) return response;
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
-  const document = parseBody(Buffer.concat(chunks).toString("utf8"), options.path);
-  throw remoteError(document, exitIn(response), options.path);
-}
-
-/** @throws SOCKET_E_PATH_TOO_LONG */
-export function checkSocketPath(path: string): void {
-  const bytes = Buffer.byteLength(path);
-  if (bytes <= maxSocketPathBytes) return;
-  throw baseErrors.make(
-    "SOCKET_E_PATH_TOO_LONG",
-    `the socket path has ${bytes} bytes, ${maxSocketPathBytes} are allowed: ${path}`,
-    { where: path },
+function serverFor(options: ServeOptions): Server {
+  const { limits } = options;
+  const onRequest = (incoming: IncomingMessage, response: ServerResponse) => {
+    void answer(options, incoming, response);
+  };
+  if (limits === undefined) return createServer(onRequest);
+  const server = createServer(
+    {
+      headersTimeout: limits.requestMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.requestMs,
+      connectionsCheckingInterval: Math.min(limits.requestMs, lookEveryMs),
+      maxHeaderSize: maxHeadBytes,
+    },
+    onRequest,
   );
-}
-
-function send(options: CallOptions): Promise<IncomingMessage> {
-  const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-  const timeoutMs = options.timeoutMs ?? 30_000;
-  return new Promise((resolve, reject) => {
-    const outgoing = request({
-      socketPath: options.path,
-      method: options.method,
-      path: options.route,
-      agent: false,
-      headers: body === undefined ? {} : { "content-type": "application/json" },
-    });
-    const timer = setTimeout(() => {
-      outgoing.destroy(
-        baseErrors.make("SOCKET_E_TIMEOUT", `no answer from ${options.path} within ${timeoutMs} ms`, {
-          where: options.path,
-        }),
-      );
-    }, timeoutMs);
-    outgoing.on("response", (response) => {
-      clearTimeout(timer);
-      resolve(response);
-    });
-    outgoing.on("error", (error) => {
-      clearTimeout(timer);
-      reject(isDarumaError(error) ? error : unreachable(options.path, error));
-    });
-    outgoing.end(body);
-  });
-}
-
-function unreachable(path: string, cause: unknown): DarumaError {
-  const reason = systemCode(cause) === "ENOENT" ? "the socket does not exist" : messageOf(cause);
-  return baseErrors.make("SOCKET_E_UNREACHABLE", `cannot reach ${path}: ${reason}`, { where: path, cause });
-}
-
-function parseBody(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw baseErrors.make("SOCKET_E_PROTOCOL", `${path} answered with something that is not JSON`, {
-      where: path,
-      cause,
-    });
-  }
-}
-
-/** How the command that asked should end, as the server's catalogue has it. */
-function exitIn({ headers }: IncomingMessage): ExitCode {
-  const given = Number(headers[exitHeader]);
-  return Object.values(exitCode).find((code) => code === given) ?? exitCode.error;
-}
-
-function remoteError(document: unknown, exit: ExitCode, path: string): DarumaError {
-  const error = (document as Partial<ErrorDocument> | null)?.error;
-  if (error === undefined || typeof error.code !== "string") {
-    return baseErrors.make("SOCKET_E_PROTOCOL", `${path} refused without saying why`, { where: path });
-  }
-  const entry = { summary: error.message, remedy: error.hint, exit };
-  return new DarumaError(error.code, entry, error.message, {
-    ...(error.where === undefined ? {} : { where: error.where }),
-    ...(error.problems === undefined ? {} : { problems: error.problems }),
-  });
+  server.maxConnections = limits.connections;
+  return server;
 }
 
 async function answer(
@@ -214,28 +132,43 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   try {
-    const url = new URL(incoming.url ?? "/", "http://localhost");
-    const handler = options.routes[`${incoming.method} ${url.pathname}`];
-    if (handler === undefined) {
-      throw baseErrors.make("SOCKET_E_PROTOCOL", `no such request: ${incoming.method} ${url.pathname}`);
+    const url = URL.parse(incoming.url ?? "/", "http://localhost");
+    const handler = options.routes[`${incoming.method} ${url?.pathname}`];
+    if (url === null || handler === undefined) {
+      const message = `no such request: ${incoming.method} ${url?.pathname ?? ""}`;
+      return refuse(response, 404, baseErrors.make("SOCKET_E_PROTOCOL", message));
     }
+    const bytes = await readBody(incoming, options.limits?.bodyBytes ?? maxBodyBytes);
+    if (!Buffer.isBuffer(bytes)) return refuse(response.setHeader("connection", "close"), 413, bytes);
     const document = await handler({
       method: incoming.method ?? "GET",
       path: url.pathname,
       query: url.searchParams,
-      body: await readBody(incoming),
+      body: parse(bytes),
       response,
     });
     if (document !== streamed) sendDocument(response, 200, document);
   } catch (error) {
-    if (isDarumaError(error)) {
-      if (!response.headersSent) response.setHeader(exitHeader, error.exit);
-      return sendDocument(response, 400, error.toDocument());
-    }
+    if (isDarumaError(error)) return refuseAs(response, options.refusalOf?.(error) ?? { status: 400 }, error);
+    // The client has gone in the middle of its request: there is nobody to answer.
+    if (incoming.destroyed && !incoming.complete) return;
     options.onBug(error);
     const bug = baseErrors.make("SOCKET_E_PROTOCOL", "the daemon failed inside; its log has the details");
     sendDocument(response, 500, bug.toDocument());
   }
+}
+
+function refuseAs(response: ServerResponse, refusal: Refusal, error: DarumaError): void {
+  const { status, retryAfterSeconds } = refusal;
+  if (retryAfterSeconds !== undefined && !response.headersSent) {
+    response.setHeader("retry-after", String(retryAfterSeconds));
+  }
+  refuse(response, status, error);
+}
+
+function refuse(response: ServerResponse, status: number, error: DarumaError): void {
+  if (!response.headersSent) response.setHeader(exitHeader, error.exit);
+  sendDocument(response, status, error.toDocument());
 }
 
 function sendDocument(response: ServerResponse, status: number, document: object): void {
@@ -247,18 +180,25 @@ function sendDocument(response: ServerResponse, status: number, document: object
   response.end(JSON.stringify(document));
 }
 
-async function readBody(incoming: IncomingMessage): Promise<unknown> {
+/** The bytes, or what is wrong with how many they are: then the rest of them is not read. */
+async function readBody(incoming: IncomingMessage, most: number): Promise<Buffer | DarumaError> {
+  const tooLarge = () => baseErrors.make("SOCKET_E_PROTOCOL", `a request body may have ${most} bytes`);
+  if (Number(incoming.headers["content-length"] ?? 0) > most) return tooLarge();
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of incoming) {
+  // Not destroyed on return, which would cut the connection before the refusal has been sent.
+  for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
     bytes += (chunk as Buffer).length;
-    if (bytes > maxBodyBytes)
-      throw baseErrors.make("SOCKET_E_PROTOCOL", `a request body may have ${maxBodyBytes} bytes`);
+    if (bytes > most) return tooLarge();
     chunks.push(chunk as Buffer);
   }
-  if (bytes === 0) return undefined;
+  return Buffer.concat(chunks);
+}
+
+function parse(bytes: Buffer): unknown {
+  if (bytes.length === 0) return undefined;
   try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    return JSON.parse(bytes.toString("utf8"));
   } catch (cause) {
     throw baseErrors.make("SOCKET_E_PROTOCOL", "the request body is not JSON", { cause });
   }

@@ -42,7 +42,7 @@ const record: Readonly<Record<string, Field>> = {
   id: text("names the record among those of its type; subject is TYPE:ID and has at most 256 characters"),
   version: optional(text("which state of the record; missing where it has but one")),
   sha256: optional(text("of its bytes, 64 lower-case hex digits")),
-  agent: optional(text("the agent, as known from its socket; missing if the actor is the agent itself")),
+  agent: optional(text("the agent, as known from its socket; the actor is then `agent:` and this name")),
   activity: optional(
     text("joins what one piece of work within the run has consumed and produced; without it, the run does"),
   ),

@@ -18,6 +18,8 @@ import { appendProtocol } from "./request.ts";
 import type { LedgerStatus } from "./server.ts";
 
 export interface AppendRequest extends EntryDraft {
+  /** The agent whose entry it is, which becomes its actor. For the writer that serves agents only. */
+  readonly agent?: string;
   /** Makes the append idempotent. Keys of one writer must be appended in order. */
   readonly key?: OutboxKey;
 }
@@ -170,8 +172,8 @@ class Connection implements LedgerConnection {
 
 /** `id` first: it lets ledgerd name a line that it cannot read. */
 function printRequest(id: number, request: AppendRequest): string {
-  const { action, subject, incident, run, key } = request;
-  const rest = JSON.stringify({ action, subject, incident, run, key });
+  const { action, subject, incident, run, agent, key } = request;
+  const rest = JSON.stringify({ action, subject, incident, run, agent, key });
   // Not JSON.stringify: it would turn NaN into null without a word.
   return `{"id":${id},"details":${canonicalize(request.details)},${rest.slice(1)}`;
 }

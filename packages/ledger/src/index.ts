@@ -31,7 +31,7 @@ export type { CheckpointDocument, KeyDocument, ProofDocument, WitnessesDocument 
 export { type ReadOptions, readEntries, type StoredEntry } from "./reader.ts";
 export { type DataRecord, faultOfRecord, parseRecordSubject, recordSubject } from "./record.ts";
 export { compareDirectoryIndex, type ReindexOptions, reindexDirectory } from "./reindex.ts";
-export { operatorWriter } from "./request.ts";
+export { agentActor, operatorWriter } from "./request.ts";
 export { type Ledgerd, type LedgerdOptions, type LedgerStatus, startLedgerd } from "./server.ts";
 export { parseVerifier, type Verifier as LogVerifier } from "./signed-note.ts";
 export { noTrust, type Trust, type TrustLevel, type WitnessRecord } from "./trust.ts";

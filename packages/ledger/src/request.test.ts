@@ -65,6 +65,21 @@ t.test("only the operator's socket may say on whose behalf", async (t) => {
   t.equal(parse({ ...good, onBehalfOf: "zoe" }, "operator").error?.code, "LEDGER_E_BAD_REQUEST");
 });
 
+t.test(
+  "only the socket of the watchdog may say which agent an entry is of, which becomes its actor",
+  async (t) => {
+    const parsed = parse({ ...good, agent: "enricher" });
+    if (parsed.error !== null) throw parsed.error;
+    const { line } = sealEntry(parsed.prepared, zeroHash, 1, "2026-11-23T10:00:00.000Z");
+    t.match(JSON.parse(line), { actor: "agent:enricher", details: good.details });
+    t.notOk(Object.hasOwn(JSON.parse(line), "agent"));
+    t.equal(parse({ ...good, agent: "enricher" }, "operator").error?.code, "LEDGER_E_BAD_REQUEST");
+    for (const agent of ["", "watchd:x", "A", null, 7, "x".repeat(29)]) {
+      t.equal(parse({ ...good, agent }).error?.code, "LEDGER_E_BAD_REQUEST", String(agent));
+    }
+  },
+);
+
 t.test("the id of a line that is too long is found where it comes first", async (t) => {
   t.equal(idOfStart(Buffer.from('{"id":12,"action":"xxx')), 12);
   t.equal(idOfStart(Buffer.from('{"action":"a","id":12,')), null);

@@ -17,6 +17,14 @@ export const appendProtocol = "daruma-append-1";
 /** The one writer through which people act, and which may therefore say on whose behalf. */
 export const operatorWriter = "operator";
 
+/** The one writer that serves agents, and which may therefore say that an entry is an agent's. */
+export const agentsWriter = "watchd";
+
+/** The actor of what an agent appends. No writer can have such a name. */
+export function agentActor(agent: string): string {
+  return `agent:${agent}`;
+}
+
 /** `null` where the line does not say. */
 export type RequestId = number | null;
 
@@ -29,7 +37,7 @@ export type ParsedAppend =
     }
   | { readonly id: RequestId; readonly error: DarumaError; readonly key: OutboxKey | null };
 
-/** Reads one line that asks for an append: `{id, action, subject, incident?, run?, details, key?}`. */
+/** Reads one line that asks for an append: `{id, action, subject, incident?, run?, details, agent?, key?}`. */
 export function parseAppend(bytes: Buffer, writer: string, host: string): ParsedAppend {
   const value = isUtf8(bytes) ? parseJson(bytes.toString("utf8")) : undefined;
   if (!isPlainObject(value)) return refuse(null, null, "the line is not a JSON object in UTF-8");
@@ -41,7 +49,8 @@ export function parseAppend(bytes: Buffer, writer: string, host: string): Parsed
   try {
     // The rules above are exactly those of a draft.
     const draft = value as unknown as EntryDraft;
-    return { id, error: null, prepared: prepareEntry(draft, host, writer), key };
+    const actor = typeof value.agent === "string" ? agentActor(value.agent) : writer;
+    return { id, error: null, prepared: prepareEntry(draft, host, actor), key };
   } catch (error) {
     if (!isDarumaError(error)) throw error;
     return refuse(id, key, `details.${error.message}`);
@@ -78,8 +87,12 @@ const requestFields: ReadonlySet<string> = new Set([
   "incident",
   "run",
   "details",
+  "agent",
   "key",
 ]);
+
+/** Names of agents, as packages/config has them. */
+const agentPattern = /^[a-z][a-z0-9-]{0,26}[a-z0-9]$/;
 
 function faultOf(value: Record<string, unknown>, writer: string): string | null {
   for (const name of ["action", "subject", "details"] as const) {
@@ -92,6 +105,10 @@ function faultOf(value: Record<string, unknown>, writer: string): string | null 
   }
   if (value.key !== undefined && !isKey(value.key)) {
     return "key must be {epoch, n}: a text of 1 to 256 characters and an integer from 0";
+  }
+  if (value.agent !== undefined) {
+    if (writer !== agentsWriter) return `agent is for the writer ${agentsWriter} only`;
+    if (typeof value.agent !== "string" || !agentPattern.test(value.agent)) return "agent must be its name";
   }
   if (writer !== operatorWriter && Object.hasOwn(value.details as object, "onBehalfOf")) {
     return `details.onBehalfOf is for the writer ${operatorWriter} only`;

@@ -33,6 +33,27 @@ export const watchdErrors = defineErrors({
     remedy: "Look at the reason in the message (resource limits, disk space, permissions) and clear it.",
     exit: exitCode.error,
   },
+  AGENT_E_BAD_RECORD: {
+    summary: "What an agent says through its socket is not a record as the ledger takes them.",
+    remedy: "Correct the agent as the message says; docs/concepts/agent-socket.md has what a record is.",
+    exit: exitCode.usage,
+  },
+  AGENT_E_TOO_FAST: {
+    summary: "An agent appends more to the ledger than one agent may.",
+    remedy:
+      "Wait as long as Retry-After says and send it again; say what a file or a batch was, not every row.",
+    exit: exitCode.error,
+  },
+  AGENT_E_NO_RUN: {
+    summary: "watchd does not know yet (it has just started) or no more which run of the agent is alive.",
+    remedy: "Wait as long as Retry-After says and send it again.",
+    exit: exitCode.error,
+  },
+  AGENT_E_LEDGER_AWAY: {
+    summary: "The ledger has not acknowledged what an agent said; it may hold it all the same.",
+    remedy: "Wait as long as Retry-After says and send it again; to say a thing twice does no harm.",
+    exit: exitCode.error,
+  },
   GENERATION_E_NOT_FOUND: {
     summary: "There is no generation with that number or store path.",
     remedy: "List the generations there are with `agentctl generations`.",
@@ -141,6 +162,12 @@ export const watchdErrors = defineErrors({
   WATCHD_E_STATE_DIRECTORY: {
     summary: "A directory in which watchd keeps its state cannot be created, read or written.",
     remedy: "Check owner, permissions and disk space of the directory named in the message.",
+    exit: exitCode.error,
+  },
+  WATCHD_E_AGENT_SOCKET: {
+    summary: "An agent has no socket, because its directory or the socket itself is not as it has to be.",
+    remedy:
+      "Make the directory again (`systemd-tmpfiles --create` on a host); watchd tries it again by itself.",
     exit: exitCode.error,
   },
   WATCHD_E_PLATFORM: {

@@ -1,3 +1,4 @@
+export { agentSocketPath } from "./agent-api/place.ts";
 export { watchdErrors } from "./catalogue.ts";
 export { type Build, type BuildRequest, buildGeneration } from "./generations/build.ts";
 export {

@@ -17,8 +17,17 @@ t.test(
     const laptop = await laptopWith(t);
     await laptop.deploy({ worker: { script: steady, ...quick } });
     const first = await healthyAgent(laptop, "worker");
+    const before = await laptop.produces("worker", "first");
     process.kill(first, "SIGKILL");
     await healthyAgent(laptop, "worker", first);
+    const after = await laptop.produces("worker", "second");
+    for (const [entry, id] of [
+      [before, "first"],
+      [after, "second"],
+    ] as const) {
+      t.match(entry, { actor: "agent:worker", subject: `file:${id}`, details: { generation: 1 } });
+    }
+    t.not(after.run, before.run, "what it says is said in its own run");
     const verified = await told(laptop, (entry) => entry.action === "recovery.verified");
     const incident = (await laptop.story()).filter((entry) => entry.incident === verified.incident);
     t.same(
@@ -34,10 +43,12 @@ t.test("watchd may be killed: the agent runs on, and the next watchd adopts and 
   const laptop = await laptopWith(t);
   await laptop.deploy({ worker: { script: steady, ...quick } });
   const pid = await healthyAgent(laptop, "worker");
+  const before = await laptop.produces("worker", "first");
   await laptop.signal("watchd", "SIGKILL");
   t.same(laptop.agentPids(), [pid]);
   await laptop.startWatchd();
   t.equal(await healthyAgent(laptop, "worker"), pid);
+  t.equal((await laptop.produces("worker", "second")).run, before.run, "through a socket that was made anew");
   t.ok((await actionsOf(laptop, "worker")).every((action) => action !== "agent.exit"));
   process.kill(pid, "SIGKILL");
   await healthyAgent(laptop, "worker", pid);

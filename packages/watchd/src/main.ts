@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { exitCode, isDarumaError, messageOf, serveUnix, type UnixServer } from "@daruma/base";
 import { connectLedger } from "@daruma/ledger";
+import { openAgentApi } from "./agent-api/agent-api.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { createClock } from "./clock.ts";
 import { createDirectoryGenerations } from "./generations/directory.ts";
@@ -10,7 +11,7 @@ import { createProcessManager } from "./processes/manager.ts";
 import { apiRoutes } from "./supervisor/api.ts";
 import type { World } from "./supervisor/executor.ts";
 import type { LedgerPort } from "./supervisor/outbox.ts";
-import { startSupervisor } from "./supervisor/supervisor.ts";
+import { type Supervisor, startSupervisor } from "./supervisor/supervisor.ts";
 
 const intentWithinMs = 2_000;
 /** Well within the unit's TimeoutStopSec=. */
@@ -23,6 +24,14 @@ async function main(): Promise<void> {
   const host = options.generations === null ? openHost({ ...options, log }) : null;
   const world = host ?? (await laptop(options, options.generations ?? ""));
   const connect = () => connectLedger({ socket: options.ledger });
+  let begun: Supervisor | null = null;
+  const agents = openAgentApi({
+    runtime: options.runtime,
+    isolation: host === null ? "one" : "users",
+    state: () => begun?.state ?? null,
+    connectLedger: connect,
+    log,
+  });
   const supervisor = await startSupervisor({
     world: { ...world, prober: createProber() },
     clock,
@@ -30,8 +39,16 @@ async function main(): Promise<void> {
     connectLedger: connect,
     log,
     onFatal: fail,
-    ...(host === null ? {} : { beforeActing: host.beforeActing, onReconciled: host.onReconciled }),
+    beforeActing: async (state) => {
+      await host?.beforeActing(state);
+      await agents.follow(state);
+    },
+    onReconciled: () => {
+      host?.onReconciled();
+      void agents.check();
+    },
   });
+  begun = supervisor;
   const recordIntent = (entry: Parameters<LedgerPort["append"]>[0]) => appendOnce(connect, entry);
   const server = await serveUnix({
     path: options.socket,
@@ -44,7 +61,11 @@ async function main(): Promise<void> {
     }),
     onBug: (error) => log(stackOf(error)),
   });
-  endOnSignals(server, () => supervisor.close(), options.exitWithParent);
+  const close = async () => {
+    await agents.close();
+    await supervisor.close();
+  };
+  endOnSignals(server, close, options.exitWithParent);
   process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid })}\n`);
   host?.onReconciled();
   await host

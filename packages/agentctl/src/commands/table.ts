@@ -22,6 +22,7 @@ import {
   ledgerReindexCommand,
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
+import { ledgerStreamCommand } from "./ledger-stream-command.ts";
 import { routineNextCommand } from "./routine-commands.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
@@ -41,6 +42,7 @@ export const commandTable: readonly Command[] = [
   ledgerIncidentCommand,
   ledgerTraceCommand,
   ledgerExportCommand,
+  ledgerStreamCommand,
   ledgerVerifyCommand,
   ledgerKeyCommand,
   ledgerReindexCommand,

@@ -3,6 +3,8 @@ import { lstat, mkdir, readlink, realpath, rename, rm, symlink, writeFile } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkSocketPath, makeDirectories, messageOf, systemCode } from "@daruma/base";
+import { maxAgentNameLength } from "@daruma/config";
+import { agentSocketPath } from "@daruma/watchd";
 import { agentctlErrors } from "../catalogue.ts";
 import { runtimeDirectories, type Sockets, socketsIn, stateLayout } from "../instance/layout.ts";
 
@@ -19,7 +21,9 @@ export async function prepareDirectories(state: string, environment: Environment
   const uid = process.getuid?.() ?? 0;
   const { root, own } = runtimeDirectories(real, { environment, temporary: tmpdir(), uid });
   const sockets = socketsIn(own[1]);
-  for (const path of [sockets.watchd, sockets.operatorLedger]) checkSocketPath(path);
+  // An agent's is the longest of all: whatever agents are called, now and later, theirs have to fit.
+  const agent = agentSocketPath(sockets.directory, "x".repeat(maxAgentNameLength));
+  for (const path of [sockets.watchd, sockets.operatorLedger, agent]) checkSocketPath(path);
   try {
     await makeDirectories(root, 0o700);
     for (const directory of own) await makeOwn(directory, uid);

@@ -9,11 +9,13 @@ const base = {
   markers,
   stateDirectory: "/state",
   checkpointDirectory: "/checkpoint",
+  socket: "/run/api.sock",
   credentialsDirectory: null,
 };
 const daruma = {
   DARUMA_STATE_DIR: "/state",
   DARUMA_CHECKPOINT_DIR: "/checkpoint",
+  DARUMA_SOCKET: "/run/api.sock",
   DARUMA_OWNER: "us",
   DARUMA_AGENT: "a",
   DARUMA_RUN_ID: "r1",

@@ -9,6 +9,8 @@ export interface EnvironmentInput {
   readonly markers: Markers;
   readonly stateDirectory: string;
   readonly checkpointDirectory: string;
+  /** Through which the agent speaks to watchd. */
+  readonly socket: string;
   readonly credentialsDirectory: string | null;
 }
 
@@ -24,6 +26,7 @@ export function agentEnvironment(input: EnvironmentInput): Record<string, string
     ...input.declared,
     DARUMA_STATE_DIR: input.stateDirectory,
     DARUMA_CHECKPOINT_DIR: input.checkpointDirectory,
+    DARUMA_SOCKET: input.socket,
     ...(input.credentialsDirectory === null ? {} : { CREDENTIALS_DIRECTORY: input.credentialsDirectory }),
     ...markerVariables(input.markers),
   };

@@ -51,6 +51,7 @@ export function prepare(site: Site, request: StartRequest): Prepared {
       markers: { owner: site.owner, agent, runId, digest: manifest.digest },
       stateDirectory: paths.state,
       checkpointDirectory: paths.checkpoint,
+      socket: paths.socket,
       credentialsDirectory: hasCredentials ? paths.credentials : null,
     });
     const credentials = hasCredentials ? paths.credentials : null;

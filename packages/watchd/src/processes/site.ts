@@ -1,6 +1,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "@daruma/base";
+import { agentSocketPath } from "../agent-api/place.ts";
 import { watchdErrors } from "../catalogue.ts";
 import { readBootId } from "../clock.ts";
 import { isAgentName, ownerOf } from "./markers.ts";
@@ -19,6 +20,8 @@ export interface Site {
   readonly stateDir: string;
   readonly recordDir: string;
   readonly credentialsDir: string;
+  /** Where each agent has the socket that watchd serves for it. */
+  readonly runtimeDir: string;
   /** Marks every process that belongs to this state directory. */
   readonly owner: string;
   readonly bootId: string;
@@ -31,6 +34,7 @@ export interface AgentPaths {
   readonly state: string;
   readonly checkpoint: string;
   readonly credentials: string;
+  readonly socket: string;
 }
 
 /** @throws WATCHD_E_STATE_DIRECTORY, WATCHD_E_PLATFORM */
@@ -44,6 +48,7 @@ export function openSite(options: ProcessManagerOptions): Site {
     stateDir,
     recordDir,
     credentialsDir,
+    runtimeDir,
     owner: ownerOf(stateDir),
     bootId,
     env: options.env ?? process.env,
@@ -60,6 +65,7 @@ export function agentPaths(site: Site, agent: string): AgentPaths {
     state: join(home, "state"),
     checkpoint: join(home, "checkpoint"),
     credentials: join(site.credentialsDir, agent),
+    socket: agentSocketPath(site.runtimeDir, agent),
   };
 }
 

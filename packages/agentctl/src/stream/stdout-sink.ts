@@ -1,0 +1,22 @@
+import type { Output } from "../cli/output.ts";
+import type { Print } from "./format.ts";
+import { lastOf, neverFails, type Sink, type SinkOptions } from "./sink.ts";
+
+/** What the pipe has taken counts as received: behind it, nobody tells. */
+export function openStdoutSink(output: Output, print: Print, options: SinkOptions): Sink {
+  return {
+    async send(entries) {
+      const position = lastOf(entries);
+      if (position === null) return;
+      await output.jsonLines(print(entries));
+      await output.flush();
+      // A reader that has left has not taken it; that it has is told a moment after the write.
+      await new Promise(setImmediate);
+      options.signal.throwIfAborted();
+      await options.onAcknowledged(position);
+    },
+    failed: neverFails(),
+    async finish() {},
+    close() {},
+  };
+}

@@ -1,0 +1,173 @@
+/**
+ * Through its socket an agent tells what it has read and made. This file needs Node alone and nothing beside it: copy it to
+ * an agent's code (as it is for Node 24, or dist/agent.mjs for an older one), or bundle it.
+ * docs/concepts/agent-socket.md tells what is said here in HTTP, for any language.
+ */
+import { request } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** A file, a table, a message, a row: whatever the agent's data is made of. */
+export interface DataRecord {
+  /** 1 to 64 letters, digits and `._-`, a letter first; not `run` or `generation`. */
+  readonly type: string;
+  /** Names the record among those of its type; with the type at most 255 characters. */
+  readonly id: string;
+  readonly version?: string;
+  /** Of its bytes, in lower-case hex. */
+  readonly sha256?: string;
+  /** Joins what one piece of work within the run consumes and produces. Without it, the whole run is one. */
+  readonly activity?: string;
+}
+
+/** Where in the ledger it stands. */
+export interface Receipt {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+export interface Self {
+  readonly name: string;
+  /** Number of the generation that is current. */
+  readonly generation: number | null;
+  readonly run: string | null;
+  readonly state: string | null;
+}
+
+export interface Options {
+  /** Default: `DARUMA_SOCKET`. */
+  readonly socket?: string;
+  /** How long to try again while watchd or the ledger is away, or the agent is too fast. Default: 30,000; 0: once. */
+  readonly withinMs?: number;
+}
+
+export class AgentSocketError extends Error {
+  override readonly name = "AgentSocketError";
+  /** Of Daruma's errors (docs/reference/errors.md), or of the system (`ENOENT`). */
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/**
+ * Says that this run has used a record. Resolves once that is durable in the ledger. Tried again after an answer that never
+ * came, it may be there twice, which means the same as once.
+ *
+ * @throws AgentSocketError
+ */
+export function consume(record: DataRecord, options?: Options): Promise<Receipt>;
+export function consume(records: readonly DataRecord[], options?: Options): Promise<readonly Receipt[]>;
+export function consume(given: DataRecord | readonly DataRecord[], options?: Options): Promise<unknown> {
+  return say("/v1/consume", given, options);
+}
+
+/**
+ * Says that this run has made a record, of what it has consumed before. Otherwise like `consume`.
+ *
+ * @throws AgentSocketError
+ */
+export function produce(record: DataRecord, options?: Options): Promise<Receipt>;
+export function produce(records: readonly DataRecord[], options?: Options): Promise<readonly Receipt[]>;
+export function produce(given: DataRecord | readonly DataRecord[], options?: Options): Promise<unknown> {
+  return say("/v1/produce", given, options);
+}
+
+/**
+ * How watchd sees this agent.
+ *
+ * @throws AgentSocketError
+ */
+export async function self(options?: Options): Promise<Self> {
+  return (await ask("GET", "/v1/self", undefined, options)) as unknown as Self;
+}
+
+type Document = Readonly<Record<string, unknown>>;
+
+async function say(route: string, given: unknown, options?: Options): Promise<unknown> {
+  const answer = await ask("POST", route, JSON.stringify(given), options);
+  return Array.isArray(given) ? answer.entries : { seq: answer.seq, hash: answer.hash };
+}
+
+const patience = 30_000;
+/** Each attempt has at least this long: watchd waits 5 seconds for the ledger. */
+const attemptMs = 6_000;
+/** Where the answer does not say how long to wait: watchd is away for a moment when it is restarted. */
+const againMs = 200;
+const awayCodes: readonly string[] = ["ENOENT", "ECONNREFUSED", "ECONNRESET", "EPIPE"];
+
+async function ask(
+  method: string,
+  route: string,
+  body: string | undefined,
+  options: Options = {},
+): Promise<Document> {
+  const socket = options.socket ?? process.env.DARUMA_SOCKET;
+  if (!socket)
+    throw new AgentSocketError("NO_SOCKET", "DARUMA_SOCKET is not set: this is no agent of Daruma");
+  const end = performance.now() + (options.withinMs ?? patience);
+  for (;;) {
+    const left = end - performance.now();
+    const answer = await once(socket, method, route, body, Math.max(attemptMs, left));
+    if ("document" in answer) return answer.document;
+    if (answer.againMs === null || performance.now() + answer.againMs > end) throw answer.error;
+    await sleep(answer.againMs);
+  }
+}
+
+type Answer =
+  | { readonly document: Document }
+  /** After `againMs` it makes sense to ask again; after null it does not. */
+  | { readonly error: AgentSocketError; readonly againMs: number | null };
+
+function once(
+  socketPath: string,
+  method: string,
+  path: string,
+  body: string | undefined,
+  timeoutMs: number,
+): Promise<Answer> {
+  return new Promise((resolve) => {
+    const fail = (error: NodeJS.ErrnoException) => {
+      const code = error.code ?? "FAILED";
+      const again = awayCodes.includes(code) ? againMs : null;
+      resolve({ error: new AgentSocketError(code, `${socketPath}: ${error.message}`), againMs: again });
+    };
+    const headers = body === undefined ? {} : { "content-type": "application/json" };
+    const outgoing = request({ socketPath, method, path, headers, agent: false }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        text += chunk;
+      });
+      response.on("end", () =>
+        resolve(read(response.statusCode ?? 0, response.headers["retry-after"], text)),
+      );
+      response.on("error", fail);
+    });
+    const timer = setTimeout(
+      () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    outgoing.on("error", fail);
+    outgoing.on("close", () => clearTimeout(timer));
+    outgoing.end(body);
+  });
+}
+
+function read(status: number, retryAfter: string | undefined, text: string): Answer {
+  let document: Document;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return {
+      error: new AgentSocketError("NO_JSON", `watchd answered ${status} without JSON`),
+      againMs: null,
+    };
+  }
+  if (status === 200) return { document };
+  const { code, message } = (document.error ?? {}) as { code?: string; message?: string };
+  const error = new AgentSocketError(code ?? `HTTP_${status}`, message ?? `watchd answered ${status}`);
+  return { error, againMs: retryAfter === undefined ? null : Number(retryAfter) * 1000 };
+}

@@ -1,0 +1,37 @@
+import type { LedgerConnection } from "@daruma/ledger";
+import type { State } from "../policy/state.ts";
+import { createAgentLedger } from "./ledger.ts";
+import type { Isolation } from "./place.ts";
+import { agentRoutes } from "./routes.ts";
+import { createAgentSockets } from "./sockets.ts";
+
+export interface AgentApiOptions {
+  readonly runtime: string;
+  readonly isolation: Isolation;
+  /** The state of the supervisor; null before it has begun. */
+  readonly state: () => State | null;
+  readonly connectLedger: () => Promise<LedgerConnection>;
+  readonly log: (message: string) => void;
+}
+
+export interface AgentApi {
+  /** Each agent of this state gets its socket, before anything comes of the state. */
+  follow(state: State): Promise<void>;
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The agents' sockets. An agent that was removed has its own for as long as it still runs. */
+export function openAgentApi(options: AgentApiOptions): AgentApi {
+  const ledger = createAgentLedger(options.connectLedger);
+  const routes = { state: options.state, ledger, now: () => performance.now() };
+  const sockets = createAgentSockets({ ...options, routesOf: (agent) => agentRoutes(agent, routes) });
+  return {
+    follow: (state) => sockets.serve(Object.keys(state.agents)),
+    check: () => sockets.check(),
+    async close() {
+      await sockets.close();
+      await ledger.close();
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { type DarumaError, type Handler, isDarumaError, messageOf, type Refusal } from "@daruma/base";
+import { type Appended, recordSubject } from "@daruma/ledger";
+import { watchdErrors } from "../catalogue.ts";
+import type { State } from "../policy/state.ts";
+import { currentRun, selfOf } from "./current-run.ts";
+import type { AgentLedger } from "./ledger.ts";
+import { agentPace, type Bucket, fullBucket, take } from "./pace.ts";
+import { type DataStatement, maxStatements, parseStatements } from "./records.ts";
+
+export interface RoutesOptions {
+  /** Null before the supervisor has begun. */
+  readonly state: () => State | null;
+  readonly ledger: AgentLedger;
+  /** Monotonic, in milliseconds. */
+  readonly now: () => number;
+}
+
+/** After this, whatever was asked for can be paid. */
+const enoughSeconds = Math.ceil(maxStatements / agentPace.perSecond);
+
+/** What the agent `name` may ask through its own socket. Who asks is known from the socket alone. */
+export function agentRoutes(name: string, options: RoutesOptions): Readonly<Record<string, Handler>> {
+  let bucket: Bucket = fullBucket(agentPace, options.now());
+  const pay = (entries: number) => {
+    const { waitMs, ...taken } = take(agentPace, bucket, entries, options.now());
+    bucket = taken.bucket;
+    if (waitMs > 0) throw tooFast();
+  };
+  const append =
+    (action: string): Handler =>
+    async ({ body }) => {
+      const statements = parseStatements(body);
+      const run = currentRun(stateOf(options), name);
+      if (run === null) {
+        throw watchdErrors.make("AGENT_E_NO_RUN", `watchd does not know of a run of ${name} yet`);
+      }
+      pay(statements.length);
+      const appended = statements.map((statement) =>
+        options.ledger.append({
+          action,
+          agent: name,
+          subject: recordSubject(statement.record),
+          run: run.runId,
+          details: detailsOf(name, statement, run.generation),
+        }),
+      );
+      const entries = (await settled(appended)).map(written);
+      return { schemaVersion: 1, ...(Array.isArray(body) ? { entries } : entries[0]) };
+    };
+  return {
+    "GET /v1/self": async () => selfOf(stateOf(options), name),
+    "POST /v1/consume": append("data.consume"),
+    "POST /v1/produce": append("data.produce"),
+  };
+}
+
+/** With which status an agent is refused. */
+export function refusalOf(error: DarumaError): Refusal {
+  switch (error.code) {
+    case "AGENT_E_TOO_FAST":
+      return { status: 429, retryAfterSeconds: enoughSeconds };
+    case "AGENT_E_LEDGER_AWAY":
+    case "AGENT_E_NO_RUN":
+      return { status: 503, retryAfterSeconds: 1 };
+    default:
+      return { status: 400 };
+  }
+}
+
+function detailsOf(agent: string, { record, activity }: DataStatement, generation: number | null) {
+  return {
+    ...record,
+    agent,
+    ...(activity === undefined ? {} : { activity }),
+    ...(generation === null ? {} : { generation }),
+  };
+}
+
+/** Waits for all of them: what is answered must not change any more. */
+async function settled(appends: readonly Promise<Appended>[]): Promise<readonly Appended[]> {
+  const outcomes = await Promise.allSettled(appends);
+  const failed = outcomes.filter((outcome) => outcome.status === "rejected");
+  const first: unknown = failed[0]?.reason;
+  if (first === undefined) return Promise.all(appends);
+  if (!isDarumaError(first)) throw first;
+  const durable = outcomes.length - failed.length;
+  const some = durable === 0 ? "" : ` (${durable} of ${outcomes.length} are in the ledger)`;
+  throw watchdErrors.make(
+    "AGENT_E_LEDGER_AWAY",
+    `the ledger has not acknowledged: ${messageOf(first)}${some}`,
+    { cause: first },
+  );
+}
+
+function written(appended: Appended): object {
+  // Only requests with a key can be duplicates, and these have none.
+  if (appended.duplicate) throw new Error("the ledger took an entry without a key for a duplicate");
+  return { seq: appended.seq, hash: appended.hash };
+}
+
+function stateOf({ state }: RoutesOptions): State {
+  const now = state();
+  if (now === null) throw watchdErrors.make("AGENT_E_NO_RUN", "watchd is starting");
+  return now;
+}
+
+function tooFast(): DarumaError {
+  const { perSecond, burst } = agentPace;
+  const message = `an agent may append ${perSecond} entries a second, and ${burst} at once`;
+  return watchdErrors.make("AGENT_E_TOO_FAST", message);
+}
