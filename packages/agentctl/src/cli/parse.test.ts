@@ -148,6 +148,10 @@ t.test("a name means the same option in every command of the real table", async 
       const shape = `${option.type} ${option.short ?? ""}`;
       t.equal(seen.get(name) ?? shape, shape, `--${name} of ${command.path.join(" ")}`);
       seen.set(name, shape);
+      if (option.short === undefined) continue;
+      const short = `-${option.short}`;
+      t.equal(seen.get(short) ?? name, name, `${short} of ${command.path.join(" ")}`);
+      seen.set(short, name);
     }
   }
 });

@@ -28,7 +28,6 @@ export const routineNextCommand = defineCommand({
     count: {
       type: "integer",
       value: "N",
-      short: "n",
       min: 1,
       max: 10_000,
       default: 5,
@@ -40,7 +39,7 @@ export const routineNextCommand = defineCommand({
   examples: [
     { run: 'agentctl routine next "30 2 * * *" --timezone America/New_York', does: "The next five nights" },
     {
-      run: 'agentctl routine next "0 9 L * *" --from 2026-01-01 -n 12 --json',
+      run: 'agentctl routine next "0 9 L * *" --from 2026-01-01 --count 12 --json',
       does: "The last day of every month of a year",
     },
   ],
