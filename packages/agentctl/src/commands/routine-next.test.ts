@@ -42,7 +42,17 @@ t.test("with --json it is one document, {next}, exactly", async (t) => {
 
 t.test("people are shown both clocks", async (t) => {
   const { stdout } = await agentctl(
-    ...["routine", "next", "30 2 * * *", "--timezone", "America/New_York", "--from", "2025-03-09", "-n", "2"],
+    ...[
+      "routine",
+      "next",
+      "30 2 * * *",
+      "--timezone",
+      "America/New_York",
+      "--from",
+      "2025-03-09",
+      "--count",
+      "2",
+    ],
   );
   t.strictSame(stdout.split("\n"), [
     "IN America/New_York      OFFSET  IN UTC",
@@ -67,7 +77,9 @@ t.test("never is an answer", async (t) => {
 
 t.test("from now on, without --from", async (t) => {
   const before = Date.now();
-  const { next } = JSON.parse((await agentctl("routine", "next", "* * * * * *", "-n", "1", "--json")).stdout);
+  const { next } = JSON.parse(
+    (await agentctl("routine", "next", "* * * * * *", "--count", "1", "--json")).stdout,
+  );
   t.ok(Date.parse(next[0]) > before && Date.parse(next[0]) <= Date.now() + 1000);
 });
 
@@ -97,7 +109,7 @@ t.test("everything that is wrong is told at once", async (t) => {
 });
 
 t.test("H needs the routine's name", async (t) => {
-  const hashed = ["routine", "next", "H H * * *", "--from", "2025-01-01", "-n", "1", "--json"];
+  const hashed = ["routine", "next", "H H * * *", "--from", "2025-01-01", "--count", "1", "--json"];
   t.match(await agentctl(...hashed), { code: 2, stdout: /H is spread by the routine's name/ });
   t.equal((await agentctl(...hashed, "--name", "nightly")).stdout, '{"next":["2025-01-01T12:33:00.000Z"]}\n');
 });
