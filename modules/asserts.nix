@@ -18,6 +18,7 @@ let
     toJSON
     ;
   inherit (import ./units/measures.nix) milliseconds bytes;
+  inherit (import ./units/egress.nix) listProblems;
 
   check = option: assertion: problem: {
     inherit assertion;
@@ -135,7 +136,14 @@ let
         [ ]
       else
         [ (within bytes "${at}.limits.memory" agent.limits.memory "1MiB" "1024TiB") ]
-    );
+    )
+    ++ ruleAsserts "${at}.egress" false (if agent.egress == null then [ ] else agent.egress);
+
+  ruleAsserts =
+    at: deny: rules:
+    map (each: check each.at false each.problem) (listProblems {
+      inherit at deny rules;
+    });
 
   # Of two agents that are probed at one address, one would be judged by the answers of the other.
   probed = filter (name: spec.agents.${name}.health != null) (attrNames spec.agents);
@@ -162,6 +170,15 @@ in
     "a host's name has 1 to 63 characters from a-z, 0-9 and \"-\", and does not start or end with \"-\""
   )
   (duration "watchdog.probation" spec.watchdog.probation "1ms" "7d")
+  (duration "egress.limits.idle" spec.egress.limits.idle "1s" "1d")
 ]
+++ (
+  if spec.egress.limits.bytes == null then
+    [ ]
+  else
+    [ (within bytes "egress.limits.bytes" spec.egress.limits.bytes "1KiB" "1024TiB") ]
+)
+++ ruleAsserts "egress.allow" false spec.egress.allow
+++ ruleAsserts "egress.deny" true spec.egress.deny
 ++ concatLists (map agentAsserts (attrNames spec.agents))
 ++ sharedProbes

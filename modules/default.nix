@@ -84,6 +84,17 @@ in
       }
     ];
 
+    warnings =
+      let
+        confined = builtins.filter (name: cfg.build.hostManifest.agents.${name}.egress != null) (
+          builtins.attrNames cfg.agents
+        );
+      in
+      lib.optional (confined != [ ]) ''
+        services.daruma: egress is declared and NOT enforced. This release has no wall for hosts yet, so these agents
+        can reach everything: ${lib.concatStringsSep ", " confined}.
+      '';
+
     environment.systemPackages = [ cfg.package ];
   };
 }

@@ -214,6 +214,25 @@ in
               description = "What happens, in this order, when restarting is not enough.";
             };
 
+            egress = mkOption {
+              type = types.nullOr (types.listOf types.attrs);
+              default = null;
+              description = "What the agent may reach: names and networks with their ports; nothing else. Without it, and without rules of its host or fleet: everything.";
+              example = [
+                {
+                  host = "api.example.com";
+                  port = 443;
+                  protocol = "tls";
+                  private = false;
+                  forward = null;
+                }
+                {
+                  cidr = "10.0.0.0/8";
+                  port = 5432;
+                }
+              ];
+            };
+
             required = mkOption {
               type = types.bool;
               default = true;
@@ -235,6 +254,60 @@ in
         type = types.ints.between 0 10;
         default = 1;
         description = "How many automatic rollbacks may leave one and the same generation. 0 turns them off.";
+      };
+    };
+
+    egress = {
+      mode = mkOption {
+        type = types.enum [
+          "enforce"
+          "observe"
+        ];
+        default = "enforce";
+        description = "Whether what the rules refuse is refused, or only recorded.";
+      };
+
+      allow = mkOption {
+        type = types.listOf types.attrs;
+        default = [ ];
+        description = "What every agent may reach beside what it lists itself.";
+        example = [
+          {
+            host = "cache.example.com";
+            port = 443;
+          }
+        ];
+      };
+
+      deny = mkOption {
+        type = types.listOf types.attrs;
+        default = [ ];
+        description = "What no agent may reach, whatever else allows it.";
+        example = [
+          { host = "*.pastebin.example"; }
+          { cidr = "203.0.113.0/24"; }
+        ];
+      };
+
+      limits = {
+        connections = mkOption {
+          type = types.ints.between 1 100000;
+          default = 512;
+          description = "Connections of one agent at the same time.";
+        };
+
+        idle = mkOption {
+          type = duration;
+          default = "10m";
+          description = "How long a connection may carry nothing.";
+        };
+
+        bytes = mkOption {
+          type = types.nullOr size;
+          default = null;
+          description = "What one connection may carry, both ways together. Without it: any amount.";
+          example = "10GiB";
+        };
       };
     };
   };

@@ -13,6 +13,12 @@ let
     unsafeDiscardStringContext
     ;
   inherit (import ./measures.nix) bytes milliseconds;
+  egressOf =
+    agent:
+    (import ./egress.nix).policy {
+      host = spec.egress;
+      own = agent.egress;
+    };
 
   # A digest names what it was made of and needs none of it to be built.
   hash = value: hashString "sha256" (unsafeDiscardStringContext (toJSON value));
@@ -57,7 +63,14 @@ let
       inherit (agent.stop) signal;
       graceMs = milliseconds agent.stop.grace;
     };
-  };
+  }
+  # Not where nothing is said about it: digests of an earlier release stay what they were.
+  // (
+    let
+      egress = egressOf agent;
+    in
+    if egress == null then { } else { inherit egress; }
+  );
 
   agentManifest =
     agent:
@@ -66,6 +79,7 @@ let
       digest = hash (judged agent);
       restart = restartPolicy agent.restart;
       inherit (agent) escalate required;
+      egress = egressOf agent;
     };
 in
 {

@@ -23,5 +23,6 @@
     grace = "30s";
   };
   escalate = [ "alert" ];
+  egress = null;
   required = true;
 }

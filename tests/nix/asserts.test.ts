@@ -68,6 +68,41 @@ const refused: readonly Rule[] = [
   rule({ workingDirectory: "srv" }, 'workingDirectory = "srv";', "workingDirectory"),
   rule({ limits: { memory: "1KiB" } }, 'limits.memory = "1KiB";', "limits.memory"),
   rule({ limits: { memory: "1025TiB" } }, 'limits.memory = "1025TiB";', "limits.memory"),
+  ...[
+    { host: "api.example.com" },
+    { host: "*", port: 443 },
+    { port: 443 },
+    { cidr: "10.0.0.0", port: 1 },
+  ].map((entry) =>
+    rule(
+      { egress: [entry] },
+      `egress = [ { ${Object.entries(entry)
+        .map(([key, value]) => `${key} = ${JSON.stringify(value)};`)
+        .join(" ")} } ];`,
+      "egress[0]",
+    ),
+  ),
+  rule({ egress: [{ host: "a.b", port: 0 }] }, 'egress = [ { host = "a.b"; port = 0; } ];', "egress[0]"),
+  rule(
+    { egress: [{ host: "a.b", port: 1, protocol: "udp" }] },
+    'egress = [ { host = "a.b"; port = 1; protocol = "udp"; } ];',
+    "egress[0]",
+  ),
+  rule(
+    { egress: ["a.b:1", { host: "a.b", port: 1, prot: "tcp" }] },
+    'egress = [ { host = "a.b"; port = 1; } { host = "a.b"; port = 1; prot = "tcp"; } ];',
+    "egress[1]",
+  ),
+  {
+    host: { egress: { limits: { idle: "2d" } } },
+    nix: '{ egress = host.egress // { limits = host.egress.limits // { idle = "2d"; }; }; }',
+    option: "services.daruma.egress.limits.idle",
+  },
+  {
+    host: { egress: { deny: [{ cidr: "10/8" }] } },
+    nix: '{ egress = host.egress // { deny = [ { cidr = "10/8"; } ]; }; }',
+    option: "services.daruma.egress.deny[0]",
+  },
   {
     host: { watchdog: { probation: "8d" } },
     nix: '{ watchdog.probation = "8d"; }',
@@ -130,6 +165,11 @@ const accepted: readonly Rule[] = [
   rule({ workingDirectory: "/srv/a b/.c/..d" }, 'workingDirectory = "/srv/a b/.c/..d";', ""),
   rule({ limits: { memory: "1024KiB" } }, 'limits.memory = "1024KiB";', ""),
   rule({ limits: { memory: "1024TiB" } }, 'limits.memory = "1024TiB";', ""),
+  rule(
+    { egress: ["*.a.b:443", { cidr: "fd00::/8", port: 1 }] },
+    'egress = [ { host = "*.a.b"; port = 443; } { cidr = "fd00::/8"; port = 1; } ];',
+    "",
+  ),
   { host: { watchdog: { probation: "7d" } }, nix: '{ watchdog.probation = "7d"; }', option: "" },
 ];
 

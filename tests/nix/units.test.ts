@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type AgentInput, type HostManifest, nixpkg, parseManifest } from "@daruma/config";
+import { type AgentInput, agentEgress, type HostManifest, nixpkg, parseManifest } from "@daruma/config";
 import t from "tap";
 import { type HostCase, hostSpecOf, must, type Units, unitsOf, unitsOfHost, withoutNix } from "./support.ts";
 
@@ -27,6 +27,7 @@ const enricher: AgentInput = {
   limits: { memory: "512MiB" },
   stop: { signal: "SIGINT", grace: "20s" },
   escalate: ["rollback"],
+  egress: ["api.example.com:443", { host: "db", port: 5432, private: true, forward: 15432 }],
   required: false,
 };
 
@@ -42,16 +43,20 @@ t.test("the unit of an agent is as it was reviewed", { skip: withoutNix }, async
 t.test("watchd reads in host.json what the fleet file says", { skip: withoutNix }, async (t) => {
   const host: HostCase = {
     agents: { enricher, other },
-    host: { watchdog: { probation: "90s", rollbackBudget: 2 } },
+    host: {
+      watchdog: { probation: "90s", rollbackBudget: 2 },
+      egress: { deny: ["*.example.org", { cidr: "203.0.113.0/24" }], limits: { bytes: "1GiB" } },
+    },
   };
-  const spec = hostSpecOf(host);
+  const { egress, ...spec } = hostSpecOf(host);
   const { hostDigest, agents, ...manifest } = manifestOf(unitsOfHost(host));
   t.match(hostDigest, /^[0-9a-f]{64}$/);
   t.same({ ...manifest, agents: Object.keys(agents) }, { ...spec, agents: ["enricher", "other"] });
   for (const [name, { digest, ...agent }] of Object.entries(agents)) {
     const expected = must(spec.agents, name);
     t.match(digest, /^[0-9a-f]{64}$/);
-    t.same(agent, { ...expected, command: ["/stub/nodejs_24/bin/node", ...expected.command.slice(1)] });
+    const command = ["/stub/nodejs_24/bin/node", ...expected.command.slice(1)];
+    t.same(agent, { ...expected, command, egress: agentEgress(egress, expected.egress) });
   }
 });
 
@@ -99,6 +104,8 @@ const changed: Readonly<Record<string, AgentInput>> = {
   "the health check": { ...enricher, health: { http: "http://127.0.0.1:8080/healthz" } },
   "the memory limit": { ...enricher, limits: { memory: "513MiB" } },
   "the stop signal": { ...enricher, stop: { signal: "SIGTERM", grace: "20s" } },
+  "what it may reach": { ...enricher, egress: ["api.example.com:443"] },
+  "that it may reach nothing": { ...enricher, egress: [] },
   "the grace": { ...enricher, stop: { signal: "SIGINT", grace: "21s" } },
 };
 
@@ -112,6 +119,13 @@ const unchanged: Readonly<Record<string, AgentInput>> = {
   "when it is restarted": { ...enricher, restart: { ...enricher.restart, when: "never" } },
   "how fast it is restarted": { ...enricher, restart: { ...enricher.restart, attempts: 9 } },
   "what comes after restarts": { ...enricher, escalate: ["alert"] },
+  "another spelling of what it may reach": {
+    ...enricher,
+    egress: [
+      "API.example.com.:443",
+      { host: "DB", port: 5432, protocol: "tcp", private: true, forward: 15432 },
+    ],
+  },
   "whether it is required": { ...enricher, required: true },
 };
 

@@ -98,6 +98,16 @@ export const agentctlErrors = defineErrors({
     remedy: "Look whether it runs and can be reached; what was acknowledged is not sent again.",
     exit: exitCode.unreachable,
   },
+  EGRESS_E_AGENT: {
+    summary: "The fleet has no agent of that name.",
+    remedy: "Name one of the agents in the message with --agent NAME.",
+    exit: exitCode.unknownUnit,
+  },
+  EGRESS_E_HOST: {
+    summary: "The fleet has no host of that name, or several hosts have the agent and none was chosen.",
+    remedy: "Choose one of the hosts in the message with --host NAME.",
+    exit: exitCode.usage,
+  },
   DEV_E_ALREADY_RUNNING: {
     summary: "Another `agentctl dev` works on the same state directory.",
     remedy: "Use that one, stop it first, or give this one a directory of its own with --state.",

@@ -1,6 +1,8 @@
 import type { Problem } from "@daruma/base";
 import { Result, Schema } from "effect";
 import { configErrors } from "./catalogue.ts";
+import { type EgressEntry, ruleOf } from "./egress/entry.ts";
+import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host } from "./fleet.ts";
 import { lintFleet } from "./lints.ts";
 import type { HealthPolicy } from "./manifest.ts";
@@ -66,15 +68,30 @@ type DecodedHost = DecodedFleet["hosts"][string];
 type DecodedAgent = DecodedHost["agents"][string];
 
 function resolveFleet(fleet: DecodedFleet): Fleet {
-  return { hosts: mapValues(fleet.hosts, resolveHost) };
+  return { hosts: mapValues(fleet.hosts, (host) => resolveHost(host, fleet.egress)) };
 }
 
-function resolveHost(host: DecodedHost): Host {
+function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Host {
   return {
     system: host.system,
     watchdog: { probationMs: host.watchdog.probation, rollbackBudget: host.watchdog.rollbackBudget },
+    egress: resolveEgress(host.egress, fleetEgress),
     agents: mapValues(host.agents, resolveAgent),
   };
+}
+
+function resolveEgress(host: DecodedHost["egress"], fleet: DecodedFleet["egress"]): HostEgress {
+  const { connections, idle, bytes } = host.limits;
+  return {
+    mode: host.mode,
+    allow: [...scoped(host.allow, "host"), ...scoped(fleet.allow, "fleet")],
+    deny: [...scoped(host.deny, "host"), ...scoped(fleet.deny, "fleet")],
+    limits: { connections, idleMs: idle, bytes: bytes ?? null },
+  };
+}
+
+function scoped(entries: readonly EgressEntry[], scope: RuleScope): ScopedRule[] {
+  return entries.map((entry) => ({ ...ruleOf(entry), scope }));
 }
 
 function resolveAgent(agent: DecodedAgent): AgentSpec {
@@ -100,6 +117,7 @@ function resolveAgent(agent: DecodedAgent): AgentSpec {
     limits: { memoryBytes: agent.limits.memory ?? null },
     stop: { signal: agent.stop.signal, graceMs: agent.stop.grace },
     escalate: agent.escalate,
+    egress: agent.egress?.map(ruleOf) ?? null,
     required: agent.required,
   };
 }

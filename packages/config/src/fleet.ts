@@ -1,3 +1,4 @@
+import type { EgressRule, HostEgress } from "./egress/rule.ts";
 import type { AgentManifest, WatchdogPolicy } from "./manifest.ts";
 import type { Word } from "./references.ts";
 import type { AgentSchema, FleetSchema, HostSchema } from "./schema.ts";
@@ -23,13 +24,17 @@ export interface Fleet {
 export interface Host {
   readonly system: System;
   readonly watchdog: WatchdogPolicy;
+  /** The fleet's rules are in it. */
+  readonly egress: HostEgress;
   readonly agents: Readonly<Record<string, AgentSpec>>;
 }
 
 /** An agent as its manifest will have it, but with symbolic references in place of real paths, and without digest. */
-export interface AgentSpec extends Omit<AgentManifest, "digest" | "command" | "environment"> {
+export interface AgentSpec extends Omit<AgentManifest, "digest" | "command" | "environment" | "egress"> {
   readonly command: readonly [program: Word, ...Word[]];
   readonly environment: Readonly<Record<string, Word>>;
+  /** Its own list; `null` where it has none. `agentEgress` adds what its host says. */
+  readonly egress: readonly EgressRule[] | null;
 }
 
 /**

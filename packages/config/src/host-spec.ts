@@ -1,3 +1,4 @@
+import type { HostEgress } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host } from "./fleet.ts";
 import type { WatchdogPolicy } from "./manifest.ts";
 import type { System } from "./words.ts";
@@ -11,6 +12,7 @@ export interface HostSpec {
   readonly host: string;
   readonly system: System;
   readonly watchdog: WatchdogPolicy;
+  readonly egress: HostEgress;
   readonly agents: Readonly<Record<string, AgentSpec>>;
 }
 
@@ -25,6 +27,7 @@ export function hostSpec(name: string, host: Host): HostSpec {
     host: name,
     system: host.system,
     watchdog: host.watchdog,
+    egress: host.egress,
     agents: Object.fromEntries(sortedEntries(host.agents)),
   };
 }

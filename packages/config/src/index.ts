@@ -1,5 +1,24 @@
 export { configErrors } from "./catalogue.ts";
 export { type Decoded, decodeFleet, parseFleet } from "./decode.ts";
+export { addressBits, parseCidr } from "./egress/entry.ts";
+export { type Authority, type Host as EgressHost, parseHost, splitAuthority } from "./egress/host.ts";
+export {
+  type AgentEgress,
+  agentEgress,
+  type EgressLimits,
+  type EgressMode,
+  type EgressProtocol,
+  type EgressRule,
+  egressModes,
+  formatRule,
+  type HostEgress,
+  type HostRule,
+  isNetwork,
+  type NetworkRule,
+  type RuleScope,
+  type ScopedRule,
+  unrestricted,
+} from "./egress/rule.ts";
 export {
   type AgentInput,
   type AgentSpec,

@@ -1,4 +1,5 @@
 import type { Problem } from "@daruma/base";
+import { lintForwards } from "./egress/lint.ts";
 import { healthUrlKey } from "./health-url.ts";
 import { formatDuration, parseDuration } from "./measures.ts";
 import { agentNameProblem, credentialNameProblem, hostNameProblem, variableNameProblem } from "./names.ts";
@@ -36,7 +37,12 @@ function lintHost(host: unknown, path: Path): Problem[] {
     const at = [...path, "agents", name];
     return [...refuse(at, agentNameProblem(name)), ...lintAgent(agent, at)];
   });
-  return [...each, ...sharedHealthUrls(agents, [...path, "agents"])];
+  const lists = agents.map(([name, agent]) => ({
+    agent: name,
+    path: [...path, "agents", name, "egress"],
+    entries: get(agent, "egress"),
+  }));
+  return [...each, ...sharedHealthUrls(agents, [...path, "agents"]), ...lintForwards(lists)];
 }
 
 function lintAgent(agent: unknown, path: Path): Problem[] {

@@ -1,3 +1,5 @@
+import type { AgentEgress } from "./egress/rule.ts";
+
 /**
  * The shape of `host.json`, the one document that a generation gives to watchd: every default filled in, every path
  * real, every agent with its digest. Nix writes it on a host, `agentctl dev` on a laptop.
@@ -36,6 +38,8 @@ export interface AgentManifest {
   readonly limits: { readonly memoryBytes: number | null };
   readonly stop: StopPolicy;
   readonly escalate: readonly Escalation[];
+  /** What it may reach; `null` for everything, which is also what a manifest means that an older release wrote. */
+  readonly egress: AgentEgress | null;
   /** Whether the generation's probation waits for this agent. */
   readonly required: boolean;
 }

@@ -22,6 +22,21 @@ const manifest: HostManifest = {
       digest: "bb",
       command: ["/nix/store/x/bin/node", "main.js"],
       environment: { A: "" },
+      egress: {
+        mode: "observe",
+        allow: [
+          {
+            host: "*.example.com",
+            port: 443,
+            protocol: "tls",
+            private: false,
+            forward: null,
+            scope: "agent",
+          },
+        ],
+        deny: [{ cidr: "203.0.113.0/24", port: null, scope: "fleet" }],
+        limits: { connections: 8, idleMs: 1000, bytes: 1024 },
+      },
     },
   },
 };
@@ -44,6 +59,12 @@ t.test("a manifest is read as it was written", async (t) => {
 t.test("fields that a later release added are left out", async (t) => {
   const later = { ...manifest, added: 1, watchdog: { ...manifest.watchdog, added: 1 } };
   t.same(parseManifest(JSON.stringify(later)), manifest);
+});
+
+t.test("what an earlier release wrote says nothing about egress: everything is allowed", async (t) => {
+  const earlier = JSON.parse(JSON.stringify(manifest));
+  delete earlier.agents.enricher.egress;
+  t.equal(parseManifest(JSON.stringify(earlier)).agents.enricher?.egress, null);
 });
 
 t.test("another schema version is refused by name", async (t) => {

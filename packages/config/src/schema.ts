@@ -10,6 +10,7 @@ import {
   wholeNumber,
   word,
 } from "./codecs.ts";
+import { AllowSchema, FleetEgressSchema, HostEgressSchema } from "./egress/schema.ts";
 import { healthUrlProblem } from "./health-url.ts";
 import { escalations, stopSignals } from "./manifest.ts";
 import { defaulted, optional, required } from "./option.ts";
@@ -192,6 +193,15 @@ export const AgentSchema = Schema.Struct({
     description: "What happens, in this order, when restarting is not enough.",
     default: ["rollback", "alert"],
   }),
+  egress: optional(AllowSchema, {
+    description:
+      "What the agent may reach: names and networks with their ports; nothing else. Without it, and without rules of its host or fleet: everything.",
+    example: [
+      "api.example.com:443",
+      "*.s3.amazonaws.com:443",
+      { host: "db.example.com", port: 5432, protocol: "postgres", forward: 15432 },
+    ],
+  }),
   required: defaulted(Schema.Boolean.annotate({ expected: "true or false" }), {
     description: "Whether a generation counts as known-good only once this agent stayed healthy.",
     default: true,
@@ -220,11 +230,19 @@ export const HostSchema = Schema.Struct({
     description: "When to trust and when to leave a generation.",
     default: {},
   }),
+  egress: defaulted(HostEgressSchema, {
+    description: "What the agents of the host may reach, and the limits of that.",
+    default: {},
+  }),
 }).annotate({ expected: "an object with the keys system and agents" });
 
 /** The whole fleet file. */
 export const FleetSchema = Schema.Struct({
   hosts: required(Schema.Record(Schema.String, HostSchema).annotate({ expected: "an object of hosts" }), {
     description: "The hosts of the fleet, by host name.",
+  }),
+  egress: defaulted(FleetEgressSchema, {
+    description: "What the agents of every host may reach.",
+    default: {},
   }),
 }).annotate({ expected: "an object with the key hosts" });

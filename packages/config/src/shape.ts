@@ -4,7 +4,11 @@
  */
 
 /** Returns `value` as a T, or throws a ShapeError that names the place. */
-export type Reader<T> = (value: unknown, path: string) => T;
+export interface Reader<T> {
+  (value: unknown, path: string): T;
+  /** What a field is that is not there. Without it, a field has to be there. */
+  readonly absent?: { readonly value: T };
+}
 
 export class ShapeError extends Error {
   override readonly name = "ShapeError";
@@ -63,6 +67,11 @@ export function nullable<T>(read: Reader<T>): Reader<T | null> {
   return (value, path) => (value === null ? null : read(value, path));
 }
 
+/** For a field that an earlier release did not write. */
+export function added<T>(read: Reader<T>, value: T): Reader<T> {
+  return Object.assign((given: unknown, path: string) => read(given, path), { absent: { value } });
+}
+
 export function list<T>(read: Reader<T>): Reader<readonly T[]> {
   return (value, path) => {
     if (!Array.isArray(value)) throw new ShapeError(path, "must be a list");
@@ -83,8 +92,10 @@ export function fields<T extends object>(readers: { readonly [K in keyof T]: Rea
     const given = entriesOf(value, path);
     const result: Partial<T> = {};
     for (const key in readers) {
-      if (!Object.hasOwn(given, key)) throw new ShapeError(join(path, key), "is missing");
-      result[key] = readers[key](given[key], join(path, key));
+      const { absent } = readers[key];
+      if (Object.hasOwn(given, key)) result[key] = readers[key](given[key], join(path, key));
+      else if (absent === undefined) throw new ShapeError(join(path, key), "is missing");
+      else result[key] = absent.value;
     }
     return result as T;
   };

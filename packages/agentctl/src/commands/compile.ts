@@ -1,5 +1,6 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { type ExitCode, exitCode } from "@daruma/base";
+import { agentEgress, type Fleet } from "@daruma/config";
 import type { Context } from "../cli/command.ts";
 import {
   checkGenerated,
@@ -24,19 +25,37 @@ export async function compile(context: Context, { options }: CompileInput): Prom
   const configFile = resolve(context.cwd, options.config);
   const out = resolve(context.cwd, options.out ?? join(dirname(configFile), "generated"));
   const fleet = await loadFleet({ configFile, signal: context.interrupt });
+  const warnings = unenforced(fleet);
+  for (const warning of warnings)
+    context.output.note(`${context.output.paintNote("yellow", "warning")}: ${warning}`);
   await checkSources(fleet, configFile);
   const files = compileFleet(fleet, { configFile, out, templates: await loadTemplates() });
   if (options.check) {
     const differences = await checkGenerated(out, files);
     if (differences.length > 0) throw staleError(out, differences);
-    const document = { schemaVersion: 1, out, current: [...files.keys()] } as const;
+    const document = { schemaVersion: 1, out, current: [...files.keys()], warnings } as const;
     await context.output.result(document, () => [`current: ${plural(files.size)} in ${out}`]);
     return exitCode.ok;
   }
   context.interrupt.throwIfAborted();
   const result = await writeGenerated(out, files);
-  await context.output.result({ schemaVersion: 1, out, ...result }, () => describe(context, out, result));
+  await context.output.result({ schemaVersion: 1, out, ...result, warnings }, () =>
+    describe(context, out, result),
+  );
   return exitCode.ok;
+}
+
+/** What a fleet file says and a host does not do yet must not look as if it were done. */
+function unenforced(fleet: Fleet): string[] {
+  return Object.entries(fleet.hosts).flatMap(([host, { agents, egress }]) => {
+    const confined = Object.keys(agents).filter(
+      (name) => agentEgress(egress, agents[name]?.egress ?? null) !== null,
+    );
+    if (confined.length === 0) return [];
+    return [
+      `on the host ${host}, egress is declared and NOT enforced: this release has no wall for hosts yet, so ${confined.join(", ")} can reach everything`,
+    ];
+  });
 }
 
 function describe({ cwd }: Context, out: string, { written, removed, unchanged }: WriteResult): string[] {

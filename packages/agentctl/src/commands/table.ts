@@ -1,6 +1,7 @@
 import type { Command } from "../cli/command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
+import { egressExplainCommand } from "./egress-commands.ts";
 import {
   explainRollbackCommand,
   generationsAllowCommand,
@@ -37,6 +38,7 @@ export const commandTable: readonly Command[] = [
   rollbackCommand,
   explainRollbackCommand,
   routineNextCommand,
+  egressExplainCommand,
   ledgerTailCommand,
   ledgerQueryCommand,
   ledgerIncidentCommand,

@@ -5,6 +5,7 @@ import {
   type AgentSpec,
   decodeFleet,
   type Fleet,
+  type HostEgress,
   type HostSpec,
   hostSpecs,
   nixpkg,
@@ -78,15 +79,34 @@ const agent = fc.record(
       attempts: fc.integer({ min: 1, max: 5 }),
       backoff: fc.record({ factor: fc.integer({ min: 1, max: 8 }), jitter: fc.constantFrom(0, 0.25, 1) }),
     }),
+    egress: fc.constantFrom(
+      [],
+      ["*.Example.com:443", { cidr: "fd00::/8", port: 22 }],
+      [{ host: "db_1.internal", port: 5432, protocol: "postgres", private: true, forward: 15432 }],
+    ),
     escalate: fc.constantFrom(["rollback"], ["alert"], ["alert", "rollback"]),
     required: fc.boolean(),
   },
   { requiredKeys: ["command"] },
 );
-const host = fc.record({
-  system: fc.constantFrom("x86_64-linux", "aarch64-linux"),
-  agents: fc.dictionary(fc.stringMatching(/^[a-z][a-z0-9-]{0,8}[a-z0-9]$/), agent, { maxKeys: 4 }),
-});
+/** A port of the loopback address belongs to one agent. */
+const oneForward = (agents: Readonly<Record<string, { readonly egress?: readonly unknown[] }>>) =>
+  Object.values(agents).filter(({ egress }) => JSON.stringify(egress ?? []).includes("forward")).length < 2;
+const host = fc.record(
+  {
+    system: fc.constantFrom("x86_64-linux", "aarch64-linux"),
+    agents: fc
+      .dictionary(fc.stringMatching(/^[a-z][a-z0-9-]{0,8}[a-z0-9]$/), agent, { maxKeys: 4 })
+      .filter(oneForward),
+    egress: fc.record({
+      mode: fc.constantFrom("enforce", "observe"),
+      allow: fc.constantFrom([], ["cache.example.com:80"]),
+      deny: fc.constantFrom([], ["paste.example", { cidr: "203.0.113.0/24" }]),
+      limits: fc.constantFrom({}, { bytes: "5GiB", idle: "30s" }),
+    }),
+  },
+  { requiredKeys: ["system", "agents"] },
+);
 
 /** Writes generated hosts of random fleets to disk, with the sources that they name. */
 function writeRandomHosts(t: Test): {
@@ -175,6 +195,9 @@ interface NixHost {
   readonly host: string;
   readonly system: string;
   readonly watchdog: { readonly probation: string; readonly rollbackBudget: number };
+  readonly egress: Pick<HostEgress, "mode" | "allow" | "deny"> & {
+    readonly limits: { readonly connections: number; readonly idle: string; readonly bytes: string | null };
+  };
   readonly agents: Readonly<Record<string, NixAgent>>;
 }
 
@@ -183,6 +206,7 @@ interface NixAgent {
   readonly environment: Readonly<Record<string, string>>;
   readonly workingDirectory: string | null;
   readonly credentials: Readonly<Record<string, string>>;
+  readonly egress: AgentSpec["egress"];
   readonly startup: string;
   readonly health: {
     readonly http: string;
@@ -214,6 +238,14 @@ function hostOf(nix: NixHost): unknown {
     host: nix.host,
     system: nix.system,
     watchdog: { probationMs: ms(nix.watchdog.probation), rollbackBudget: nix.watchdog.rollbackBudget },
+    egress: {
+      ...nix.egress,
+      limits: {
+        connections: nix.egress.limits.connections,
+        idleMs: ms(nix.egress.limits.idle),
+        bytes: nix.egress.limits.bytes === null ? null : amount(parseSize(nix.egress.limits.bytes)),
+      },
+    },
     agents: Object.fromEntries(Object.entries(nix.agents).map(([name, value]) => [name, agentOf(value)])),
   };
 }
@@ -250,6 +282,7 @@ function agentOf(nix: NixAgent): unknown {
     limits: { memoryBytes: nix.limits.memory === null ? null : amount(parseSize(nix.limits.memory)) },
     stop: { signal: nix.stop.signal, graceMs: ms(nix.stop.grace) },
     escalate: nix.escalate,
+    egress: nix.egress,
     required: nix.required,
   };
 }

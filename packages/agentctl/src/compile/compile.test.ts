@@ -54,6 +54,16 @@ t.test("a host's file reads as a person would write it", async (t) => {
       probation = "10m";
       rollbackBudget = 1;
     };
+    egress = {
+      mode = "enforce";
+      allow = [ ];
+      deny = [ ];
+      limits = {
+        connections = 512;
+        idle = "10m";
+        bytes = null;
+      };
+    };
     agents = {
       enricher = {
         command = [
@@ -97,6 +107,7 @@ t.test("a host's file reads as a person would write it", async (t) => {
           grace = "30s";
         };
         escalate = [ "alert" ];
+        egress = null;
         required = true;
       };
     };

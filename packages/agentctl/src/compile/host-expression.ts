@@ -1,11 +1,15 @@
 import { isAbsolute, join, normalize, relative, resolve } from "node:path";
 import {
   type AgentSpec,
+  type EgressRule,
   formatDuration,
   formatSize,
   type HealthPolicy,
+  type HostEgress,
   type HostSpec,
+  isNetwork,
   type RestartPolicy,
+  type ScopedRule,
   type Word,
 } from "@daruma/config";
 import {
@@ -43,6 +47,7 @@ export function hostExpression(spec: HostSpec, places: Places): NixExpression {
       probation: nixString(formatDuration(spec.watchdog.probationMs)),
       rollbackBudget: nixNumber(spec.watchdog.rollbackBudget),
     }),
+    egress: egressExpression(spec.egress),
     agents: nixSet(mapSorted(spec.agents, (agent) => agentExpression(agent, places))),
   });
 }
@@ -64,6 +69,7 @@ function agentExpression(agent: AgentSpec, places: Places): NixExpression {
       grace: nixString(formatDuration(agent.stop.graceMs)),
     }),
     escalate: nixList(agent.escalate.map(nixString)),
+    egress: agent.egress === null ? nixNull : nixList(agent.egress.map((rule) => nixSet(ruleSettings(rule)))),
     required: nixBoolean(agent.required),
   });
 }
@@ -92,6 +98,35 @@ function restartExpression({ when, backoff, attempts, withinMs }: RestartPolicy)
     attempts: nixNumber(attempts),
     within: nixString(formatDuration(withinMs)),
   });
+}
+
+function egressExpression({ mode, allow, deny, limits }: HostEgress): NixExpression {
+  return nixSet({
+    mode: nixString(mode),
+    allow: nixList(allow.map(scopedExpression)),
+    deny: nixList(deny.map(scopedExpression)),
+    limits: nixSet({
+      connections: nixNumber(limits.connections),
+      idle: nixString(formatDuration(limits.idleMs)),
+      bytes: limits.bytes === null ? nixNull : nixString(formatSize(limits.bytes)),
+    }),
+  });
+}
+
+function scopedExpression(rule: ScopedRule): NixExpression {
+  return nixSet({ ...ruleSettings(rule), scope: nixString(rule.scope) });
+}
+
+function ruleSettings(rule: EgressRule): Record<string, NixExpression> {
+  const port = rule.port === null ? nixNull : nixNumber(rule.port);
+  if (isNetwork(rule)) return { cidr: nixString(rule.cidr), port };
+  return {
+    host: nixString(rule.host),
+    port,
+    protocol: nixString(rule.protocol),
+    private: nixBoolean(rule.private),
+    forward: rule.forward === null ? nixNull : nixNumber(rule.forward),
+  };
 }
 
 function wordExpression(word: Word, places: Places): NixExpression {

@@ -36,6 +36,8 @@ const stubLib = `{
     nullOr = type: type;
     attrsOf = type: if type ? options then { options."${anyName}" = type.options; } else { };
     nonEmptyListOf = _: { };
+    listOf = _: { };
+    attrs = { };
     addCheck = type: _: type;
     strMatching = _: { };
     enum = _: { };

@@ -1,12 +1,13 @@
 import { resolve } from "node:path";
 import { canonicalize, type JsonValue, type Problem } from "@daruma/base";
-import type {
-  AgentManifest,
-  HostManifest,
-  HostSpec,
-  PackageReference,
-  SourceReference,
-  Word,
+import {
+  type AgentManifest,
+  agentEgress,
+  type HostManifest,
+  type HostSpec,
+  type PackageReference,
+  type SourceReference,
+  type Word,
 } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import { fillGeneration } from "./closure.ts";
@@ -104,7 +105,8 @@ function manifestOf(spec: HostSpec, settle: (word: Word) => ResolvedWord): HostM
       Object.entries(spec.agents).map(([name, agent]) => {
         const command = agent.command.map(settle);
         const environment = mapValues(agent.environment, settle);
-        return [name, manifestOfAgent({ spec: agent, command, environment })];
+        const egress = agentEgress(spec.egress, agent.egress);
+        return [name, manifestOfAgent({ spec: agent, egress, command, environment })];
       }),
     ),
   };
@@ -113,6 +115,7 @@ function manifestOf(spec: HostSpec, settle: (word: Word) => ResolvedWord): HostM
 function manifestOfAgent(agent: ResolvedAgent): AgentManifest {
   return {
     ...agent.spec,
+    egress: agent.egress,
     digest: agentDigest(agent),
     command: agent.command.map((word) => word.text),
     environment: mapValues(agent.environment, (word) => word.text),

@@ -1,5 +1,5 @@
 import { digestOf, type JsonValue } from "@daruma/base";
-import type { AgentSpec, HostSpec } from "@daruma/config";
+import type { AgentEgress, AgentSpec, HostSpec } from "@daruma/config";
 
 /** A word of a command or a value of the environment: as it will stand in the manifest, and as what it is. */
 export interface ResolvedWord {
@@ -10,6 +10,8 @@ export interface ResolvedWord {
 
 export interface ResolvedAgent {
   readonly spec: AgentSpec;
+  /** Its own rules and those of its host and fleet. */
+  readonly egress: AgentEgress | null;
   readonly command: readonly ResolvedWord[];
   readonly environment: Readonly<Record<string, ResolvedWord>>;
 }
@@ -18,7 +20,7 @@ export interface ResolvedAgent {
  * Hash of all by which a deploy can change what an agent does or how that is judged. How often it is restarted, what
  * comes after that, and whether probation waits for it, are not in it: they cannot make an agent fail.
  */
-export function agentDigest({ spec, command, environment }: ResolvedAgent): string {
+export function agentDigest({ spec, egress, command, environment }: ResolvedAgent): string {
   return digestOf({
     command: command.map((word) => word.identity),
     environment: Object.fromEntries(Object.entries(environment).map(([name, word]) => [name, word.identity])),
@@ -28,6 +30,8 @@ export function agentDigest({ spec, command, environment }: ResolvedAgent): stri
     health: spec.health === null ? null : { ...spec.health },
     startupMs: spec.startupMs,
     stop: { ...spec.stop },
+    // Not where nothing is said about it: digests of an earlier release stay what they were.
+    ...(egress === null ? {} : { egress: egress as object as JsonValue }),
   });
 }
 

@@ -158,6 +158,7 @@ export class Fleet {
         [0.5, []],
       ]),
       required: random.chance(0.8),
+      egress: null,
     };
   }
 

@@ -1,0 +1,47 @@
+import {
+  fields,
+  flag,
+  list,
+  nonEmptyText,
+  nullable,
+  oneOf,
+  type Reader,
+  ShapeError,
+  whole,
+} from "../shape.ts";
+import {
+  type AgentEgress,
+  type EgressLimits,
+  egressModes,
+  egressProtocols,
+  type HostRule,
+  type NetworkRule,
+  type ScopedRule,
+} from "./rule.ts";
+
+const port = nullable(whole(1, 65535));
+const scope = oneOf(["agent", "host", "fleet"]);
+
+const readHostRule = fields<HostRule & Pick<ScopedRule, "scope">>({
+  host: nonEmptyText,
+  port,
+  protocol: oneOf(egressProtocols),
+  private: flag,
+  forward: port,
+  scope,
+});
+
+const readNetworkRule = fields<NetworkRule & Pick<ScopedRule, "scope">>({ cidr: nonEmptyText, port, scope });
+
+const readRule: Reader<ScopedRule> = (value, path) => {
+  if (typeof value !== "object" || value === null) throw new ShapeError(path, "must be an object");
+  return "cidr" in value ? readNetworkRule(value, path) : readHostRule(value, path);
+};
+
+/** Reads the rules of one agent out of a manifest. */
+export const readAgentEgress: Reader<AgentEgress> = fields<AgentEgress>({
+  mode: oneOf(egressModes),
+  allow: list(readRule),
+  deny: list(readRule),
+  limits: fields<EgressLimits>({ connections: whole(1), idleMs: whole(1), bytes: nullable(whole(1)) }),
+});

@@ -1,0 +1,4 @@
+export { type AddressClass, classOf } from "./address.ts";
+export { type Decision, decide, decideAddresses, type Reason } from "./decide.ts";
+export { type ExplainedRule, type Explanation, explain, explainTarget } from "./explain.ts";
+export { formatTarget, type ParsedTarget, parseTarget, type Target } from "./target.ts";
