@@ -6,6 +6,13 @@ let
     attrNames
     concatLists
     elem
+    foldl'
+    fromTOML
+    hashString
+    lessThan
+    listToAttrs
+    sort
+    substring
     filter
     genList
     elemAt
@@ -88,6 +95,46 @@ in
         })
       ) (length rules)
     );
+
+  # The port of 127.0.0.1 on which each agent finds its proxy, by name: proxyPorts in packages/config/src/egress/ports.ts.
+  proxyPorts =
+    { names, taken }:
+    let
+      first = 20480;
+      count = 12288;
+      # The first four digits of a hash, as a number: TOML has a hexadecimal form, Nix has none.
+      hashed =
+        name:
+        let
+          number = (fromTOML "n = 0x${substring 0 4 (hashString "sha256" name)}").n;
+        in
+        first + number - number / count * count;
+      free =
+        used: port:
+        if !elem port used then
+          port
+        else
+          free used (if port + 1 < first + count then port + 1 else first);
+      place =
+        sum: name:
+        let
+          port = free sum.used (hashed name);
+        in
+        {
+          used = sum.used ++ [ port ];
+          ports = sum.ports ++ [
+            {
+              inherit name;
+              value = port;
+            }
+          ];
+        };
+      placed = foldl' place {
+        used = taken;
+        ports = [ ];
+      } (sort lessThan names);
+    in
+    listToAttrs placed.ports;
 
   # All by which the connections of one agent are judged; null for one that may reach everything. As agentEgress in rule.ts.
   policy =

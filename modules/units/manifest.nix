@@ -7,18 +7,31 @@
 }:
 let
   inherit (builtins)
+    attrNames
+    attrValues
+    concatLists
+    filter
     hashString
     mapAttrs
     toJSON
     unsafeDiscardStringContext
     ;
   inherit (import ./measures.nix) bytes milliseconds;
+  egress = import ./egress.nix;
   egressOf =
     agent:
-    (import ./egress.nix).policy {
+    egress.policy {
       host = spec.egress;
       own = agent.egress;
     };
+  ports = egress.proxyPorts {
+    names = filter (name: egressOf spec.agents.${name} != null) (attrNames spec.agents);
+    taken = filter (port: port != null) (
+      map (rule: rule.forward or null) (
+        concatLists (map (agent: if agent.egress == null then [ ] else agent.egress) (attrValues spec.agents))
+      )
+    );
+  };
 
   # A digest names what it was made of and needs none of it to be built.
   hash = value: hashString "sha256" (unsafeDiscardStringContext (toJSON value));
@@ -73,13 +86,14 @@ let
   );
 
   agentManifest =
-    agent:
+    name: agent:
     judged agent
     // {
       digest = hash (judged agent);
       restart = restartPolicy agent.restart;
       inherit (agent) escalate required;
-      egress = egressOf agent;
+      # Daruma's own port is in no digest.
+      egress = if egressOf agent == null then null else egressOf agent // { port = ports.${name}; };
     };
 in
 {
@@ -93,5 +107,5 @@ in
     probationMs = milliseconds spec.watchdog.probation;
     inherit (spec.watchdog) rollbackBudget;
   };
-  agents = mapAttrs (_: agentManifest) spec.agents;
+  agents = mapAttrs agentManifest spec.agents;
 }

@@ -1,5 +1,12 @@
 import { readFileSync } from "node:fs";
-import { type AgentInput, agentEgress, type HostManifest, nixpkg, parseManifest } from "@daruma/config";
+import {
+  type AgentInput,
+  agentEgress,
+  type HostManifest,
+  nixpkg,
+  parseManifest,
+  proxyPorts,
+} from "@daruma/config";
 import t from "tap";
 import { type HostCase, hostSpecOf, must, type Units, unitsOf, unitsOfHost, withoutNix } from "./support.ts";
 
@@ -52,11 +59,13 @@ t.test("watchd reads in host.json what the fleet file says", { skip: withoutNix 
   const { hostDigest, agents, ...manifest } = manifestOf(unitsOfHost(host));
   t.match(hostDigest, /^[0-9a-f]{64}$/);
   t.same({ ...manifest, agents: Object.keys(agents) }, { ...spec, agents: ["enricher", "other"] });
+  const ports = proxyPorts(Object.keys(agents), new Set([15432]));
   for (const [name, { digest, ...agent }] of Object.entries(agents)) {
     const expected = must(spec.agents, name);
     t.match(digest, /^[0-9a-f]{64}$/);
     const command = ["/stub/nodejs_24/bin/node", ...expected.command.slice(1)];
-    t.same(agent, { ...expected, command, egress: agentEgress(egress, expected.egress) });
+    const rules = { ...agentEgress(egress, expected.egress), port: ports.get(name) };
+    t.same(agent, { ...expected, command, egress: rules });
   }
 });
 

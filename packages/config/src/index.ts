@@ -2,10 +2,12 @@ export { configErrors } from "./catalogue.ts";
 export { type Decoded, decodeFleet, parseFleet } from "./decode.ts";
 export { addressBits, parseCidr } from "./egress/entry.ts";
 export { type Authority, type Host as EgressHost, parseHost, splitAuthority } from "./egress/host.ts";
+export { proxyPorts } from "./egress/ports.ts";
 export {
   type AgentEgress,
   agentEgress,
   type EgressLimits,
+  type EgressManifest,
   type EgressMode,
   type EgressProtocol,
   type EgressRule,

@@ -1,4 +1,4 @@
-import type { AgentEgress } from "./egress/rule.ts";
+import type { EgressManifest } from "./egress/rule.ts";
 
 /**
  * The shape of `host.json`, the one document that a generation gives to watchd: every default filled in, every path
@@ -39,7 +39,7 @@ export interface AgentManifest {
   readonly stop: StopPolicy;
   readonly escalate: readonly Escalation[];
   /** What it may reach; `null` for everything, which is also what a manifest means that an older release wrote. */
-  readonly egress: AgentEgress | null;
+  readonly egress: EgressManifest | null;
   /** Whether the generation's probation waits for this agent. */
   readonly required: boolean;
 }

@@ -23,6 +23,7 @@ const manifest: HostManifest = {
       command: ["/nix/store/x/bin/node", "main.js"],
       environment: { A: "" },
       egress: {
+        port: 20480,
         mode: "observe",
         allow: [
           {

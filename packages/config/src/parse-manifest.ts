@@ -1,6 +1,6 @@
 import { messageOf } from "@daruma/base";
 import { configErrors } from "./catalogue.ts";
-import { readAgentEgress } from "./egress/read.ts";
+import { readEgress } from "./egress/read.ts";
 import {
   type AgentManifest,
   type BackoffPolicy,
@@ -73,7 +73,7 @@ const readAgent = fields<AgentManifest>({
   limits: fields<AgentManifest["limits"]>({ memoryBytes: nullable(whole(1)) }),
   stop: fields<StopPolicy>({ signal: oneOf(stopSignals), graceMs: milliseconds }),
   escalate: list(oneOf(escalations)),
-  egress: added(nullable(readAgentEgress), null),
+  egress: added(nullable(readEgress), null),
   required: flag,
 });
 

@@ -4,6 +4,7 @@ import { decodeFleet } from "../decode.ts";
 import { agentPath, decodedAgent, fleetWith, problemsIn } from "../test-support.ts";
 import { addressBits, cidrProblem, entryTextProblem, parseCidr, ruleOf } from "./entry.ts";
 import { parseHost, splitAuthority } from "./host.ts";
+import { proxyPorts } from "./ports.ts";
 import { agentEgress, formatRule } from "./rule.ts";
 
 const hostOf = (text: string): string => {
@@ -225,4 +226,19 @@ t.test("a network has as many bits as its family", async (t) => {
   t.equal(addressBits("1::").indexOf("1"), 15);
   t.equal(addressBits("2001:db8:1:2:3:4:5:6").length, 128);
   t.same(parseCidr("2001:db8::/32"), { ok: true, value: { address: "2001:db8::", prefix: 32 } });
+});
+
+t.test("ports derive from names, and only an agent whose port is taken moves on", async (t) => {
+  const names = Array.from({ length: 400 }, (_, index) => `agent-${index}`);
+  const ports = proxyPorts(names, new Set());
+  t.equal(new Set(ports.values()).size, names.length, "no two agents have one port");
+  for (const port of ports.values()) t.ok(port >= 20480 && port < 32768);
+  const alone = proxyPorts(["agent-7"], new Set()).get("agent-7") ?? 0;
+  t.equal(proxyPorts(["agent-7"], new Set([alone])).get("agent-7"), alone + 1);
+  t.not(proxyPorts(["agent-7"], new Set(), "elsewhere").get("agent-7"), alone);
+  const more = proxyPorts([...names, "zz"], new Set());
+  t.same(
+    names.filter((name) => more.get(name) !== ports.get(name)),
+    [],
+  );
 });

@@ -10,8 +10,8 @@ import {
   whole,
 } from "../shape.ts";
 import {
-  type AgentEgress,
   type EgressLimits,
+  type EgressManifest,
   egressModes,
   egressProtocols,
   type HostRule,
@@ -39,7 +39,8 @@ const readRule: Reader<ScopedRule> = (value, path) => {
 };
 
 /** Reads the rules of one agent out of a manifest. */
-export const readAgentEgress: Reader<AgentEgress> = fields<AgentEgress>({
+export const readEgress: Reader<EgressManifest> = fields<EgressManifest>({
+  port: whole(1, 65535),
   mode: oneOf(egressModes),
   allow: list(readRule),
   deny: list(readRule),

@@ -72,6 +72,12 @@ export interface AgentEgress {
   readonly limits: EgressLimits;
 }
 
+/** What a manifest says of one agent. */
+export interface EgressManifest extends AgentEgress {
+  /** The port of 127.0.0.1 on which the agent, and nobody else, finds its proxy. */
+  readonly port: number;
+}
+
 /**
  * The rules of one agent, the most particular first, or null for an agent that may reach everything: nobody has said
  * anything about it. A list for all agents of the host confines also those that have none of their own.

@@ -5,7 +5,9 @@ import {
   agentEgress,
   type HostManifest,
   type HostSpec,
+  isNetwork,
   type PackageReference,
+  proxyPorts,
   type SourceReference,
   type Word,
 } from "@daruma/config";
@@ -67,7 +69,7 @@ export async function buildGeneration(request: BuildRequest): Promise<Build> {
     const name = known(sources, known(directories, word.directory));
     return { text: `${layout.store}/${name}/${word.file}`, identity: { source: name, file: word.file } };
   };
-  const manifest = manifestOf(request.spec, settle);
+  const manifest = manifestOf(request.spec, layout.store, settle);
   const name = await addToStore(layout, `daruma-${safeName(request.spec.host)}`, (directory) =>
     fillGeneration(
       directory,
@@ -94,7 +96,8 @@ function wordsOf(spec: HostSpec): Use[] {
   });
 }
 
-function manifestOf(spec: HostSpec, settle: (word: Word) => ResolvedWord): HostManifest {
+function manifestOf(spec: HostSpec, root: string, settle: (word: Word) => ResolvedWord): HostManifest {
+  const ports = portsOf(spec, root);
   return {
     schemaVersion: 1,
     host: spec.host,
@@ -106,16 +109,28 @@ function manifestOf(spec: HostSpec, settle: (word: Word) => ResolvedWord): HostM
         const command = agent.command.map(settle);
         const environment = mapValues(agent.environment, settle);
         const egress = agentEgress(spec.egress, agent.egress);
-        return [name, manifestOfAgent({ spec: agent, egress, command, environment })];
+        const resolved = { spec: agent, egress, command, environment };
+        return [name, manifestOfAgent(resolved, ports.get(name))];
       }),
     ),
   };
 }
 
-function manifestOfAgent(agent: ResolvedAgent): AgentManifest {
+/** Each state directory has ports of its own: several may run on one machine. */
+function portsOf({ agents, egress }: HostSpec, root: string): ReadonlyMap<string, number> {
+  const confined = Object.keys(agents).filter(
+    (name) => agentEgress(egress, agents[name]?.egress ?? null) !== null,
+  );
+  const forwards = Object.values(agents)
+    .flatMap((agent) => agent.egress ?? [])
+    .map((rule) => (isNetwork(rule) ? null : rule.forward));
+  return proxyPorts(confined, new Set(forwards.filter((port) => port !== null)), root);
+}
+
+function manifestOfAgent(agent: ResolvedAgent, port: number | undefined): AgentManifest {
   return {
     ...agent.spec,
-    egress: agent.egress,
+    egress: agent.egress === null || port === undefined ? null : { ...agent.egress, port },
     digest: agentDigest(agent),
     command: agent.command.map((word) => word.text),
     environment: mapValues(agent.environment, (word) => word.text),
