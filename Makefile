@@ -18,7 +18,7 @@ help:
 	@echo "make bench     measure schedules, recovery and rollback, under agentctl dev and on systemd, and the ledger (RUNS=… ENTRIES=…)"
 	@echo "make bench-ledger  only the ledger"
 	@echo "make simulate  run the policy against a simulated world (SEED=… RUNS=…)"
-	@echo "make build     bundle agentctl, watchd and ledgerd into dist/"
+	@echo "make build     bundle agentctl, watchd, ledgerd and egressd into dist/"
 	@echo "make generate  write the generated documents again"
 	@echo "make clean     remove what was built and installed"
 

@@ -16,6 +16,7 @@ const programs = {
   agentctl: "packages/agentctl/src/main.ts",
   watchd: "packages/watchd/src/main.ts",
   ledgerd: "packages/ledger/src/main.ts",
+  egressd: "packages/egress/src/main.ts",
   // A thread of agentctl, which needs a file of its own.
   "verify-worker": "packages/ledger/src/verify-worker.ts",
 };

@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { baseErrors, type Catalogue, systemCode, writeFileAtomic } from "@daruma/base";
 import { configErrors } from "@daruma/config";
+import { egressErrors } from "@daruma/egress";
 import { actionsReference, ledgerErrors } from "@daruma/ledger";
 import { watchdErrors } from "@daruma/watchd";
 import { agentctlErrors, cliReference, commandTable, compileErrors } from "agentctl";
@@ -20,6 +21,7 @@ const catalogues: readonly { readonly title: string; readonly catalogue: Catalog
   { title: "Fleet file", catalogue: configErrors.catalogue },
   { title: "Ledger", catalogue: ledgerErrors.catalogue },
   { title: "watchd, agents and generations", catalogue: watchdErrors.catalogue },
+  { title: "egressd", catalogue: egressErrors.catalogue },
   { title: "Sockets and documents", catalogue: baseErrors.catalogue },
 ];
 

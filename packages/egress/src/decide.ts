@@ -22,7 +22,15 @@ export type Reason =
   /** It is, or leads to, an address that is not public. */
   | "address-not-public"
   /** What the client sent is no target. */
-  | "invalid-target";
+  | "invalid-target"
+  /** It leads back to egressd. */
+  | "proxy-itself"
+  /** The TLS client asks for another host than it was connected to. */
+  | "sni-mismatch"
+  /** The TLS client names no host. */
+  | "sni-missing"
+  /** The first bytes are not of the protocol that the rule names. */
+  | "wrong-protocol";
 
 export interface Decision {
   readonly decision: "allow" | "deny";

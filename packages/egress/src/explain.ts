@@ -58,6 +58,13 @@ export function remedyFor({ reason, rule, target, address }: Explanation): strin
       return `Ask the operator to allow the address by its network ({ cidr: "${address?.address ?? ""}/…", port }), or the name with private: true.`;
     case "invalid-target":
       return "Send a host name or an address, and a port from 1 to 65535.";
+    case "proxy-itself":
+      return "Connect to the target itself.";
+    case "sni-mismatch":
+    case "sni-missing":
+      return 'Use a TLS client that sends the host\'s own name (SNI), or ask the operator for protocol: "tcp" there.';
+    case "wrong-protocol":
+      return 'Speak the protocol that the rule names, or ask the operator for protocol: "tcp" there.';
     case "allowed":
     case "unrestricted":
       return "Nothing has to be done.";
@@ -79,8 +86,14 @@ function sentence({ reason, address }: Decision, target: string, rule: Explained
       return `${target} is allowed on another port only, by ${where}`;
     case "address-not-public":
       return `${target} leads to ${address?.address}, which is not public (${address?.class})`;
+    case "proxy-itself":
+      return `${target} leads back to egressd`;
     case "invalid-target":
       return `${target} is no target`;
+    case "sni-mismatch":
+    case "sni-missing":
+    case "wrong-protocol":
+      return `${target} is not spoken to as ${where} says`;
   }
 }
 

@@ -1,4 +1,5 @@
-import { actions, commonDetails, type FieldType } from "./actions.ts";
+import type { FieldType } from "./action-fields.ts";
+import { actions, commonDetails } from "./actions.ts";
 import { isPlainObject, type JsonObject } from "./entry.ts";
 
 /**

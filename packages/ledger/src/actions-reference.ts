@@ -1,4 +1,5 @@
-import { actions, commonDetails, type Field } from "./actions.ts";
+import type { Field } from "./action-fields.ts";
+import { actions, commonDetails } from "./actions.ts";
 
 /** The vocabulary as a page. */
 export function actionsReference(): string {

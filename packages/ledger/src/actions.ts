@@ -1,33 +1,20 @@
+import {
+  type Action,
+  boolean,
+  type Field,
+  nullable,
+  number,
+  object,
+  optional,
+  text,
+  texts,
+} from "./action-fields.ts";
+import { egressActions } from "./egress-actions.ts";
+
 /*
  * The actions that Daruma's own programs write, and what their details hold. A description, not a gate: ledgerd takes every
  * action, and the verifier looks at none, for a ledger outlives the release that wrote it. Details may always hold more.
  */
-
-export type FieldType = "text" | "number" | "boolean" | "texts" | "object";
-
-export interface Field {
-  readonly type: FieldType;
-  /** Whether `null` may stand in its place. */
-  readonly nullable?: true;
-  /** Whether it may be missing. */
-  readonly optional?: true;
-  readonly means: string;
-}
-
-export interface Action {
-  readonly means: string;
-  /** What the entry's subject is: the name of an agent, the path of a generation, a daemon, `TYPE:ID` of a record. */
-  readonly subject: "agent" | "generation" | "daemon" | "ledger" | "record";
-  readonly details: Readonly<Record<string, Field>>;
-}
-
-const text = (means: string) => ({ type: "text", means }) as const;
-const texts = (means: string) => ({ type: "texts", means }) as const;
-const number = (means: string) => ({ type: "number", means }) as const;
-const boolean = (means: string) => ({ type: "boolean", means }) as const;
-const object = (means: string) => ({ type: "object", means }) as const;
-const nullable = <F extends Field>(field: F) => ({ ...field, nullable: true }) as const;
-const optional = <F extends Field>(field: F) => ({ ...field, optional: true }) as const;
 
 const cause = text(
   "crash, unhealthy, memory, start-failed, dependency or configuration: what kind of failure it is",
@@ -317,6 +304,7 @@ export const actions: Readonly<Record<string, Action>> = {
     subject: "record",
     details: record,
   },
+  ...egressActions,
   "ledger.accept-loss": {
     means: "The ledger was damaged, and goes on without what did not verify. Written by ledgerd itself.",
     subject: "ledger",

@@ -1,0 +1,243 @@
+import { readFile, realpath, stat } from "node:fs/promises";
+import { messageOf, serveUnix, systemCode, type UnixServer } from "@daruma/base";
+import { type EgressManifest, type HostManifest, isNetwork, parseManifest } from "@daruma/config";
+import type { LedgerConnection } from "@daruma/ledger";
+import { egressErrors } from "./catalogue.ts";
+import { Door, type DoorStatus, defaultTimes, type Times } from "./door.ts";
+import { Entrance } from "./entrance.ts";
+import { Recorder } from "./recorder.ts";
+import { Resolver, type ResolverOptions } from "./resolver.ts";
+
+export interface EgressdOptions {
+  /** host.json of the current generation. It may not be there yet: then nobody gets through. */
+  readonly manifest: string;
+  readonly connectLedger: () => Promise<Pick<LedgerConnection, "append" | "close" | "closed">>;
+  /** Unix socket for status and reload. */
+  readonly socket: string;
+  /** Nothing is refused, whatever the rules' own mode: for where nothing enforces them. */
+  readonly observe: boolean;
+  readonly resolver?: ResolverOptions;
+  readonly times?: Partial<Times>;
+  /** What repeats within this time is one entry of the ledger. Default 10,000. */
+  readonly windowMs?: number;
+  /** How often the manifest is looked at. Default 500. */
+  readonly lookMs?: number;
+  readonly log: (message: string) => void;
+}
+
+export interface EgressdStatus {
+  readonly schemaVersion: 1;
+  readonly pid: number;
+  /** Whether what the rules refuse is let through everywhere. */
+  readonly observe: boolean;
+  readonly agents: Readonly<Record<string, AgentDoorStatus>>;
+  /** Entries that ledgerd has not taken yet. */
+  readonly waiting: number;
+}
+
+export interface AgentDoorStatus extends DoorStatus {
+  readonly port: number;
+  readonly mode: EgressManifest["mode"];
+  /** Whether every port of it is open. */
+  readonly listening: boolean;
+}
+
+export interface Egressd {
+  status(): EgressdStatus;
+  /** Reads the manifest again. */
+  reload(): Promise<void>;
+  /** Cuts every connection, and tells the ledger what is left to tell. */
+  close(): Promise<void>;
+}
+
+interface Place {
+  readonly door: Door;
+  readonly entrances: ReadonlyMap<string, Entrance>;
+}
+
+/** @throws EGRESSD_E_MANIFEST, SOCKET_E_* */
+export async function startEgressd(options: EgressdOptions): Promise<Egressd> {
+  const egressd = new Daemon(options);
+  await egressd.begin();
+  return egressd;
+}
+
+class Daemon implements Egressd {
+  readonly #options: EgressdOptions;
+  readonly #recorder: Recorder;
+  readonly #resolver: Resolver;
+  readonly #places = new Map<string, Place>();
+  #ownPorts: ReadonlySet<number> = new Set();
+  #server: UnixServer | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #seen = "";
+  #reloading: Promise<void> = Promise.resolve();
+
+  constructor(options: EgressdOptions) {
+    this.#options = options;
+    const { connectLedger: connect, log, windowMs = 10_000 } = options;
+    this.#recorder = new Recorder({ connect, log, windowMs });
+    this.#resolver = new Resolver(options.resolver);
+  }
+
+  async begin(): Promise<void> {
+    await this.reload();
+    this.#server = await serveUnix({
+      path: this.#options.socket,
+      routes: {
+        "GET /v1/status": async () => this.status(),
+        "POST /v1/reload": async () => {
+          await this.reload();
+          return this.status();
+        },
+      },
+      onBug: (error) =>
+        this.#options.log(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    });
+    this.#timer = setInterval(() => void this.#look(), this.#options.lookMs ?? 500);
+  }
+
+  status(): EgressdStatus {
+    const agents = [...this.#places].map(([name, { door, entrances }]) => {
+      const listening = [...entrances.values()].every((entrance) => entrance.isListening);
+      const { port, mode } = door.rules;
+      return [name, { port, mode, listening, ...door.status }] as const;
+    });
+    const { observe } = this.#options;
+    return {
+      schemaVersion: 1,
+      pid: process.pid,
+      observe,
+      agents: Object.fromEntries(agents),
+      waiting: this.#recorder.waiting,
+    };
+  }
+
+  /** One after the other: the later one has read the later rules. */
+  reload(): Promise<void> {
+    this.#reloading = this.#reloading.catch(() => undefined).then(() => this.#reloadOnce());
+    return this.#reloading;
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#server?.close();
+    await this.#reloading.catch(() => undefined);
+    for (const [, { door, entrances }] of this.#places) {
+      for (const entrance of entrances.values()) entrance.close();
+      door.close();
+    }
+    await this.#recorder.close(5_000);
+  }
+
+  /** A switch or a rollback changes what the path leads to; nobody has to tell. */
+  async #look(): Promise<void> {
+    const seen = await stamp(this.#options.manifest);
+    if (seen === this.#seen) return;
+    await this.reload().catch((error) =>
+      this.#options.log(`the rules stay as they were: ${messageOf(error)}`),
+    );
+  }
+
+  async #reloadOnce(): Promise<void> {
+    const seen = await stamp(this.#options.manifest);
+    const manifest = await readManifest(this.#options.manifest);
+    const isFirst = this.#seen === "";
+    this.#seen = seen;
+    const wanted = this.#wanted(manifest);
+    const [cut, changed] = await this.#apply(wanted);
+    if (!changed && !isFirst) return;
+    this.#recorder.note({
+      action: "egress.rules",
+      subject: "egressd",
+      details: { agents: [...wanted.keys()], cut },
+    });
+  }
+
+  #wanted(manifest: HostManifest | null): ReadonlyMap<string, EgressManifest> {
+    const agents = Object.entries(manifest?.agents ?? {}).flatMap(([name, { egress }]) =>
+      egress === null
+        ? []
+        : [[name, this.#options.observe ? { ...egress, mode: "observe" as const } : egress] as const],
+    );
+    return new Map(agents);
+  }
+
+  async #apply(
+    wanted: ReadonlyMap<string, EgressManifest>,
+  ): Promise<readonly [cut: number, changed: boolean]> {
+    let cut = 0;
+    let changed = false;
+    for (const [name, { door, entrances }] of this.#places) {
+      if (wanted.has(name)) continue;
+      for (const entrance of entrances.values()) entrance.close();
+      cut += door.close();
+      this.#places.delete(name);
+      changed = true;
+    }
+    const opened: Entrance[] = [];
+    for (const [name, rules] of wanted) {
+      const old = this.#places.get(name);
+      if (old !== undefined && JSON.stringify(old.door.rules) === JSON.stringify(rules)) continue;
+      changed = true;
+      const door = old?.door ?? this.#newDoor(name, rules);
+      if (old !== undefined) cut += door.setRules(rules);
+      const entrances = this.#entrances(door, old?.entrances ?? new Map());
+      opened.push(...entrances.values());
+      this.#places.set(name, { door, entrances });
+    }
+    this.#ownPorts = new Set(
+      [...this.#places.values()].flatMap(({ entrances }) => [...entrances.values()].map(({ port }) => port)),
+    );
+    await Promise.all(
+      opened.filter((entrance) => !entrance.isListening).map((entrance) => entrance.listen()),
+    );
+    return [cut, changed];
+  }
+
+  #newDoor(name: string, rules: EgressManifest): Door {
+    return new Door(name, rules, {
+      resolver: this.#resolver,
+      recorder: this.#recorder,
+      ownPorts: () => this.#ownPorts,
+      times: { ...defaultTimes, ...this.#options.times },
+    });
+  }
+
+  /** Those that stay keep their port open; a client notices nothing. */
+  #entrances(door: Door, old: ReadonlyMap<string, Entrance>): ReadonlyMap<string, Entrance> {
+    const { log } = this.#options;
+    const { port, allow } = door.rules;
+    const wanted = new Map<string, () => Entrance>([
+      [`proxy ${port}`, () => Entrance.proxy(door, port, log)],
+    ]);
+    for (const rule of allow) {
+      if (isNetwork(rule) || rule.forward === null || rule.port === null) continue;
+      const place = { port: rule.forward, host: rule.host, targetPort: rule.port };
+      wanted.set(`forward ${JSON.stringify(place)}`, () => Entrance.forward(door, place, log));
+    }
+    for (const [key, entrance] of old) if (!wanted.has(key)) entrance.close();
+    return new Map([...wanted].map(([key, make]) => [key, old.get(key) ?? make()]));
+  }
+}
+
+/** Changes whenever the file does, or another one is in its place. */
+async function stamp(file: string): Promise<string> {
+  try {
+    const path = await realpath(file);
+    const { mtimeMs, size, ino } = await stat(path);
+    return [path, mtimeMs, size, ino].join(" ");
+  } catch (error) {
+    return `none: ${systemCode(error)}`;
+  }
+}
+
+async function readManifest(file: string): Promise<HostManifest | null> {
+  try {
+    return parseManifest(await readFile(file, "utf8"), file);
+  } catch (cause) {
+    if (systemCode(cause) === "ENOENT") return null;
+    const message = `the rules cannot be read: ${messageOf(cause)}`;
+    throw egressErrors.make("EGRESSD_E_MANIFEST", message, { where: file, cause });
+  }
+}
