@@ -124,12 +124,12 @@ export const agentctlErrors = defineErrors({
     exit: exitCode.error,
   },
   DEV_E_DAEMON: {
-    summary: "ledgerd or watchd did not start, or does not stay up.",
+    summary: "ledgerd, watchd or egressd did not start, or does not stay up.",
     remedy: "Read its log, which the message names.",
     exit: exitCode.error,
   },
   DEV_E_NOT_BUILT: {
-    summary: "The programs of ledgerd and watchd are not where agentctl looks for them.",
+    summary: "The programs of ledgerd, watchd and egressd are not where agentctl looks for them.",
     remedy: "Run `make build`.",
     exit: exitCode.error,
   },

@@ -1,4 +1,6 @@
+import { type FSWatcher, watch } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { messageOf, serveUnix, systemCode, type UnixServer } from "@daruma/base";
 import { type EgressManifest, type HostManifest, isNetwork, parseManifest } from "@daruma/config";
 import type { LedgerConnection } from "@daruma/ledger";
@@ -70,6 +72,7 @@ class Daemon implements Egressd {
   #ownPorts: ReadonlySet<number> = new Set();
   #server: UnixServer | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #watcher: FSWatcher | null = null;
   #seen = "";
   #reloading: Promise<void> = Promise.resolve();
 
@@ -95,6 +98,7 @@ class Daemon implements Egressd {
         this.#options.log(error instanceof Error ? (error.stack ?? error.message) : String(error)),
     });
     this.#timer = setInterval(() => void this.#look(), this.#options.lookMs ?? 500);
+    this.#watcher = this.#watch();
   }
 
   status(): EgressdStatus {
@@ -121,6 +125,7 @@ class Daemon implements Egressd {
 
   async close(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
+    this.#watcher?.close();
     await this.#server?.close();
     await this.#reloading.catch(() => undefined);
     for (const [, { door, entrances }] of this.#places) {
@@ -128,6 +133,17 @@ class Daemon implements Egressd {
       door.close();
     }
     await this.#recorder.close(5_000);
+  }
+
+  /** Only a hint, which saves half a second: in a directory of generations, the link to the current one changes here. */
+  #watch(): FSWatcher | null {
+    try {
+      const watcher = watch(dirname(dirname(this.#options.manifest)), () => void this.#look());
+      watcher.on("error", () => watcher.close());
+      return watcher;
+    } catch {
+      return null;
+    }
   }
 
   /** A switch or a rollback changes what the path leads to; nobody has to tell. */

@@ -1,6 +1,6 @@
 import { exitCode } from "@daruma/base";
 import { defineCommand } from "../cli/command.ts";
-import { configOption } from "./options.ts";
+import { configOption, stateOption } from "./options.ts";
 
 export const egressExplainCommand = defineCommand({
   path: ["egress", "explain"],
@@ -39,4 +39,50 @@ export const egressExplainCommand = defineCommand({
     { code: exitCode.unknownUnit, means: "the fleet has no such agent" },
   ],
   load: async () => (await import("./egress-explain.ts")).egressExplain,
+});
+
+export const egressLogCommand = defineCommand({
+  path: ["egress", "log"],
+  summary: "Show what agents reached, and what they were refused",
+  description:
+    "The entries of egressd in the ledger, oldest first. Hosts, bytes and times; what was said is in no entry. What repeats within a few seconds is one entry with a count. With --json: one stored entry a line, in its exact bytes.",
+  args: {},
+  options: {
+    agent: { type: "text", value: "NAME", description: "Only of this agent" },
+    denied: { type: "flag", description: "Only what was refused, or would be" },
+    lines: {
+      type: "integer",
+      value: "N",
+      short: "n",
+      min: 0,
+      max: Number.MAX_SAFE_INTEGER,
+      default: 20,
+      description: "How many entries to begin with",
+    },
+    follow: { type: "flag", short: "f", description: "Go on with new entries until interrupted" },
+    state: stateOption,
+  },
+  json: "lines",
+  examples: [
+    { run: "agentctl egress log --follow", does: "What agents reach, as it happens" },
+    { run: "agentctl egress log --denied --agent enricher", does: "What enricher was refused last" },
+  ],
+  exits: [],
+  load: async () => (await import("./egress-log.ts")).egressLog,
+});
+
+export const egressSuggestCommand = defineCommand({
+  path: ["egress", "suggest"],
+  summary: "Make an allowlist of what was observed",
+  description:
+    "Reads what egressd let through in mode observe (under `agentctl dev`: always) though no rule allows it, and prints the entries that would allow it, the most used first. Names stay single names: a wildcard is for a person to decide. What a rule denies, and what was wrong with a request itself, is left out. Read it before you copy it: what an agent did is not what it should do.",
+  args: {},
+  options: {
+    agent: { type: "text", value: "NAME", description: "Only for this agent" },
+    state: stateOption,
+  },
+  json: "document",
+  examples: [{ run: "agentctl egress suggest --agent enricher", does: "What to add to its egress" }],
+  exits: [],
+  load: async () => (await import("./egress-suggest.ts")).egressSuggest,
 });

@@ -1,7 +1,7 @@
 import type { Command } from "../cli/command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
-import { egressExplainCommand } from "./egress-commands.ts";
+import { egressExplainCommand, egressLogCommand, egressSuggestCommand } from "./egress-commands.ts";
 import {
   explainRollbackCommand,
   generationsAllowCommand,
@@ -39,6 +39,8 @@ export const commandTable: readonly Command[] = [
   explainRollbackCommand,
   routineNextCommand,
   egressExplainCommand,
+  egressLogCommand,
+  egressSuggestCommand,
   ledgerTailCommand,
   ledgerQueryCommand,
   ledgerIncidentCommand,

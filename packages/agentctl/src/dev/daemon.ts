@@ -9,7 +9,7 @@ import { agentctlErrors } from "../catalogue.ts";
 import { explainDaemonFailure } from "./daemon-failure.ts";
 
 export interface DaemonSpec {
-  readonly name: "ledgerd" | "watchd";
+  readonly name: "ledgerd" | "watchd" | "egressd";
   readonly program: string;
   readonly args: readonly string[];
   /** Gets what the daemon writes to stderr. */

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDarumaError } from "@daruma/base";
 import type { Sockets } from "../instance/layout.ts";
@@ -48,6 +49,11 @@ export async function startDaemons(options: DaemonsOptions): Promise<Daemons> {
   }
 }
 
+/** Brings egressd up. It refuses nothing: nothing here would keep an agent from going around it. */
+export async function startEgressDaemon(options: DaemonsOptions): Promise<Daemon> {
+  return (await startDaemon(egressdSpec(options), options)).daemon;
+}
+
 async function startDaemon(spec: DaemonSpec, { report, signal }: DaemonsOptions) {
   const events = {
     onDown: (error: Error, restartInMs: number) => void report.daemonDown(spec.name, error, restartInMs),
@@ -78,7 +84,7 @@ function ledgerdSpec({ programs, host, state, sockets, environment }: DaemonsOpt
       "--host",
       host,
       "--writers",
-      "watchd,operator",
+      "watchd,operator,egressd",
     ],
     log: layout.ledgerdLog,
     environment,
@@ -98,6 +104,22 @@ function watchdSpec({ programs, state, sockets, environment }: DaemonsOptions): 
       ...["--socket", sockets.watchd],
     ],
     log: layout.watchdLog,
+    environment,
+  };
+}
+
+function egressdSpec({ programs, state, sockets, environment }: DaemonsOptions): DaemonSpec {
+  const layout = stateLayout(state);
+  return {
+    name: "egressd",
+    program: programs.egressd,
+    args: [
+      ...["--manifest", join(layout.generations, "profiles", "system", "host.json")],
+      ...["--ledger", sockets.egressdLedger],
+      ...["--socket", sockets.egressd],
+      "--observe",
+    ],
+    log: layout.egressdLog,
     environment,
   };
 }

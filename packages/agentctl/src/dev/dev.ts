@@ -7,8 +7,9 @@ import { whenAborted } from "../cli/interrupts.ts";
 import { loadFleet } from "../compile/index.ts";
 import { type Sockets, stateDirectoryName, stateLayout } from "../instance/layout.ts";
 import { watchdClient } from "../instance/watchd-client.ts";
-import { type Daemons, startDaemons } from "./daemons.ts";
+import { type Daemons, type DaemonsOptions, startDaemons } from "./daemons.ts";
 import type { Plan, Prepared } from "./deploy.ts";
+import { EgressKeeper } from "./egress.ts";
 import { lockState } from "./lock.ts";
 import { findPrograms, type Programs } from "./programs.ts";
 import { prepareAloud, Redeployer } from "./redeploy.ts";
@@ -89,10 +90,12 @@ async function underLock(lock: UnixServer, session: Session): Promise<never> {
     const generations = await createDirectoryGenerations({ root: plan.root });
     const { environment } = plan;
     const place = { programs, host: spec.host, state, sockets, environment };
-    const daemons = await startDaemons({ ...place, report, signal: context.interrupt });
+    const options = { ...place, report, signal: context.interrupt };
+    const daemons = await startDaemons(options);
     watched = true;
     return await withDaemons(session, {
       daemons,
+      options,
       generations,
       first: first.prepared,
       targets: first.targets,
@@ -122,6 +125,7 @@ async function tellSurvivors({ state, sockets, report }: Session): Promise<void>
 
 interface Running {
   readonly daemons: Daemons;
+  readonly options: DaemonsOptions;
   readonly generations: DirectoryGenerations;
   readonly first: Prepared;
   readonly targets: WatchTargets;
@@ -129,7 +133,8 @@ interface Running {
 
 async function withDaemons(session: Session, running: Running): Promise<never> {
   const { context, sockets, report, plan } = session;
-  const { daemons, generations, first, targets } = running;
+  const { daemons, options, generations, first, targets } = running;
+  const egress = new EgressKeeper(options);
   const watchd = watchdClient(sockets.watchd);
   const story = new Story({ socket: sockets.operatorLedger, after: daemons.headSeq, report });
   const target = { watchd, generations, ledgerSocket: sockets.operatorLedger, config: plan.config };
@@ -137,6 +142,7 @@ async function withDaemons(session: Session, running: Running): Promise<never> {
     // A host that is renamed later is another one: this ledger is not its ledger.
     plan: { ...plan, host: first.spec.host },
     target,
+    beforeDeploy: (build) => egress.prepare(build),
     report,
     watch: session.watch,
     signal: context.interrupt,
@@ -146,23 +152,32 @@ async function withDaemons(session: Session, running: Running): Promise<never> {
     return await whenAborted(context.interrupt);
   } finally {
     await redeployer.close();
-    await windDown(session, daemons, story);
+    await windDown(session, { daemons, egress, story });
     await generations.close();
   }
 }
 
 /**
- * Stops the agents, then watchd, then ledgerd, so that everything that happens is recorded.
+ * Stops the agents, then watchd and egressd, then ledgerd, so that everything that happens is recorded.
  *
  * @throws DEV_E_STOP, after the daemons have been stopped all the same
  */
-async function windDown({ context, state, sockets, report }: Session, daemons: Daemons, story: Story) {
+async function windDown(
+  { context, state, sockets, report }: Session,
+  {
+    daemons,
+    egress,
+    story,
+  }: { readonly daemons: Daemons; readonly egress: EgressKeeper; readonly story: Story },
+): Promise<void> {
   const { hurry } = context;
   await report.stopping();
   try {
     await drain({ watchd: watchdClient(sockets.watchd), hurry, report });
   } finally {
     await daemons.watchd.stop(hurry.aborted ? 1_000 : 10_000);
+    // After the agents, whose last connections it has to tell of.
+    await egress.stop();
     await story.finish();
     await daemons.ledgerd.stop(10_000);
   }

@@ -7,6 +7,7 @@ export interface Programs {
   readonly agentctl: string;
   readonly ledgerd: string;
   readonly watchd: string;
+  readonly egressd: string;
 }
 
 /**
@@ -21,20 +22,26 @@ export async function findPrograms(directory = import.meta.dirname): Promise<Pro
       agentctl: join(directory, "agentctl.mjs"),
       ledgerd: join(directory, "ledgerd.mjs"),
       watchd: join(directory, "watchd.mjs"),
+      egressd: join(directory, "egressd.mjs"),
     },
     {
       agentctl: join(packages, "agentctl", "src", "main.ts"),
       ledgerd: join(packages, "ledger", "src", "main.ts"),
       watchd: join(packages, "watchd", "src", "main.ts"),
+      egressd: join(packages, "egress", "src", "main.ts"),
     },
   ];
   for (const programs of candidates) {
     const present = await Promise.all(Object.values(programs).map(isThere));
     if (present.every(Boolean)) return programs;
   }
-  throw agentctlErrors.make("DEV_E_NOT_BUILT", `ledgerd.mjs and watchd.mjs are not in ${directory}`, {
-    where: directory,
-  });
+  throw agentctlErrors.make(
+    "DEV_E_NOT_BUILT",
+    `ledgerd.mjs, watchd.mjs and egressd.mjs are not in ${directory}`,
+    {
+      where: directory,
+    },
+  );
 }
 
 async function isThere(path: string): Promise<boolean> {

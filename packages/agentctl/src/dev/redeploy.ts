@@ -1,5 +1,5 @@
 import { isDarumaError } from "@daruma/base";
-import type { Deployed } from "@daruma/watchd";
+import type { Build, Deployed } from "@daruma/watchd";
 import { mayComeBack, pause } from "../instance/patience.ts";
 import { activate, type Plan, type Preparation, type Prepared, prepare, type Target } from "./deploy.ts";
 import type { DevReport } from "./report.ts";
@@ -8,6 +8,8 @@ import { SourceWatcher, type WatchTargets } from "./watch.ts";
 export interface RedeployerOptions {
   readonly plan: Plan;
   readonly target: Target;
+  /** What has to be there before the agents of a generation start. */
+  readonly beforeDeploy: (build: Build) => Promise<void>;
   readonly report: DevReport;
   readonly watch: boolean;
   readonly signal: AbortSignal;
@@ -120,7 +122,8 @@ export class Redeployer {
   }
 
   async #activate(prepared: Prepared): Promise<void> {
-    const { target, report } = this.#options;
+    const { target, report, beforeDeploy } = this.#options;
+    await beforeDeploy(prepared.build);
     await report.deployed(await this.#activatePatiently(prepared));
     await target.generations.collectGarbage().catch((error: unknown) => {
       if (!isDarumaError(error)) throw error;

@@ -22,6 +22,7 @@ export class DevReport {
   readonly #output: Output;
   readonly #cwd: string;
   #programs = "";
+  #confined = "";
 
   constructor(output: Output, cwd: string) {
     this.#output = output;
@@ -45,6 +46,18 @@ export class DevReport {
     const text = [...lines, ...warnings].join("\n");
     if (text !== "" && text !== this.#programs) this.#output.note(text);
     this.#programs = text;
+  }
+
+  /** What a fleet file says about egress is not kept here. Said again only when it changes. */
+  async egress(agents: readonly string[]): Promise<void> {
+    const names = agents.join(", ");
+    if (names === this.#confined) return;
+    this.#confined = names;
+    if (names === "") return;
+    await this.#event("egress", { enforced: false, agents }, () => null);
+    this.#output.note(
+      `egress: NOTHING IS ENFORCED under agentctl dev. ${names}: told of a proxy (HTTP_PROXY, ...), which lets everything through and records what the rules would refuse; \`agentctl egress log\` shows it. A program that ignores the proxy is not even seen.`,
+    );
   }
 
   async deployed({ number, path, unchanged }: Deployed): Promise<void> {
@@ -79,7 +92,7 @@ export class DevReport {
 
   async stopping(): Promise<void> {
     await this.#event("stopping", {}, () => null);
-    this.#output.note("stopping the agents, then watchd and ledgerd; a second Ctrl-C does not wait for them");
+    this.#output.note("stopping the agents, then the daemons; a second Ctrl-C does not wait for them");
   }
 
   async hurrying(): Promise<void> {

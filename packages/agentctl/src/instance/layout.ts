@@ -16,6 +16,7 @@ export interface StateLayout {
   readonly runtimeLink: string;
   readonly ledgerdLog: string;
   readonly watchdLog: string;
+  readonly egressdLog: string;
 }
 
 export function stateLayout(root: string): StateLayout {
@@ -26,6 +27,7 @@ export function stateLayout(root: string): StateLayout {
     runtimeLink: join(root, "run"),
     ledgerdLog: join(root, "ledgerd.log"),
     watchdLog: join(root, "watchd.log"),
+    egressdLog: join(root, "egressd.log"),
   };
 }
 
@@ -36,6 +38,8 @@ export interface Sockets {
   readonly ledger: string;
   readonly watchdLedger: string;
   readonly operatorLedger: string;
+  readonly egressdLedger: string;
+  readonly egressd: string;
   /** Served by `agentctl dev` itself: one for each state directory. */
   readonly dev: string;
 }
@@ -48,6 +52,8 @@ export function socketsIn(directory: string): Sockets {
     ledger,
     watchdLedger: join(ledger, "watchd.sock"),
     operatorLedger: join(ledger, "operator.sock"),
+    egressdLedger: join(ledger, "egressd.sock"),
+    egressd: join(directory, "egressd.sock"),
     dev: join(directory, "dev.sock"),
   };
 }

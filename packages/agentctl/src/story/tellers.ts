@@ -70,6 +70,13 @@ const tellers: Readonly<Record<string, Teller>> = {
   "alert.raise": (d) => `ALERT: ${text(d.message)}`,
   "data.consume": (d, entry) => `${who(d, entry)} consumed ${dataRecord(d, entry)}`,
   "data.produce": (d, entry) => `${who(d, entry)} produced ${dataRecord(d, entry)}`,
+  "egress.deny": (d) => `was refused${times(d.times)}: ${text(d.message)}`,
+  "egress.would-deny": (d) => `would be refused${times(d.times)}: ${text(d.message)}`,
+  "egress.connect": (d) =>
+    `reached ${text(d.target)}${times(d.connections)}: ${text(d.sentBytes)} bytes out, ${text(d.receivedBytes)} in`,
+  "egress.fail": (d) => `could not reach ${text(d.target)}${times(d.times)}: ${text(d.code)}`,
+  "egress.rules": (d) =>
+    `keeps the rules of ${Array.isArray(d.agents) && d.agents.length > 0 ? list(d.agents) : "no agent"}${typeof d.cut === "number" && d.cut > 0 ? `, and cut ${d.cut} connections that they do not allow` : ""}`,
   "watchd.start": () => "started",
   "watchd.failed": (d) => `did not stay up (${text(d.serviceResult)}): ${list(d.why)}`,
   "watchd.drain": () => "stopping every agent",
@@ -86,7 +93,10 @@ export const knownActions: readonly string[] = Object.keys(tellers);
 
 /** Whether the entry is about an agent; otherwise its subject is a store path or a daemon. */
 export function isAboutAgent(action: string): boolean {
-  return /^(agent|recovery|dependency|alert)\./.test(action);
+  return (
+    /^(agent|recovery|dependency|alert)\./.test(action) ||
+    (action.startsWith("egress.") && action !== "egress.rules")
+  );
 }
 
 function recovered(d: Details): string {
@@ -121,6 +131,10 @@ function exitText(d: Details): string {
   if (kind !== "exit") return "ended, no one knows how (it was adopted)";
   const external = d.cause === "dependency" ? ", which says that the fault is outside," : "";
   return `exited with code ${text(field(exit, "code"))}${external}`;
+}
+
+function times(count: unknown): string {
+  return typeof count === "number" && count > 1 ? ` ${count} times` : "";
 }
 
 function field(value: unknown, key: string): unknown {

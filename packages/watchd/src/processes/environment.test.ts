@@ -11,6 +11,7 @@ const base = {
   checkpointDirectory: "/checkpoint",
   socket: "/run/api.sock",
   credentialsDirectory: null,
+  proxyPort: null,
 };
 const daruma = {
   DARUMA_STATE_DIR: "/state",
@@ -84,4 +85,14 @@ t.test("a name that would be a path is no agent's", async (t) => {
 t.test("different state directories have different owners", async (t) => {
   t.equal(ownerOf("/a"), ownerOf("/a"));
   t.not(ownerOf("/a"), ownerOf("/b"));
+});
+
+t.test("a confined agent is told of its proxy, in each way that programs look for it", async (t) => {
+  const proxy = "http://127.0.0.1:21000";
+  const environment = agentEnvironment({ ...base, proxyPort: 21_000, declared: { no_proxy: "mine" } });
+  for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]) {
+    t.equal(environment[name], proxy);
+    t.equal(environment[name.toLowerCase()], proxy);
+  }
+  t.match(environment, { NODE_USE_ENV_PROXY: "1", NO_PROXY: /127\.0\.0\.1/, no_proxy: "mine" });
 });

@@ -53,6 +53,7 @@ export function prepare(site: Site, request: StartRequest): Prepared {
       checkpointDirectory: paths.checkpoint,
       socket: paths.socket,
       credentialsDirectory: hasCredentials ? paths.credentials : null,
+      proxyPort: manifest.egress?.port ?? null,
     });
     const credentials = hasCredentials ? paths.credentials : null;
     return { agent, command: manifest.command, directory, environment, log, credentials };
