@@ -33,6 +33,7 @@ in
   imports = [
     ./options.nix
     ./agents.nix
+    ./egress.nix
     ./ledger.nix
     ./watchdog.nix
   ];
@@ -83,17 +84,6 @@ in
         message = "services.daruma.system: it is ${cfg.system}, and this host is ${pkgs.stdenv.hostPlatform.system}";
       }
     ];
-
-    warnings =
-      let
-        confined = builtins.filter (name: cfg.build.hostManifest.agents.${name}.egress != null) (
-          builtins.attrNames cfg.agents
-        );
-      in
-      lib.optional (confined != [ ]) ''
-        services.daruma: egress is declared and NOT enforced. This release has no wall for hosts yet, so these agents
-        can reach everything: ${lib.concatStringsSep ", " confined}.
-      '';
 
     environment.systemPackages = [ cfg.package ];
   };

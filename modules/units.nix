@@ -58,6 +58,16 @@ let
         agent = import ./units/template.nix;
         digest = "";
       };
+      # The same with a wall around it.
+      confined = import ./units/agent.nix {
+        name = "template";
+        agent = import ./units/template.nix;
+        digest = "";
+        egress = {
+          mode = "enforce";
+          port = 1;
+        };
+      };
     };
   };
 
@@ -66,8 +76,24 @@ let
     import ./units/agent.nix {
       inherit name;
       agent = checked.agents.${name};
-      inherit (hostManifest.agents.${name}) digest;
+      inherit (hostManifest.agents.${name}) digest egress;
     };
+
+  # Rules that are only observed need the proxy and no wall.
+  withRules = filterAgents (agent: agent.egress != null);
+  confined = filterAgents (agent: agent.egress != null && agent.egress.mode == "enforce");
+  filterAgents =
+    wanted:
+    listToAttrs (
+      map (name: {
+        inherit name;
+        value = hostManifest.agents.${name}.egress;
+      }) (filter (name: wanted hostManifest.agents.${name}) names)
+    );
+  wall = import ./units/wall.nix {
+    inherit confined daruma;
+    path = "${path}:${pkgs.nftables}/bin";
+  };
 
   names = attrNames checked.agents;
   forAgents =
@@ -190,6 +216,31 @@ let
       preSwitchChecks.daruma = hooks.pre-switch;
     };
 
+    egress =
+      if withRules == { } then
+        {
+          units = { };
+          users = { };
+          groups = { };
+          etc = { };
+          tmpfiles = [ ];
+          preSwitchChecks = { };
+        }
+      else
+        {
+          units =
+            if confined == { } then { inherit (wall.units) "daruma-egressd.service"; } else wall.units;
+          users.daruma-egress = {
+            description = "Daruma egress";
+            group = "daruma-egress";
+            home = "/var/empty";
+          };
+          groups.daruma-egress = { };
+          etc = if confined == { } then { } else wall.etc;
+          tmpfiles = [ ];
+          preSwitchChecks = { };
+        };
+
     ledger = {
       units = {
         inherit (daemons) "daruma-ledgerd.service";
@@ -213,6 +264,13 @@ let
           mode = "2750";
           user = "daruma-ledger";
           group = "daruma-ledger";
+        }
+        {
+          path = paths.egressLedger;
+          mode = "2750";
+          user = "daruma-ledger";
+          # egressd's own socket, and no other, is open to it.
+          group = if withRules == { } then "daruma-ledger" else "daruma-egress";
         }
       ];
       etc = { };

@@ -72,10 +72,11 @@ stdenv.mkDerivation {
     runHook preInstall
     mkdir -p $out/lib
     cp -r dist $out/lib/daruma
-    for program in agentctl ledgerd watchd; do
+    for program in agentctl egressd ledgerd watchd; do
       makeWrapper ${lib.getExe nodejs_24} $out/bin/$program --add-flags $out/lib/daruma/$program.mjs
     done
     install -D --mode=0755 packages/watchd/src/nixos/rollback.sh $out/libexec/daruma/rollback
+    install -D --mode=0755 packages/egress/src/nixos/wall.sh $out/libexec/daruma/egress-wall
     install -D --mode=0755 packages/watchd/src/nixos/failed.sh $out/libexec/daruma/watchd-failed
     install -D --mode=0755 packages/watchd/src/nixos/pre-switch.sh $out/libexec/daruma/pre-switch
     runHook postInstall

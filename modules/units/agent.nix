@@ -4,6 +4,8 @@
   name,
   agent,
   digest,
+  # As in host.json: the port of its proxy, and whether what its rules refuse is refused. Null for one that is not confined.
+  egress ? null,
 }:
 let
   inherit (builtins)
@@ -40,7 +42,24 @@ let
     "SIGPIPE"
   ];
 
-  environment = agent.environment // {
+  enforced = egress != null && egress.mode == "enforce";
+  proxy = "http://127.0.0.1:${toString egress.port}";
+  # Not NO_PROXY: its own host is out of reach as well, but for what the rules allow.
+  proxyVariables =
+    if egress == null then
+      { }
+    else
+      {
+        ALL_PROXY = proxy;
+        HTTPS_PROXY = proxy;
+        HTTP_PROXY = proxy;
+        NODE_USE_ENV_PROXY = "1";
+        all_proxy = proxy;
+        http_proxy = proxy;
+        https_proxy = proxy;
+      };
+
+  environment = proxyVariables // agent.environment // {
     DARUMA_AGENT = name;
     DARUMA_CHECKPOINT_DIR = self.checkpointDir;
     DARUMA_DIGEST = digest;
@@ -52,13 +71,19 @@ in
   Unit = {
     Description = "Daruma agent ${name}";
     # An agent that fails because the network is not there yet would look like one that a deploy has broken.
-    After = [ "network-online.target" ];
-    Wants = [ "network-online.target" ];
+    After = [
+      "network-online.target"
+    ]
+    ++ (if enforced then [ "daruma-egress-wall.service" ] else [ ])
+    ++ (if egress == null then [ ] else [ "daruma-egressd.service" ]);
+    Wants = [ "network-online.target" ] ++ (if egress == null then [ ] else [ "daruma-egressd.service" ]);
     # What a person stopped stays stopped: every switch starts what multi-user.target wants.
     ConditionPathExists = "!${paths.stopped}/${name}";
     # A dead watchd never means dead agents: systemd tries for ever.
     StartLimitIntervalSec = 0;
-  };
+  }
+  # Without the wall it does not run, and when the wall goes it goes first.
+  // (if enforced then { Requires = [ "daruma-egress-wall.service" ]; } else { });
 
   Service = (import ./hardening.nix).agent // {
     Type = "exec";
@@ -144,6 +169,7 @@ in
     else
       { }
   )
+  // (if enforced then (import ./hardening.nix).confined else { })
   // (
     if agent.limits.memory == null then { } else { MemoryMax = bytes agent.limits.memory; }
   );

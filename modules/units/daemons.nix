@@ -89,13 +89,18 @@ in
           "--host"
           host
           "--writers"
-          "watchd,operator"
+          "watchd,operator,egressd"
+          "--writer-directory"
+          "egressd=${paths.egressLedger}"
         ];
         User = "daruma-ledger";
         Group = "daruma-ledger";
         StateDirectory = "daruma/ledger";
         StateDirectoryMode = "0700";
-        ReadWritePaths = [ paths.ledgerSockets ];
+        ReadWritePaths = [
+          paths.ledgerSockets
+          paths.egressLedger
+        ];
         Restart = "always";
         RestartSec = "200ms";
         RestartMode = "direct";

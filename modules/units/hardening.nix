@@ -47,6 +47,48 @@ in
     ];
   };
 
+  # Services that would resolve names, or act, for whoever reaches their socket: none of them knows what an agent may reach.
+  confined = {
+    IPAddressAllow = "localhost";
+    IPAddressDeny = "any";
+    InaccessiblePaths = map (path: "-${path}") [
+      "/run/nscd"
+      "/run/systemd/resolve/io.systemd.Resolve"
+      "/run/systemd/resolve/io.systemd.Resolve.Monitor"
+      "/run/systemd/userdb"
+      "/run/avahi-daemon"
+      "/run/dbus"
+      "/nix/var/nix/daemon-socket"
+      "/run/docker.sock"
+      "/run/containerd"
+      "/run/podman"
+      "/run/libvirt"
+    ];
+  };
+
+  egressd = common // {
+    RestrictAddressFamilies = [
+      "AF_INET"
+      "AF_INET6"
+      "AF_UNIX"
+    ];
+  };
+
+  # It changes rules of the kernel, and talks to systemd when it cannot.
+  wall = {
+    CapabilityBoundingSet = "CAP_NET_ADMIN";
+    LockPersonality = true;
+    NoNewPrivileges = true;
+    ProtectHome = true;
+    ProtectSystem = "strict";
+    RestrictAddressFamilies = [
+      "AF_NETLINK"
+      "AF_UNIX"
+    ];
+    SystemCallArchitectures = "native";
+    UMask = "0077";
+  };
+
   ledgerd = common // {
     IPAddressDeny = "any";
     PrivateNetwork = true;

@@ -13,6 +13,11 @@ rec {
   exits = "${runtime}/exits";
   agentSockets = "${runtime}/agents";
 
+  # Apart from the other writers' sockets: whoever may enter there could write in anybody's name.
+  egressLedger = "${runtime}/ledger-egressd";
+  egressSocket = "/run/daruma-egress/egressd.sock";
+  egressRules = "${configuration}/egress.nft";
+
   watchdState = "${state}/watchd";
   ledgerState = "${state}/ledger";
   stopped = "${state}/stopped";

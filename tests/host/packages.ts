@@ -16,7 +16,14 @@ export const repository = dirname(dirname(import.meta.dirname));
 
 const generation = join(import.meta.dirname, "generation");
 const script = join(import.meta.dirname, "machine", "make-layer.sh");
-const programs = ["agentctl.mjs", "classic_level.node", "ledgerd.mjs", "verify-worker.mjs", "watchd.mjs"];
+const programs = [
+  "agentctl.mjs",
+  "classic_level.node",
+  "egressd.mjs",
+  "ledgerd.mjs",
+  "verify-worker.mjs",
+  "watchd.mjs",
+];
 const libexec = ["failed.sh", "pre-switch.sh", "rollback.sh"];
 const withinMs = 120_000;
 const builtWithinMs = 10_000;
@@ -65,6 +72,7 @@ async function copyPrograms(payload: string): Promise<void> {
   const sources = [
     ...programs.map((name) => join(repository, "dist", name)),
     ...libexec.map((name) => join(repository, "packages", "watchd", "src", "nixos", name)),
+    join(repository, "packages", "egress", "src", "nixos", "wall.sh"),
   ];
   const deadline = performance.now() + builtWithinMs;
   while (!sources.every((source) => existsSync(source))) {

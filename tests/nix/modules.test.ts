@@ -37,7 +37,7 @@ function evaluate(expression: string, host: HostCase = fleet): unknown {
         system = "x86_64-linux";
         builder = "/bin/sh";
       };
-      pkgs = lib.genAttrs [ "coreutils" "nix" "nodejs_24" "systemd" "package-of-somebody" ] package // {
+      pkgs = lib.genAttrs [ "coreutils" "nftables" "nix" "nodejs_24" "systemd" "package-of-somebody" ] package // {
         runtimeShell = "/bin/bash";
         writeText = name: file (builtins.replaceStrings [ "/" ] [ "-" ] name);
         writeScript = file;

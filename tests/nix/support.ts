@@ -35,6 +35,7 @@ export const packages = `{
   nodejs_24 = "/stub/nodejs_24";
   coreutils = "/stub/coreutils";
   nix = "/stub/nix";
+  nftables = "/stub/nftables";
   systemd = "/stub/systemd";
   daruma = "/stub/daruma";
   runtimeShell = "/stub/bash/bin/bash";

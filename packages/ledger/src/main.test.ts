@@ -187,6 +187,7 @@ t.test("arguments are checked", async (t) => {
     sockets: "d",
     host: "h",
     writers: ["watchd", "operator"],
+    writerDirectories: {},
     acceptLoss: false,
     pace: { everyEntries: 5000, everyMs: 60_000 },
     witnesses: [],
@@ -194,6 +195,8 @@ t.test("arguments are checked", async (t) => {
   });
   const paced = parseOptions([...good, "--checkpoint-entries", "10", "--checkpoint-seconds", "2"]);
   t.same(paced.pace, { everyEntries: 10, everyMs: 2000 });
+  const apart = parseOptions([...good, "--writer-directory", "watchd=/run/apart"]);
+  t.same(apart.writerDirectories, { watchd: "/run/apart" });
   const without = (name: string) => good.toSpliced(good.indexOf(name), 2);
   const wrong: readonly (readonly string[])[] = [
     ...["--store", "--sockets", "--host", "--writers"].map(without),
@@ -210,6 +213,8 @@ t.test("arguments are checked", async (t) => {
     good.with(7, "watchd,watchd"),
     good.with(7, "x".repeat(29)),
     [...good, "--checkpoint-entries", "0"],
+    [...good, "--writer-directory", "nobody=/run/apart"],
+    [...good, "--writer-directory", "watchd=apart"],
     [...good, "--checkpoint-seconds", "1.5"],
   ];
   for (const args of wrong) t.throws(() => parseOptions(args), { code: "LEDGER_E_USAGE" }, args.join(" "));

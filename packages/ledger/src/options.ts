@@ -10,6 +10,8 @@ import type { WitnessSpec } from "./witnesses.ts";
 export interface ProgramOptions {
   readonly store: string;
   readonly sockets: string;
+  /** Directories of writers whose socket is somewhere else: who may enter there is another question. */
+  readonly writerDirectories: Readonly<Record<string, string>>;
   readonly host: string;
   readonly writers: readonly string[];
   /** Go on from a damaged ledger without what does not verify. */
@@ -38,6 +40,13 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
     sockets: required(values, "sockets"),
     host,
     writers,
+    writerDirectories: Object.fromEntries(
+      list(values, "writer-directory").map((given) => {
+        const [, writer = "", directory = ""] = /^([^=]+)=(\/.+)$/.exec(given) ?? [];
+        if (writers.includes(writer)) return [writer, directory];
+        throw usage("--writer-directory is WRITER=DIR, a writer of --writers and an absolute path");
+      }),
+    ),
     acceptLoss: values["accept-loss"] === true,
     pace: {
       everyEntries: integer(values, "checkpoint-entries", defaultPace.everyEntries),
@@ -67,6 +76,7 @@ function parse(argv: readonly string[]): Values {
         sockets: text,
         host: text,
         writers: text,
+        "writer-directory": texts,
         "checkpoint-entries": text,
         "checkpoint-seconds": text,
         witness: texts,

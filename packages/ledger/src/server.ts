@@ -24,6 +24,8 @@ export interface LedgerdOptions {
   readonly store: string;
   /** Directory of the sockets; made if it is missing. */
   readonly sockets: string;
+  /** Directories of writers whose socket is not in `sockets`. */
+  readonly writerDirectories?: Readonly<Record<string, string>>;
   readonly host: string;
   /** Each gets the socket WRITER.sock, and is the actor of what comes through it. */
   readonly writers: readonly string[];
@@ -183,8 +185,11 @@ interface Parts {
 
 function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Promise<UnixServer> {
   const { store, committer, checkpointer, signer, witnesses, indexer } = parts;
+  const directory = options.writerDirectories?.[writer];
   return serveUnix({
-    path: join(options.sockets, `${writer}.sock`),
+    path: join(directory ?? options.sockets, `${writer}.sock`),
+    // A directory of its own lets in whom it is for.
+    mode: directory === undefined ? 0o600 : 0o660,
     routes: {
       "GET /v1/status": async () => statusOf(store),
       "GET /v1/entries": async (request) => {

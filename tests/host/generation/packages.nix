@@ -39,7 +39,11 @@ rec {
   gnugrep = debian;
   gnused = debian;
   jq = debian;
-  nftables = debian;
+  # Debian has it in sbin.
+  nftables = build "nftables" { } ''
+    mkdir -p $out/bin
+    ln -s /usr/sbin/nft $out/bin/nft
+  '';
   nix = debian;
   systemd = debian;
   util-linux = debian;
@@ -53,10 +57,11 @@ rec {
   daruma = package "daruma" ''
     mkdir -p $out/bin $out/lib/daruma $out/libexec/daruma
     cp /payload/*.mjs /payload/*.node $out/lib/daruma/
-    for program in agentctl watchd ledgerd; do
+    for program in agentctl watchd ledgerd egressd; do
       printf '#!/bin/sh\nexec %s/bin/node %s/lib/daruma/%s.mjs "$@"\n' ${nodejs_24} $out $program >$out/bin/$program
     done
     cp /payload/rollback.sh $out/libexec/daruma/rollback
+    cp /payload/wall.sh $out/libexec/daruma/egress-wall
     cp /payload/failed.sh $out/libexec/daruma/watchd-failed
     cp /payload/pre-switch.sh $out/libexec/daruma/pre-switch
     chmod 555 $out/bin/* $out/libexec/daruma/*

@@ -45,15 +45,16 @@ export async function compile(context: Context, { options }: CompileInput): Prom
   return exitCode.ok;
 }
 
-/** What a fleet file says and a host does not do yet must not look as if it were done. */
+/** What is declared and not enforced must not look as if it were. */
 function unenforced(fleet: Fleet): string[] {
   return Object.entries(fleet.hosts).flatMap(([host, { agents, egress }]) => {
-    const confined = Object.keys(agents).filter(
-      (name) => agentEgress(egress, agents[name]?.egress ?? null) !== null,
+    const policies = Object.entries(agents).map(
+      ([name, { egress: own }]) => [name, agentEgress(egress, own)] as const,
     );
-    if (confined.length === 0) return [];
+    const observed = policies.filter(([, policy]) => policy?.mode === "observe").map(([name]) => name);
+    if (observed.length === 0) return [];
     return [
-      `on the host ${host}, egress is declared and NOT enforced: this release has no wall for hosts yet, so ${confined.join(", ")} can reach everything`,
+      `on the host ${host}, egress.mode is observe and nothing is enforced: ${observed.join(", ")} can reach everything`,
     ];
   });
 }

@@ -2,7 +2,7 @@ import t from "tap";
 import { documents } from "../test-support/agentctl.ts";
 import { createFleet } from "../test-support/fleet.ts";
 
-t.test("explain judges by the fleet file, and compile says that nothing enforces it on a host", async (t) => {
+t.test("explain judges by the fleet file, and compile says where nothing is enforced", async (t) => {
   const fleet = await createFleet(t);
   await fleet.writeConfig({ agent: 'egress: ["api.example.com:443"],' });
   const explain = (...argv: string[]) => fleet.run("egress", "explain", ...argv);
@@ -28,7 +28,15 @@ t.test("explain judges by the fleet file, and compile says that nothing enforces
   t.match(documents(unknown.stdout), [{ error: { code: "EGRESS_E_AGENT", message: /it has web/ } }]);
   t.match(documents((await explain("a.example:1", "--json")).stdout), [{ error: { code: "CLI_E_USAGE" } }]);
 
+  t.same(documents((await fleet.run("compile", "--json")).stdout)[0]?.warnings, []);
+  await fleet.writeConfig({
+    agent: 'egress: ["api.example.com:443"],',
+    host: 'egress: { mode: "observe" },',
+  });
   const compiled = await fleet.run("compile", "--json");
-  t.match(compiled, { code: 0, stderr: /^warning: .*test-01.* NOT enforced.* web can reach everything\n$/ });
-  t.match(documents(compiled.stdout), [{ warnings: [/NOT enforced/] }]);
+  t.match(compiled, {
+    code: 0,
+    stderr: /^warning: .*test-01.*nothing is enforced: web can reach everything\n$/,
+  });
+  t.match(documents(compiled.stdout), [{ warnings: [/nothing is enforced/] }]);
 });

@@ -18,6 +18,8 @@ import {
 export interface FleetText {
   /** Settings of the agent that differ from the usual ones, as TypeScript. */
   readonly agent?: string;
+  /** Further settings of the host, as TypeScript. */
+  readonly host?: string;
   readonly hosts?: string;
 }
 
@@ -108,13 +110,14 @@ function nameOf(event: DevEvent): string {
   return event.event === "entry" ? event.entry.action : event.event;
 }
 
-function configText(port: number, { agent = "", hosts = "" }: FleetText): string {
+function configText(port: number, { agent = "", host = "", hosts = "" }: FleetText): string {
   return `import { defineFleet, nixpkg, source } from "@daruma/config";
 export default defineFleet({
   hosts: {
     "test-01": {
       system: "x86_64-linux",
       watchdog: { probation: "200ms" },
+      ${host}
       agents: {
         web: {
           command: [nixpkg("nodejs_24", "bin/node"), source("./agent", "main.mjs")],

@@ -1,0 +1,144 @@
+# The kernel's side of egress, and the proxy behind it: for the agents whose rules are enforced. Nothing of it is there where
+# there are none.
+{
+  # Agents whose rules are enforced: name -> { port, allow, ... }, as in host.json.
+  confined,
+  daruma,
+  path,
+}:
+let
+  inherit (builtins)
+    attrNames
+    concatMap
+    concatStringsSep
+    filter
+    hashString
+    ;
+  text = import ./text.nix;
+  paths = import ./paths.nix;
+  hardening = import ./hardening.nix;
+  names = attrNames confined;
+
+  portsOf =
+    name:
+    [ confined.${name}.port ]
+    ++ filter (port: port != null) (map (rule: rule.forward or null) confined.${name}.allow);
+  list = ports: concatStringsSep ", " (map toString ports);
+
+  # One transaction: there is no moment between the old rules and the new ones. User names are resolved when it is loaded.
+  # By direction, not by state: a connection that an agent began while the table was gone is cut when it is back.
+  # Only new connections of others are refused: what is left of an agent's own after its process has ended has no user.
+  rules = concatStringsSep "\n" (
+    [
+      "table inet daruma_egress"
+      "delete table inet daruma_egress"
+      "table inet daruma_egress {"
+      "  chain output {"
+      "    type filter hook output priority -10; policy accept;"
+    ]
+    ++ map (name: "    meta skuid \"${(paths.agent name).user}\" goto agent-${name}") names
+    ++ map (
+      port: "    ip daddr 127.0.0.0/8 tcp dport ${toString port} ct state new reject with tcp reset"
+    ) (concatMap portsOf names)
+    ++ [ "  }" ]
+    ++ concatMap (name: [
+      "  chain agent-${name} {"
+      "    ct direction reply accept"
+      "    oifname \"lo\" ip daddr 127.0.0.1 tcp dport { ${list (portsOf name)} } accept"
+      "    meta l4proto tcp reject with tcp reset"
+      "    reject with icmpx admin-prohibited"
+      "  }"
+    ]) names
+    ++ [
+      "}"
+      ""
+    ]
+  );
+
+  program = "${daruma}/libexec/daruma/egress-wall";
+  environment = [ (text.word "PATH=${path}") ];
+in
+{
+  etc."daruma/egress.nft" = {
+    text = rules;
+    executable = false;
+  };
+
+  units = {
+    "daruma-egress-wall.service" = {
+      Unit = {
+        Description = "Daruma egress: the wall";
+        After = [ "systemd-sysusers.service" ];
+        Before = [ "network.target" ];
+        Wants = [ "daruma-egress-watch.service" ];
+        X-Reload-Triggers = hashString "sha256" rules;
+      };
+      Service = hardening.wall // {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        ExecStart = "${program} load";
+        # Agents need it, so they are gone before it is.
+        ExecStop = "${program} unload";
+        ExecReload = "${program} load";
+        Environment = environment;
+        RuntimeDirectory = "daruma-egress-wall";
+        # A switch changes the rules in place: agents that are up stay up, and never without them.
+        X-ReloadIfChanged = true;
+      };
+      Install.WantedBy = [ "multi-user.target" ];
+    };
+
+    "daruma-egress-watch.service" = {
+      Unit = {
+        Description = "Daruma egress: watches the wall";
+        BindsTo = [ "daruma-egress-wall.service" ];
+        After = [ "daruma-egress-wall.service" ];
+        StartLimitIntervalSec = 0;
+      };
+      Service = hardening.wall // {
+        Type = "exec";
+        ExecStart = "${program} watch";
+        Environment = environment;
+        ReadWritePaths = [ "-/run/daruma-egress-wall" ];
+        Restart = "always";
+        RestartSec = "200ms";
+        X-StopIfChanged = false;
+      };
+    };
+
+    "daruma-egressd.service" = {
+      Unit = {
+        Description = "Daruma egress: the proxy";
+        Wants = [ "daruma-ledgerd.service" ];
+        After = [
+          "daruma-ledgerd.service"
+          "network-online.target"
+        ];
+        StartLimitIntervalSec = 0;
+      };
+      Service = hardening.egressd // {
+        Type = "exec";
+        ExecStart = text.commandLine [
+          "${daruma}/bin/egressd"
+          "--manifest"
+          paths.manifest
+          "--ledger"
+          "${paths.egressLedger}/egressd.sock"
+          "--socket"
+          paths.egressSocket
+        ];
+        User = "daruma-egress";
+        Group = "daruma-egress";
+        RuntimeDirectory = "daruma-egress";
+        RuntimeDirectoryMode = "0700";
+        Restart = "always";
+        RestartSec = "200ms";
+        RestartMode = "direct";
+        TimeoutStopSec = "30s";
+        OOMScoreAdjust = -500;
+        X-StopIfChanged = false;
+      };
+      Install.WantedBy = [ "multi-user.target" ];
+    };
+  };
+}
