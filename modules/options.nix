@@ -222,9 +222,6 @@ in
                 {
                   host = "api.example.com";
                   port = 443;
-                  protocol = "tls";
-                  private = false;
-                  forward = null;
                 }
                 {
                   cidr = "10.0.0.0/8";
@@ -271,22 +268,12 @@ in
         type = types.listOf types.attrs;
         default = [ ];
         description = "What every agent may reach beside what it lists itself.";
-        example = [
-          {
-            host = "cache.example.com";
-            port = 443;
-          }
-        ];
       };
 
       deny = mkOption {
         type = types.listOf types.attrs;
         default = [ ];
         description = "What no agent may reach, whatever else allows it.";
-        example = [
-          { host = "*.pastebin.example"; }
-          { cidr = "203.0.113.0/24"; }
-        ];
       };
 
       limits = {
@@ -306,7 +293,6 @@ in
           type = types.nullOr size;
           default = null;
           description = "What one connection may carry, both ways together. Without it: any amount.";
-          example = "10GiB";
         };
       };
     };

@@ -47,40 +47,6 @@ t.test("the unit of an agent is as it was reviewed", { skip: withoutNix }, async
   t.equal(must(unitTexts, "daruma-agent-enricher.service"), golden);
 });
 
-t.test(
-  "the wall is as it was reviewed, and there only where rules are enforced",
-  { skip: withoutNix },
-  async (t) => {
-    const golden = readFileSync(new URL("golden/egress.nft", import.meta.url), "utf8");
-    const egress = ["a.example:443"];
-    const [walled, more, observed, none] = hosts(
-      { agents: { enricher, other } },
-      { agents: { enricher, other: { ...other, egress } } },
-      { agents: { enricher, other }, host: { egress: { mode: "observe" } } },
-      { agents: { other } },
-    );
-    if (!walled || !more || !observed || !none) throw new Error("four hosts give four results");
-    t.equal(must(walled.etc, "daruma/egress.nft").text, golden);
-    const wallOf = ({ unitTexts }: Units) => Object.keys(unitTexts).filter((name) => name.includes("egress"));
-    t.equal(wallOf(walled).length, 3);
-    t.same(wallOf(observed), ["daruma-egressd.service"]);
-    t.notOk("daruma/egress.nft" in observed.etc);
-    t.notMatch(must(observed.unitTexts, "daruma-agent-enricher.service"), /egress-wall|IPAddressDeny/);
-    t.match(must(observed.unitTexts, "daruma-agent-enricher.service"), /HTTP_PROXY/);
-    t.same(wallOf(none), []);
-    t.notMatch(must(none.unitTexts, "daruma-agent-other.service"), /egress|PROXY/);
-    // One more behind the wall: it is loaded anew in place, and nothing else changes.
-    t.same(
-      Object.keys(walled.unitTexts).filter((name) => more.unitTexts[name] !== walled.unitTexts[name]),
-      ["daruma-agent-other.service", "daruma-egress-wall.service"],
-    );
-    const withoutTrigger = ({ unitTexts }: Units) =>
-      must(unitTexts, "daruma-egress-wall.service").replace(/X-Reload-Triggers=.*/, "");
-    t.equal(withoutTrigger(more), withoutTrigger(walled), "but for what makes a switch reload it");
-    t.equal(manifestOf(more).hostDigest, manifestOf(walled).hostDigest);
-  },
-);
-
 t.test("watchd reads in host.json what the fleet file says", { skip: withoutNix }, async (t) => {
   const host: HostCase = {
     agents: { enricher, other },

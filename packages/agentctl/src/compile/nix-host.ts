@@ -1,0 +1,145 @@
+import {
+  type AgentSpec,
+  type HostEgress,
+  type HostSpec,
+  parseDuration,
+  parseSize,
+  type Word,
+} from "@daruma/config";
+import { storeName } from "./store-name.ts";
+
+/* What a generated host is once Nix has read it, in the words of the spec that it was printed from. */
+
+/** Stand-ins for packages, by their attribute. */
+export const stubPaths: Readonly<Record<string, string>> = {
+  nodejs_24: "/stub/nodejs_24",
+  "python3Packages.pip": "/stub/pip",
+  "3proxy": "/stub/3proxy",
+};
+
+/** A host as Nix evaluates it: measures are texts, references are paths. */
+export interface NixHost {
+  readonly enable: boolean;
+  readonly host: string;
+  readonly system: string;
+  readonly watchdog: { readonly probation: string; readonly rollbackBudget: number };
+  readonly egress: Pick<HostEgress, "mode" | "allow" | "deny"> & {
+    readonly limits: { readonly connections: number; readonly idle: string; readonly bytes: string | null };
+  };
+  readonly agents: Readonly<Record<string, NixAgent>>;
+}
+
+interface NixAgent {
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly workingDirectory: string | null;
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly egress: AgentSpec["egress"];
+  readonly startup: string;
+  readonly health: {
+    readonly http: string;
+    readonly every: string;
+    readonly failures: number;
+    readonly expect: { readonly status: number; readonly within: string };
+  } | null;
+  readonly restart: {
+    readonly when: string;
+    readonly backoff: {
+      readonly initial: string;
+      readonly factor: number;
+      readonly max: string;
+      readonly jitter: number;
+    };
+    readonly attempts: number;
+    readonly within: string;
+  };
+  readonly limits: { readonly memory: string | null };
+  readonly stop: { readonly signal: string; readonly grace: string };
+  readonly escalate: readonly string[];
+  readonly required: boolean;
+}
+
+/** Undoes what the compiler did, by other means. */
+export function hostOf(nix: NixHost): unknown {
+  return {
+    schemaVersion: 1,
+    host: nix.host,
+    system: nix.system,
+    watchdog: { probationMs: ms(nix.watchdog.probation), rollbackBudget: nix.watchdog.rollbackBudget },
+    egress: {
+      ...nix.egress,
+      limits: {
+        connections: nix.egress.limits.connections,
+        idleMs: ms(nix.egress.limits.idle),
+        bytes: nix.egress.limits.bytes === null ? null : amount(parseSize(nix.egress.limits.bytes)),
+      },
+    },
+    agents: Object.fromEntries(Object.entries(nix.agents).map(([name, value]) => [name, agentOf(value)])),
+  };
+}
+
+function agentOf(nix: NixAgent): unknown {
+  const { health, restart } = nix;
+  const hashless = (path: string) => path.replace(/^.*\/store\/[0-9a-z]{32}-/, "/store/");
+  return {
+    command: nix.command.map(hashless),
+    environment: Object.fromEntries(
+      Object.entries(nix.environment).map(([name, value]) => [name, hashless(value)]),
+    ),
+    workingDirectory: nix.workingDirectory,
+    credentials: nix.credentials,
+    startupMs: ms(nix.startup),
+    health: health && {
+      url: health.http,
+      everyMs: ms(health.every),
+      withinMs: ms(health.expect.within),
+      status: health.expect.status,
+      failures: health.failures,
+    },
+    restart: {
+      when: restart.when,
+      backoff: {
+        initialMs: ms(restart.backoff.initial),
+        factor: restart.backoff.factor,
+        maxMs: ms(restart.backoff.max),
+        jitter: restart.backoff.jitter,
+      },
+      attempts: restart.attempts,
+      withinMs: ms(restart.within),
+    },
+    limits: { memoryBytes: nix.limits.memory === null ? null : amount(parseSize(nix.limits.memory)) },
+    stop: { signal: nix.stop.signal, graceMs: ms(nix.stop.grace) },
+    escalate: nix.escalate,
+    egress: nix.egress,
+    required: nix.required,
+  };
+}
+
+/** The spec with each reference replaced by the path that the stand-ins give it. */
+export function withPaths(spec: HostSpec): unknown {
+  const path = (each: Word) => {
+    if (typeof each === "string") return each;
+    if (each.ref === "nixpkg") return `${stubPaths[each.attribute]}/${each.path}`;
+    return `/store/${storeName(each.directory)}/${each.file}`;
+  };
+  const resolved = (value: AgentSpec) => ({
+    ...value,
+    command: value.command.map(path),
+    environment: Object.fromEntries(
+      Object.entries(value.environment).map(([name, each]) => [name, path(each)]),
+    ),
+  });
+  return {
+    ...spec,
+    agents: Object.fromEntries(Object.entries(spec.agents).map(([name, value]) => [name, resolved(value)])),
+  };
+}
+
+function ms(duration: string): number {
+  return amount(parseDuration(duration));
+}
+
+function amount(parsed: ReturnType<typeof parseDuration>): number {
+  if (!parsed.ok) throw new Error(parsed.problem);
+  return parsed.value;
+}
