@@ -175,7 +175,9 @@ scenario("A confined agent reaches what its list names, and nothing else, by any
   );
   for (const reason of ["not-allowed", "address-not-public", "sni-mismatch", "wrong-protocol"]) {
     await until(`the ledger tells of ${reason}`, async () =>
-      (await entries(host)).find(({ action, details }) => action === "egress.deny" && details.reason === reason),
+      (await entries(host)).find(
+        ({ action, details }) => action === "egress.deny" && details.reason === reason,
+      ),
     );
   }
 
