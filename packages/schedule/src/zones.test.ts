@@ -94,7 +94,7 @@ t.test("around every change of a clock, what is due is what looking at every min
   const seed = Number(process.env.SEED ?? 20_260_308);
   const zones = everything ? Intl.supportedValuesOf("timeZone") : peculiar;
   const changes = zones.flatMap((zone) => changesOf(zone, fromYear, toYear).map((at) => ({ zone, at })));
-  const chosen = everything ? changes : fc.sample(fc.constantFrom(...changes), { seed, numRuns: 60 });
+  const chosen = everything ? changes : fc.sample(fc.constantFrom(...changes), { seed, numRuns: 40 });
   const schedules = fc.sample(drawn, { seed, numRuns: chosen.length * 8 });
   for (const [index, { zone, at }] of chosen.entries()) {
     const window = openWindow(zone, at - 60 * hourMs, at + 36 * hourMs);
@@ -111,7 +111,7 @@ t.test("around every change of a clock, what is due is what looking at every min
       }
     }
   }
-  t.ok(chosen.length >= 60, `${chosen.length} changes of ${zones.length} zones`);
+  t.ok(chosen.length >= 40, `${chosen.length} changes of ${zones.length} zones`);
 });
 
 t.test("looking every few days finds every change there is", async (t) => {

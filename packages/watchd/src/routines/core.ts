@@ -1,0 +1,129 @@
+/**
+ * The judgement of the routines: a pure function of what was, what happened and when. It does no I/O, sets no timer, and
+ * what it draws depends on names and times alone. See docs/concepts/routines.md.
+ */
+import type { Instant } from "../ports.ts";
+import { admitDelayed, fire, startWaiting } from "./admission.ts";
+import type { RoutineEvent, RoutineStep } from "./events.ts";
+import { onExited, onStarted, onStartFailed, onStopFailed, runTimer, runTimers } from "./runs.ts";
+import type { RoutineState, RoutinesState } from "./state.ts";
+import { onBoot, onRoutines, onSurvey } from "./survey.ts";
+import { decideTimes, isCorrected } from "./times.ts";
+import { note, patchRoutine, routineOf, setRoutine, type Turn } from "./turn.ts";
+
+/** @param events what has gathered since the last step: a thousand ends of runs at once cost one look at everything */
+export function stepRoutines(
+  state: RoutinesState,
+  events: readonly RoutineEvent[],
+  now: Instant,
+): RoutineStep {
+  const turn: Turn = { state, own: null, now, commands: [], records: [], occurred: [] };
+  for (const event of events) apply(turn, event);
+  const { routines } = turn.state;
+  for (const name of Object.keys(routines)) {
+    const routine = routines[name];
+    if (routine === undefined || !mayBeDue(routine, now.wall)) continue;
+    runTimers(turn, name);
+    decideTimes(turn, name);
+    admitDelayed(turn, name);
+  }
+  // Each run that ends is one event, and a routine that it fires does not end within the step.
+  onOccurred(turn, turn.occurred.splice(0));
+  startWaiting(turn);
+  forgetRemoved(turn);
+  return { state: turn.state, commands: turn.commands, records: turn.records };
+}
+
+/** Most routines of a large host have nothing to do in most steps. */
+function mayBeDue({ nextAt, decidedUpTo, delayed, runs }: RoutineState, wall: number): boolean {
+  if (runs.length > 0 || delayed.length > 0) return true;
+  return (nextAt !== null && nextAt <= wall) || isCorrected(decidedUpTo, wall);
+}
+
+function apply(turn: Turn, event: RoutineEvent): void {
+  switch (event.type) {
+    case "boot":
+      return onBoot(turn, event.bootId);
+    case "routines":
+      return onRoutines(turn, event.policies);
+    case "runs":
+      return onSurvey(turn, event);
+    case "occurred":
+      turn.occurred.push(event.name);
+      return;
+    case "run-now":
+      return fire(turn, event.routine, "person", turn.now.wall, event.by);
+    case "pause":
+      return onPause(turn, event.routine, event.by, event.why);
+    case "resume":
+      return onResume(turn, event.routine, event.by);
+    case "started":
+      return onStarted(turn, event.routine, event.run);
+    case "start-failed":
+      return onStartFailed(turn, event.routine, event.run, event.code, event.message);
+    case "exited":
+      return onExited(turn, event.routine, event.run, event.cause);
+    case "stop-failed":
+      return onStopFailed(turn, event.routine, event.run, event.message);
+    case "tick":
+      return;
+  }
+}
+
+function onOccurred(turn: Turn, events: readonly string[]): void {
+  if (events.length === 0) return;
+  for (const [name, { declared, policy }] of Object.entries(turn.state.routines)) {
+    if (!declared || policy.events.length === 0) continue;
+    for (const event of events) {
+      if (policy.events.includes(event)) fire(turn, name, "event", turn.now.wall, event);
+    }
+  }
+}
+
+/** What runs goes on, and what waits is let in; nothing new is fired but by a person. */
+function onPause(turn: Turn, name: string, by: string, why: string): void {
+  if (routineOf(turn, name) === undefined) return;
+  // What came before is fired as ever.
+  decideTimes(turn, name);
+  patchRoutine(turn, name, { pause: { by, why, since: turn.now.wall } });
+  note(turn, name, "paused", { by, why });
+}
+
+function onResume(turn: Turn, name: string, by: string): void {
+  const pause = routineOf(turn, name)?.pause ?? null;
+  if (pause === null) return;
+  // What came while it was paused is decided on as that, before it goes on.
+  decideTimes(turn, name);
+  patchRoutine(turn, name, { pause: null });
+  note(turn, name, "resumed", { by, pausedBy: pause.by, pausedMs: Math.max(0, turn.now.wall - pause.since) });
+}
+
+function forgetRemoved(turn: Turn): void {
+  const { routines } = turn.state;
+  for (const name of Object.keys(routines)) {
+    const routine = routines[name];
+    if (routine !== undefined && !routine.declared && routine.runs.length === 0) setRoutine(turn, name, null);
+  }
+}
+
+/**
+ * How many ms from `now` on nothing happens without an event, so that a `tick` is wanted then. Null: nothing ever. Whoever
+ * sleeps by it should not sleep longer than a minute, since the wall clock may be stepped meanwhile.
+ */
+export function nextWakeIn(state: RoutinesState, now: Instant): number | null {
+  let least: number | null = null;
+  const wants = (delay: number) => {
+    if (least === null || delay < least) least = Math.max(0, delay);
+  };
+  for (const routine of Object.values(state.routines)) {
+    if (routine.declared && routine.nextAt !== null) wants(routine.nextAt - now.wall);
+    for (const { untilMono } of routine.delayed) wants(untilMono - now.mono);
+    for (const { deadline } of routine.queue) if (deadline !== null) wants(deadline + 1 - now.wall);
+    for (const run of routine.runs) {
+      const waitsForSurvey = run.phase === "backoff" && !state.surveyed;
+      const at = waitsForSurvey ? null : runTimer(run, routine.policy.timeoutMs);
+      if (at !== null) wants(at - now.mono);
+    }
+  }
+  return least;
+}

@@ -1,0 +1,56 @@
+import type { LedgerRecord } from "../policy/events.ts";
+import type { ExitCause } from "../ports.ts";
+import type { RoutinePolicy } from "./policy.ts";
+import type { RoutinesState } from "./state.ts";
+
+/** What the core of the routines is told. */
+export type RoutineEvent =
+  /** watchd has come up; `bootId` tells whether the machine has, too. */
+  | { readonly type: "boot"; readonly bootId: string }
+  /** What the current generation declares. */
+  | { readonly type: "routines"; readonly policies: Readonly<Record<string, RoutinePolicy>> }
+  /** Every run that is alive, as listed at the monotonic instant `takenAt` or later. */
+  | {
+      readonly type: "runs";
+      readonly runs: readonly { readonly routine: string; readonly run: string }[];
+      readonly takenAt: number;
+    }
+  /** Something happened that routines may wait for; `name` as in `RoutinePolicy.events`. */
+  | { readonly type: "occurred"; readonly name: string }
+  /** A person wants a run now, paused or not. `id` (of the request) is in the record. */
+  | { readonly type: "run-now"; readonly routine: string; readonly by: string }
+  | { readonly type: "pause"; readonly routine: string; readonly by: string; readonly why: string }
+  | { readonly type: "resume"; readonly routine: string; readonly by: string }
+  | { readonly type: "started"; readonly routine: string; readonly run: string }
+  | {
+      readonly type: "start-failed";
+      readonly routine: string;
+      readonly run: string;
+      readonly code: string;
+      readonly message: string;
+    }
+  | { readonly type: "exited"; readonly routine: string; readonly run: string; readonly cause: ExitCause }
+  | { readonly type: "stop-failed"; readonly routine: string; readonly run: string; readonly message: string }
+  | { readonly type: "tick" };
+
+/**
+ * What the core asks for. The end of a start is `started` or `start-failed`; that of a stop is the run's `exited`, or
+ * `stop-failed`.
+ */
+export type RoutineCommand =
+  /** The same run with a higher attempt is to find its checkpoint again. */
+  | {
+      readonly type: "start";
+      readonly routine: string;
+      readonly run: string;
+      readonly attempt: number;
+      readonly digest: string;
+      readonly nominal: number;
+    }
+  | { readonly type: "stop"; readonly routine: string; readonly run: string };
+
+export interface RoutineStep {
+  readonly state: RoutinesState;
+  readonly commands: readonly RoutineCommand[];
+  readonly records: readonly LedgerRecord[];
+}

@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import type { JsonValue } from "@daruma/base";
+import type { LedgerRecord, Severity } from "../policy/events.ts";
+import type { Instant } from "../ports.ts";
+import type { RoutineCommand } from "./events.ts";
+import type { Firing, RoutineState, RoutinesState, RunState, TriggerKind } from "./state.ts";
+
+/** One step while it is being taken: a state that is replaced, never changed in place, and what has come of it so far. */
+export interface Turn {
+  state: RoutinesState;
+  /** The routines of `state` once this step has changed one: a copy of its own. */
+  own: Record<string, RoutineState> | null;
+  readonly now: Instant;
+  readonly commands: RoutineCommand[];
+  readonly records: LedgerRecord[];
+  /** Events that routines may wait for, in this step: told, and brought about by ends of runs. */
+  readonly occurred: string[];
+}
+
+export function routineOf(turn: Turn, name: string): RoutineState | undefined {
+  return Object.hasOwn(turn.state.routines, name) ? turn.state.routines[name] : undefined;
+}
+
+export function patch(turn: Turn, change: Partial<RoutinesState>): void {
+  turn.state = { ...turn.state, ...change };
+}
+
+export function patchRoutine(turn: Turn, name: string, change: Partial<RoutineState>): void {
+  const routine = routineOf(turn, name);
+  if (routine === undefined) throw new Error(`the core has no routine ${name}`);
+  ownRoutines(turn)[name] = { ...routine, ...change };
+}
+
+export function setRoutine(turn: Turn, name: string, routine: RoutineState | null): void {
+  if (routine === null) delete ownRoutines(turn)[name];
+  else ownRoutines(turn)[name] = routine;
+}
+
+export function patchRun(turn: Turn, name: string, id: string, change: Partial<RunState>): void {
+  const runs = routineOf(turn, name)?.runs ?? [];
+  patchRoutine(turn, name, {
+    runs: runs.map((run) => (run.firing.id === id ? { ...run, ...change } : run)),
+  });
+}
+
+export function runOf(turn: Turn, name: string, id: string): RunState | undefined {
+  return routineOf(turn, name)?.runs.find((run) => run.firing.id === id);
+}
+
+function ownRoutines(turn: Turn): Record<string, RoutineState> {
+  if (turn.own === null) {
+    turn.own = { ...turn.state.routines };
+    patch(turn, { routines: turn.own });
+  }
+  return turn.own;
+}
+
+export function makeFiring(
+  turn: Turn,
+  name: string,
+  trigger: TriggerKind,
+  nominal: number,
+  cause: string | null = null,
+): Firing {
+  const order = turn.state.nextId;
+  patch(turn, { nextId: order + 1 });
+  const deadlineMs = routineOf(turn, name)?.policy.deadlineMs ?? null;
+  // A run that is caught up is late by definition: it may start as late after it was decided on.
+  const from = trigger === "catch-up" ? turn.now.wall : nominal;
+  return {
+    id: `run-${turn.state.epoch}-${order}`,
+    order,
+    trigger,
+    cause,
+    nominal,
+    deadline: deadlineMs === null ? null : from + deadlineMs,
+    told: false,
+  };
+}
+
+/** An entry about a routine. */
+export function note(
+  turn: Turn,
+  name: string,
+  action: string,
+  details: Readonly<Record<string, JsonValue>>,
+  more: { readonly run?: string; readonly severity?: Severity } = {},
+): void {
+  turn.records.push({
+    action: `routine.${action}`,
+    subject: name,
+    ...(more.run === undefined ? {} : { run: more.run }),
+    at: turn.now.wall,
+    severity: more.severity ?? "info",
+    details,
+  });
+}
+
+/** An entry about a firing: every decision has the time that it is for, and `at`, the time at which it was taken. */
+export function noteFiring(
+  turn: Turn,
+  name: string,
+  action: string,
+  firing: Firing,
+  details: Readonly<Record<string, JsonValue>> = {},
+  severity: Severity = "info",
+): void {
+  const nominal = new Date(firing.nominal).toISOString();
+  note(turn, name, action, { trigger: firing.trigger, nominal, ...details }, { run: firing.id, severity });
+}
+
+/** Uniform in [0, 1), and always the same for the same words: no two watchds draw different jitter for one time. */
+export function drawFrom(...words: readonly (string | number)[]): number {
+  const digest = createHash("sha256").update(JSON.stringify(words)).digest();
+  return digest.readUInt32BE(0) / 2 ** 32;
+}

@@ -1,0 +1,62 @@
+/** How the sender of a webhook proves itself. */
+export type Scheme =
+  /** Standard Webhooks 1.0 (https://www.standardwebhooks.com): `whsec_` keys for v1, `whpk_` keys for v1a. */
+  | "standard"
+  /** GitHub: `X-Hub-Signature-256` over the body, which bears no time. */
+  | "github"
+  /** Stripe: `Stripe-Signature` over time and body. */
+  | "stripe"
+  /** The secret itself as a bearer token: whoever reads one request can make others. */
+  | "shared";
+
+export const schemes = ["standard", "github", "stripe", "shared"] as const satisfies readonly Scheme[];
+
+/** How far the time of a signature may be from now, either way. In ms. */
+export const toleranceMs = 300_000;
+
+/** Headers by their names in small letters, each with every value that it was sent with. */
+export type Headers = Readonly<Record<string, readonly string[] | undefined>>;
+
+export interface Delivery {
+  readonly headers: Headers;
+  /** As received: a body that has been parsed and printed again is another one. */
+  readonly body: Buffer;
+  /** Unix ms. */
+  readonly receivedAt: number;
+}
+
+export type Verdict =
+  /**
+   * What the sender says it is the same by, when it sends it again; each by itself makes it a repetition. Empty: the sender
+   * says nothing about that.
+   */
+  | { readonly ok: true; readonly keys: readonly string[] }
+  /** For the ledger, never for the sender. */
+  | { readonly ok: false; readonly why: Refusal };
+
+export type Refusal =
+  | "header-missing"
+  | "header-repeated"
+  | "header-malformed"
+  | "too-old"
+  | "too-new"
+  | "signature";
+
+/** The one value of a header, or what is wrong with it. */
+export function single(
+  headers: Headers,
+  name: string,
+): { readonly value: string } | { readonly why: Refusal } {
+  const values = headers[name] ?? [];
+  const [value] = values;
+  if (value === undefined || value === "") return { why: "header-missing" };
+  return values.length === 1 ? { value } : { why: "header-repeated" };
+}
+
+/** Undefined if a time (Unix seconds, as it was signed) is near enough to now. */
+export function timeProblem(seconds: string, receivedAt: number): Refusal | undefined {
+  if (!/^\d{1,12}$/.test(seconds)) return "header-malformed";
+  const age = receivedAt - Number(seconds) * 1000;
+  if (age > toleranceMs) return "too-old";
+  return age < -toleranceMs ? "too-new" : undefined;
+}
