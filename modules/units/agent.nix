@@ -118,6 +118,9 @@ in
     # Of what Daruma has in /run, an agent sees the directory of its own socket: the directory, because watchd makes the
     # socket anew when it is restarted. One that is missing must not keep the agent from starting.
     TemporaryFileSystem = "${paths.runtime}:ro";
+    # systemd takes the hooks out of every other part of the sandbox, but not out of this (tried): they leave their traces here, as
+    # root. The agent's user cannot enter it.
+    BindPaths = "-${paths.exits}";
     BindReadOnlyPaths = "-${self.socketDirectory}";
 
     # watchd restarts with backoff long before this; it is for the time without watchd.
