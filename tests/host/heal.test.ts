@@ -13,7 +13,11 @@ scenario(
     await knownGood(host, path);
     const before = await healthy(host, "web");
     const said = await entry(host, { action: "data.consume", actor: "agent:web" });
-    t.equal(said.subject, "view:agents web", "of /run/daruma an agent sees its own directory");
+    t.equal(
+      said.subject,
+      "view:agents,exits web EACCES",
+      "of /run/daruma an agent can enter its own directory",
+    );
     t.equal(said.run, before.runId);
     const socket = "/run/daruma/agents/web/api.sock";
     t.equal(await host.succeed(`stat -c '%a %U %G' ${socket}`), "660 root da-web\n");
