@@ -3,7 +3,16 @@ import { createServer as createHttp } from "node:http";
 import { connect as connectHttp2, createServer as createHttp2 } from "node:http2";
 import type { Socket } from "node:net";
 import t from "tap";
-import { createLab, echo, eventually, listen, listenOn, readAll, readHead } from "./fixtures/lab.ts";
+import {
+  createLab,
+  echo,
+  eventually,
+  freePort,
+  listen,
+  listenOn,
+  readAll,
+  readHead,
+} from "./fixtures/lab.ts";
 
 /* The rows of the reference's table that need a proxy: every one against a real egressd, real sockets and a fake DNS. */
 
@@ -241,8 +250,7 @@ t.test("SOCKS 5 by name and by address, on the same port", async (t) => {
 
 t.test("a forward leads to one host and port, without any protocol", async (t) => {
   const server = await listen(t, echo);
-  const spare = await listen(t, echo);
-  const forward = spare.port + 1 > 65535 ? 1025 : spare.port + 1;
+  const forward = await freePort();
   const egress = [{ host: "db.test", port: server.port, private: true, protocol: "postgres", forward }];
   const lab = await createLab(t, { aa: { egress } });
   lab.dns.answers.set("db.test", here);
