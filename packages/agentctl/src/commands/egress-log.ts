@@ -1,9 +1,11 @@
 import { type ExitCode, exitCode } from "@daruma/base";
-import { type Entry, ledgerStatus, readEntries, type StoredEntry } from "@daruma/ledger";
+import { type EntryFilter, ledgerStatus, type StoredEntry } from "@daruma/ledger";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
+import { collectEntries } from "../story/collect.ts";
 import { followEntries } from "../story/follow.ts";
 import { storyLine } from "../story/line.ts";
+import { patienceMs } from "./ledger-read.ts";
 
 export interface EgressLogInput {
   readonly options: {
@@ -15,8 +17,9 @@ export interface EgressLogInput {
   };
 }
 
-/** A ledgerd that is being restarted is back long before. */
-const patienceMs = 10_000;
+/** What egressd writes, and what of it tells of a refusal. */
+const everything = "egress.*";
+const denials: readonly string[] = ["egress.deny", "egress.would-deny"];
 
 export async function egressLog(context: Context, { options }: EgressLogInput): Promise<ExitCode> {
   const { sockets } = await locateInstance(options.state, context);
@@ -29,30 +32,27 @@ export async function egressLog(context: Context, { options }: EgressLogInput): 
     );
   for (const stored of await lastOf(socket, head.seq, options, signal)) await print(stored);
   if (!options.follow) return exitCode.ok;
-  for await (const stored of followEntries({ socket, after: head.seq, signal, patienceMs })) {
-    if (isWanted(stored.entry, options)) await print(stored);
+  const filter = filterOf(everything, options.agent);
+  for await (const stored of followEntries({ socket, after: head.seq, filter, signal, patienceMs })) {
+    if (!options.denied || denials.includes(stored.entry.action)) await print(stored);
   }
   return exitCode.ok;
 }
 
-/** The last that are wanted. The ledger has no index of actions: all of it is read, and little of it kept. */
+/** The newest that are wanted, oldest first. */
 async function lastOf(
   socket: string,
   last: number,
-  options: EgressLogInput["options"],
+  { agent, denied, lines }: EgressLogInput["options"],
   signal: AbortSignal,
 ): Promise<readonly StoredEntry[]> {
-  const kept: StoredEntry[] = [];
-  if (options.lines === 0 || last === 0) return kept;
-  for await (const stored of readEntries({ socket, after: 0, limit: last, signal })) {
-    if (!isWanted(stored.entry, options)) continue;
-    kept.push(stored);
-    if (kept.length > options.lines) kept.shift();
-  }
-  return kept;
+  if (lines === 0) return [];
+  const about = { socket, before: last + 1, newest: lines, signal };
+  const ask = (action: string) => collectEntries({ ...about, filter: filterOf(action, agent) });
+  const found = (await Promise.all((denied ? denials : [everything]).map(ask))).flat();
+  return found.sort((a, b) => a.entry.seq - b.entry.seq).slice(-lines);
 }
 
-function isWanted({ action, subject }: Entry, { agent, denied }: EgressLogInput["options"]): boolean {
-  if (!action.startsWith("egress.") || (agent !== undefined && subject !== agent)) return false;
-  return !denied || action === "egress.deny" || action === "egress.would-deny";
+function filterOf(action: string, agent: string | undefined): EntryFilter {
+  return { action, ...(agent === undefined ? {} : { subject: agent }) };
 }

@@ -1,8 +1,9 @@
 import { type ExitCode, exitCode } from "@daruma/base";
 import { parseTarget } from "@daruma/egress";
-import { type Entry, ledgerStatus, readEntries } from "@daruma/ledger";
+import type { Entry } from "@daruma/ledger";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
+import { collectEntries } from "../story/collect.ts";
 
 export interface SuggestInput {
   readonly options: { readonly agent: string | undefined; readonly state: string | undefined };
@@ -25,16 +26,16 @@ const curable: ReadonlySet<unknown> = new Set(["not-allowed", "port-not-allowed"
 
 export async function egressSuggest(context: Context, { options }: SuggestInput): Promise<ExitCode> {
   const { sockets } = await locateInstance(options.state, context);
-  const socket = sockets.operatorLedger;
-  const { head } = await ledgerStatus({ socket });
-  const observed: Entry[] = [];
-  if (head.seq > 0) {
-    for await (const { entry } of readEntries({ socket, limit: head.seq, signal: context.interrupt })) {
-      if (entry.action !== "egress.would-deny") continue;
-      if (options.agent === undefined || entry.subject === options.agent) observed.push(entry);
-    }
-  }
-  const agents = suggestionsFor(observed);
+  const filter = {
+    action: "egress.would-deny",
+    ...(options.agent === undefined ? {} : { subject: options.agent }),
+  };
+  const observed = await collectEntries({
+    socket: sockets.operatorLedger,
+    filter,
+    signal: context.interrupt,
+  });
+  const agents = suggestionsFor(observed.map(({ entry }) => entry));
   await context.output.result({ schemaVersion: 1, agents }, () => {
     const names = Object.keys(agents);
     if (names.length === 0) return ["nothing was observed that is not allowed already"];

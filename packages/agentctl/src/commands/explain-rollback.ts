@@ -1,13 +1,14 @@
 import { type ExitCode, exitCode } from "@daruma/base";
-import { type Entry, type EntryFilter, readEntries } from "@daruma/ledger";
+import type { Entry, EntryFilter } from "@daruma/ledger";
 import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import type { Paint } from "../cli/output.ts";
 import { printable } from "../cli/render-error.ts";
-import { momentOf } from "../incident/incident.ts";
-import { isRecord, judgementIn } from "../incident/judgement.ts";
+import { decisions, momentOf } from "../incident/incident.ts";
+import { judgementIn } from "../incident/judgement.ts";
 import { type Instance, locateInstance } from "../instance/locate.ts";
 import { type Judgement, watchdClient } from "../instance/watchd-client.ts";
+import { collectEntries } from "../story/collect.ts";
 
 export interface ExplainInput {
   readonly args: { readonly INCIDENT: string | undefined };
@@ -24,8 +25,6 @@ export interface Explanation extends Judgement {
   /** What came of a rollback, as far as the ledger knows. */
   readonly outcome: string | null;
 }
-
-const decisions = ["recovery.escalate", "agent.hold", "agent.give-up"] as const;
 
 /** Of an agent that is held for months there are many. */
 const mostDecisions = 20;
@@ -50,10 +49,7 @@ export async function explainRollback(context: Context, { args, options }: Expla
 async function latest(context: Context, instance: Instance): Promise<readonly Explanation[]> {
   const open = await judgedNow(instance);
   if (open.length > 0) return open;
-  const last = (
-    await Promise.all(decisions.map((action) => newest(context, instance, { action }, 1)))
-  ).flat();
-  const entry = last.sort((a, b) => b.seq - a.seq)[0];
+  const entry = (await newest(context, instance, decisions, {}, 1)).at(-1);
   return entry?.incident === undefined ? [] : (await decided(context, instance, entry.incident)).slice(-1);
 }
 
@@ -70,8 +66,8 @@ async function ofIncident(
   });
   const all = [...made, ...open.filter((each) => each.incident === incident)];
   if (all.length > 0) return all;
-  const [known] = await newest(context, instance, { incident }, 1);
-  if (known !== undefined) return [];
+  const known = await newest(context, instance, [undefined], { incident }, 1);
+  if (known.length > 0) return [];
   throw agentctlErrors.make("INCIDENT_E_UNKNOWN", `the ledger knows no incident ${printable(incident)}`);
 }
 
@@ -90,39 +86,38 @@ async function decided(
   instance: Instance,
   incident: string,
 ): Promise<readonly Explanation[]> {
-  const ask = (action: string, count: number) => newest(context, instance, { incident, action }, count);
-  const entries = (await Promise.all(decisions.map((action) => ask(action, mostDecisions)))).flat();
-  const ends = (await Promise.all(Object.keys(outcomes).map((action) => ask(action, mostDecisions)))).flat();
-  return entries
-    .sort((a, b) => a.seq - b.seq)
-    .map((entry) => {
-      const rollBack = entry.action === "recovery.escalate";
-      const end = rollBack
-        ? ends.sort((a, b) => a.seq - b.seq).find(({ seq }) => seq > entry.seq)
-        : undefined;
-      return {
-        ...{ incident, agent: entry.subject, at: momentOf(entry), rollBack },
-        ...judgementIn(entry),
-        outcome: end === undefined ? null : outcomeOf(end),
-      };
-    });
+  const entries = await newest(context, instance, decisions, { incident }, mostDecisions);
+  const ends = await newest(context, instance, Object.keys(outcomes), { incident }, mostDecisions);
+  return entries.map((entry) => {
+    const rollBack = entry.action === "recovery.escalate";
+    const end = rollBack ? ends.find(({ seq }) => seq > entry.seq) : undefined;
+    return {
+      ...{ incident, agent: entry.subject, at: momentOf(entry), rollBack },
+      ...judgementIn(entry),
+      outcome: end === undefined ? null : outcomeOf(end),
+    };
+  });
 }
 
 function outcomeOf({ action, details }: Entry): string {
-  const problems = isRecord(details) && Array.isArray(details.problems) ? details.problems.map(String) : [];
+  const problems = Array.isArray(details.problems) ? details.problems.map(String) : [];
   return [outcomes[action] ?? action, ...problems].join("; ");
 }
 
+/** The newest so many of each of the actions, oldest first. */
 async function newest(
-  { interrupt }: Context,
+  { interrupt: signal }: Context,
   { sockets }: Instance,
-  filter: EntryFilter,
+  actions: readonly (string | undefined)[],
+  about: Pick<EntryFilter, "incident">,
   count: number,
-): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  const question = { socket: sockets.operatorLedger, filter, newest: count, signal: interrupt };
-  for await (const { entry } of readEntries(question)) entries.push(entry);
-  return entries;
+): Promise<readonly Entry[]> {
+  const ask = (action: string | undefined) => {
+    const filter = action === undefined ? about : { ...about, action };
+    return collectEntries({ socket: sockets.operatorLedger, filter, newest: count, signal });
+  };
+  const found = (await Promise.all(actions.map(ask))).flat();
+  return found.map(({ entry }) => entry).sort((a, b) => a.seq - b.seq);
 }
 
 export function describeExplanations(explanations: readonly Explanation[], paint: Paint): readonly string[] {

@@ -172,3 +172,15 @@ t.test("of an incident that goes on for ever the two ends and what decided are s
   t.equal(Array.isArray(document?.steps) && document.steps.length, 201);
   t.match((await run("inc-1")).stdout, /of the entries between 100 and 203 only what decided is shown/);
 });
+
+t.test("an agent that was given up for its configuration is told like one that is held", async (t) => {
+  const { run } = await setUp(t, [
+    entry("agent.exit", 1000, { cause: "configuration", exit: { kind: "exit", code: 78 } }, "inc-1", "run-1"),
+    entry("agent.give-up", 1001, { noRollback: ["budget-left: 1 of 1"] }, "inc-1"),
+  ]);
+  const [document] = documents((await run("inc-1", "--json")).stdout);
+  t.match(document, {
+    incident: { outcome: "held", cause: "configuration" },
+    rules: [{ allowed: false, rules: ["budget-left: 1 of 1"] }],
+  });
+});

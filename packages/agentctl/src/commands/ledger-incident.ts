@@ -1,5 +1,5 @@
 import { type ExitCode, exitCode } from "@daruma/base";
-import { type Entry, ledgerValues, type ReadOptions, readEntries } from "@daruma/ledger";
+import { type Entry, ledgerValues, type ReadOptions } from "@daruma/ledger";
 import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import { printable } from "../cli/render-error.ts";
@@ -13,6 +13,7 @@ import {
   postMortemDocument,
 } from "../incident/report.ts";
 import { type Instance, locateInstance } from "../instance/locate.ts";
+import { collectEntries } from "../story/collect.ts";
 import { elapsed } from "../story/elapsed.ts";
 
 export interface IncidentInput {
@@ -122,7 +123,5 @@ function inOrder(entries: readonly Entry[]): readonly Entry[] {
 }
 
 async function entriesOf({ interrupt }: Context, options: ReadOptions): Promise<readonly Entry[]> {
-  const entries: Entry[] = [];
-  for await (const { entry } of readEntries({ ...options, signal: interrupt })) entries.push(entry);
-  return entries;
+  return (await collectEntries({ ...options, signal: interrupt })).map(({ entry }) => entry);
 }

@@ -55,8 +55,14 @@ const rollbacks: Readonly<Record<string, Incident["rollback"]>> = {
   "generation.rollback-abandoned": "abandoned",
 };
 
+/** Decisions against a rollback. */
+const refusals = ["agent.hold", "agent.give-up"] as const;
+
+/** What was decided once restarting did not help, or could not. */
+export const decisions: readonly string[] = ["recovery.escalate", ...refusals];
+
 /** What must be known of an incident to sum it up, beside its first entries: filters for the ledger. */
-export const landmarks: readonly string[] = [...Object.keys(ends), "agent.hold", "generation.roll*"];
+export const landmarks: readonly string[] = [...Object.keys(ends), ...refusals, "generation.roll*"];
 
 /** Sums up entries of one incident, in their order: the first one and the landmarks. `null` if there are none. */
 export function summarize(id: string, entries: readonly Entry[]): Incident | null {
@@ -64,7 +70,7 @@ export function summarize(id: string, entries: readonly Entry[]): Incident | nul
   if (first === undefined) return null;
   const began = momentOf(first);
   const end = entries.find(({ action }) => Object.hasOwn(ends, action));
-  const held = entries.some(({ action }) => action === "agent.hold");
+  const held = entries.some(isRefusal);
   const rollback = entries.findLast(({ action }) => Object.hasOwn(rollbacks, action));
   const verifiedMs = end?.details.verifiedAfterMs;
   const measuredMs = end === undefined ? null : sinceMs(began, momentOf(end));
@@ -113,9 +119,13 @@ export function failuresOf(entries: readonly Entry[]): readonly Failure[] {
 export function verdictsOf(entries: readonly Entry[]): readonly Verdict[] {
   return entries.flatMap(({ action, details }): readonly Verdict[] => {
     if (action === "recovery.escalate") return [{ allowed: true, rules: textsOf(details.because) }];
-    if (action === "agent.hold") return [{ allowed: false, rules: textsOf(details.noRollback) }];
+    if (isRefusal({ action })) return [{ allowed: false, rules: textsOf(details.noRollback) }];
     return [];
   });
+}
+
+function isRefusal({ action }: Pick<Entry, "action">): boolean {
+  return refusals.some((refusal) => refusal === action);
 }
 
 /** `at` is when it happened; `time`, when the ledger took it, may be much later. */
@@ -139,6 +149,6 @@ function textsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
-function isObject(value: unknown): value is JsonObject {
+export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,14 +1,15 @@
 import type { Entry } from "@daruma/ledger";
 import type { Judgement } from "../instance/watchd-client.ts";
+import { isObject } from "./incident.ts";
 
 /** The judgement that an entry about a decision holds; of entries from before it was recorded, what their sentences say. */
 export function judgementIn({ action, details }: Entry): Judgement {
   const { judgement } = details;
-  if (isRecord(judgement) && Array.isArray(judgement.rules)) {
+  if (isObject(judgement) && Array.isArray(judgement.rules)) {
     return {
       target: typeof judgement.target === "string" ? judgement.target : null,
       toNumber: typeof judgement.toNumber === "number" ? judgement.toNumber : null,
-      rules: judgement.rules.filter(isRecord).map(({ rule, holds, why }) => ({
+      rules: judgement.rules.filter(isObject).map(({ rule, holds, why }) => ({
         rule: String(rule),
         holds: holds === true,
         why: String(why),
@@ -27,8 +28,4 @@ export function judgementIn({ action, details }: Entry): Judgement {
         : { rule, holds: escalates, why: why.join(": ") };
     }),
   };
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
-import { type EntryFilter, type ReadOptions, readEntries, type StoredEntry } from "@daruma/ledger";
+import type { EntryFilter, ReadOptions, StoredEntry } from "@daruma/ledger";
+import { collectEntries } from "../story/collect.ts";
 import { eventOf, type LineageSource, type RunStart } from "./events.ts";
 import { lookback } from "./lookup.ts";
 
@@ -12,11 +13,8 @@ export interface LedgerSourceOptions {
 /** Lineage from a running ledgerd, which answers from its indexes. Throws what readEntries throws. */
 export function ledgerSource({ socket, last, signal }: LedgerSourceOptions): LineageSource {
   const read = async (filter: EntryFilter, range: Omit<ReadOptions, "socket" | "filter" | "signal">) => {
-    const found: StoredEntry[] = [];
     const before = Math.min(range.before ?? last + 1, last + 1);
-    if (before < 1) return found;
-    for await (const stored of readEntries({ ...range, socket, signal, filter, before })) found.push(stored);
-    return found;
+    return before < 1 ? [] : await collectEntries({ ...range, socket, signal, filter, before });
   };
   return {
     find: async ({ kind, label, value, after, before, limit, begin }) => {
