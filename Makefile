@@ -34,11 +34,11 @@ build: dist/agentctl.mjs
 demo: build
 	@node scripts/demo/main.ts
 
-test: build
+test: $(installed)
 	node scripts/test.ts $(TESTS)
 
 # A part of `test`. Root, systemd-container and debootstrap; without them it says so and skips.
-test-host: build
+test-host: $(installed)
 	node scripts/test.ts tests/host/*.test.ts
 
 check: $(installed)

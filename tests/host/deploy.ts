@@ -1,6 +1,5 @@
 /** Generations: from what a person writes to what runs, the way `nixos-rebuild switch` does it (nixos-rebuild-ng). */
-import { rmSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { closure } from "./closures.ts";
@@ -101,20 +100,18 @@ export async function switchTo(host: Host, path: string, action: Action): Promis
   return { exitCode, output: stdout + stderr };
 }
 
-/** What was compiled before, by what it was compiled from: scenarios deploy the same few fleets again and again. */
-const compiled = new Map<string, Promise<string>>();
-const compiledIn = join(tmpdir(), `daruma-fleets-${process.pid}`);
-process.on("exit", () => rmSync(compiledIn, { recursive: true, force: true }));
-
+/** Compiles a fleet, and leaves it in the host with what was generated. Each closure is built once, so this is done once. */
 async function copyFleet(host: Host, files: Readonly<Record<string, string>>): Promise<void> {
-  const key = JSON.stringify(files);
-  const before = compiled.get(key) ?? compile(files, join(compiledIn, String(compiled.size)));
-  compiled.set(key, before);
-  await host.copyIn(await before, `${inputs}/fleet`);
+  const directory = await mkdtemp(join(tmpdir(), "daruma-fleet-"));
+  try {
+    await compile(files, directory);
+    await host.copyIn(directory, `${inputs}/fleet`);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 }
 
-/** Resolves with the directory. */
-async function compile(files: Readonly<Record<string, string>>, directory: string): Promise<string> {
+async function compile(files: Readonly<Record<string, string>>, directory: string): Promise<void> {
   for (const [name, content] of Object.entries(files)) {
     await mkdir(dirname(join(directory, name)), { recursive: true });
     await writeFile(join(directory, name), content);
@@ -123,5 +120,4 @@ async function compile(files: Readonly<Record<string, string>>, directory: strin
   const config = join(directory, "fleet.config.ts");
   const out = join(directory, "generated");
   await run(process.execPath, [agentctl, "compile", "--config", config, "--out", out], withinMs);
-  return directory;
 }

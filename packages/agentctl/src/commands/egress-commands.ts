@@ -1,6 +1,6 @@
 import { exitCode } from "@daruma/base";
 import { defineCommand } from "../cli/command.ts";
-import { configOption, stateOption } from "./options.ts";
+import { configOption, followOption, linesOption, stateOption } from "./options.ts";
 
 export const egressExplainCommand = defineCommand({
   path: ["egress", "explain"],
@@ -50,16 +50,8 @@ export const egressLogCommand = defineCommand({
   options: {
     agent: { type: "text", value: "NAME", description: "Only of this agent" },
     denied: { type: "flag", description: "Only what was refused, or would be" },
-    lines: {
-      type: "integer",
-      value: "N",
-      short: "n",
-      min: 0,
-      max: Number.MAX_SAFE_INTEGER,
-      default: 20,
-      description: "How many entries to begin with",
-    },
-    follow: { type: "flag", short: "f", description: "Go on with new entries until interrupted" },
+    lines: linesOption,
+    follow: followOption,
     state: stateOption,
   },
   json: "lines",

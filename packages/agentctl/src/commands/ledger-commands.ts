@@ -1,6 +1,6 @@
 import { exitCode } from "@daruma/base";
 import { defineCommand } from "../cli/command.ts";
-import { stateOption } from "./options.ts";
+import { followOption, linesOption, stateOption } from "./options.ts";
 
 export const ledgerTailCommand = defineCommand({
   path: ["ledger", "tail"],
@@ -8,16 +8,8 @@ export const ledgerTailCommand = defineCommand({
   description: "Tells what happened, oldest first. With --json: one stored entry a line, in its exact bytes.",
   args: {},
   options: {
-    lines: {
-      type: "integer",
-      value: "N",
-      short: "n",
-      min: 0,
-      max: Number.MAX_SAFE_INTEGER,
-      default: 20,
-      description: "How many entries to begin with",
-    },
-    follow: { type: "flag", short: "f", description: "Go on with new entries until interrupted" },
+    lines: linesOption,
+    follow: followOption,
     state: stateOption,
   },
   json: "lines",

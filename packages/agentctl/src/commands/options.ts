@@ -19,3 +19,19 @@ export const timeoutOption = {
   default: "2m",
   description: "How long to wait at most, such as 90s or 5m",
 } as const;
+
+export const linesOption = {
+  type: "integer",
+  value: "N",
+  short: "n",
+  min: 0,
+  max: Number.MAX_SAFE_INTEGER,
+  default: 20,
+  description: "How many entries to begin with",
+} as const;
+
+export const followOption = {
+  type: "flag",
+  short: "f",
+  description: "Go on with new entries until interrupted",
+} as const;

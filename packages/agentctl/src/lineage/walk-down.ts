@@ -1,19 +1,14 @@
 import type { DataEvent } from "./events.ts";
+import { Frontier, type Work } from "./frontier.ts";
 import { eventsOf, isVersion, search } from "./lookup.ts";
 import type { WalkParts } from "./walk-up.ts";
-
-interface Work {
-  readonly event: DataEvent;
-  readonly depth: number;
-}
 
 const everything = Number.MAX_SAFE_INTEGER;
 
 /** From what was consumed to what its activity has produced after that, and to who has consumed that in turn, nearest first. */
 export class WalkDown {
   readonly #parts: WalkParts;
-  readonly #queue: Work[] = [];
-  readonly #seen = new Set<number>();
+  readonly #frontier = new Frontier();
   /** By activity: from which entry on its products are in the graph. */
   readonly #done = new Map<string, number>();
 
@@ -23,7 +18,7 @@ export class WalkDown {
 
   /** Goes on from a consumption that is in the graph. */
   consumed(event: DataEvent, depth: number): void {
-    this.#push(event, depth);
+    this.#frontier.add(event, depth);
   }
 
   /** Adds what was produced, and goes on from there. False once there is no more room. */
@@ -33,21 +28,14 @@ export class WalkDown {
       graph.cut(graph.activity(event.activity), "limit");
       return false;
     }
-    this.#push(event, depth);
+    this.#frontier.add(event, depth);
     return true;
   }
 
   async run(): Promise<void> {
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      if (next.event.kind === "consume") await this.#products(next);
-      else await this.#consumers(next);
-    }
-  }
-
-  #push(event: DataEvent, depth: number): void {
-    if (this.#seen.has(event.seq)) return;
-    this.#seen.add(event.seq);
-    this.#queue.push({ event, depth });
+    await this.#frontier.drain((work) =>
+      work.event.kind === "consume" ? this.#products(work) : this.#consumers(work),
+    );
   }
 
   async #products({ event, depth }: Work): Promise<void> {

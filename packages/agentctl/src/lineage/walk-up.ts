@@ -1,4 +1,5 @@
 import type { DataEvent, LineageSource } from "./events.ts";
+import { Frontier, type Work } from "./frontier.ts";
 import type { GraphBuilder } from "./graph.ts";
 import { eventsOf, type Origins } from "./lookup.ts";
 
@@ -10,17 +11,10 @@ export interface WalkParts {
   readonly depth: number;
 }
 
-interface Work {
-  readonly event: DataEvent;
-  /** Activities between it and the root. */
-  readonly depth: number;
-}
-
 /** From what was produced to what its activity had consumed before, nearest first. */
 export class WalkUp {
   readonly #parts: WalkParts;
-  readonly #queue: Work[] = [];
-  readonly #seen = new Set<number>();
+  readonly #frontier = new Frontier();
   /** By activity: up to which entry its consumption is in the graph. */
   readonly #done = new Map<string, number>();
 
@@ -30,9 +24,7 @@ export class WalkUp {
 
   /** Goes on from a production. */
   produced(event: DataEvent, depth: number): void {
-    if (this.#seen.has(event.seq)) return;
-    this.#seen.add(event.seq);
-    this.#queue.push({ event, depth });
+    this.#frontier.add(event, depth);
   }
 
   /** Adds what was consumed, and goes on from where it was produced. False once there is no more room. */
@@ -48,9 +40,7 @@ export class WalkUp {
   }
 
   async run(): Promise<void> {
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      await this.#expand(next);
-    }
+    await this.#frontier.drain((work) => this.#expand(work));
   }
 
   async #expand({ event, depth }: Work): Promise<void> {

@@ -158,7 +158,7 @@ function giveUp(turn: Turn, name: string, why: readonly string[], judgement: Rol
     subject: name,
     incident: agent.incident?.id,
     severity: "critical",
-    details: { noRollback: [...why], ...(judgement === null ? {} : { judgement: recorded(judgement) }) },
+    details: refusal(why, judgement),
   });
   raiseAlert(
     turn,
@@ -171,6 +171,10 @@ function giveUp(turn: Turn, name: string, why: readonly string[], judgement: Rol
 
 function inWords({ rule, why }: RuleVerdict): string {
   return `${rule}: ${why}`;
+}
+
+function refusal(why: readonly string[], judgement: RollbackJudgement | null): Failure["details"] {
+  return { noRollback: [...why], ...(judgement === null ? {} : { judgement: recorded(judgement) }) };
 }
 
 /** For `agentctl explain-rollback`, long after the state that was judged is gone. */
@@ -192,7 +196,7 @@ function hold(turn: Turn, name: string, why: readonly string[], judgement: Rollb
       subject: name,
       incident: agent.incident?.id,
       severity: "critical",
-      details: { noRollback: [...why], ...(judgement === null ? {} : { judgement: recorded(judgement) }) },
+      details: refusal(why, judgement),
     });
   }
   patchAgent(turn, name, { held: true });
