@@ -12,8 +12,14 @@ export interface Group {
 /** Where a file keeps a process to itself: it boots a host, or starts programs and waits for them most of its time. */
 const alone = [/^tests\//, /^packages\/agentctl\/src\/dev\//, /^examples\//, /main[^/]*\.test\.ts$/];
 
-/** Started first, so that the last processes to end are short ones. */
-const longFirst = [/^tests\/host\//, /^packages\/agentctl\//, /^packages\/watchd\/src\/(main|nixos)/];
+/** Started first, so that the last processes to end are short ones; what computes beside what waits for a host. */
+const longFirst = [
+  /^packages\/ledger\/src\/[^/]*$/,
+  /^tests\/host\//,
+  /^packages\/watchd\/src\/nixos\//,
+  /^packages\/agentctl\//,
+  /^packages\/watchd\/src\/main/,
+];
 
 /** Files of one directory share a process. One that replaces modules for itself needs tap's loader, and a process without others. */
 export async function plan(files: readonly string[]): Promise<readonly Group[]> {
