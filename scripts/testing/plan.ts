@@ -10,7 +10,7 @@ export interface Group {
 }
 
 /** Where a file keeps a process to itself: it boots a host, or starts programs and waits for them most of its time. */
-const alone = [/^tests\//, /^packages\/agentctl\/src\/dev\//, /^examples\//, /main[^/]*\.test\.ts$/];
+const alone = [/^tests\/host\//, /^packages\/agentctl\/src\/dev\//, /^examples\//, /main[^/]*\.test\.ts$/];
 
 /** Started first, so that the last processes to end are short ones; what computes beside what waits for a host. */
 const longFirst = [
