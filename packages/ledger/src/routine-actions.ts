@@ -12,7 +12,11 @@ export const routineActions: Readonly<Record<string, Action>> = {
   "routine.fired": {
     means: "A run is to come about.",
     subject: "routine",
-    details: { ...firing, cause: optional(text("the event or the person")) },
+    details: {
+      ...firing,
+      cause: optional(text("the event or the person")),
+      request: optional(text("id of what asked for it")),
+    },
   },
   "routine.missed": {
     means: "Times passed while nobody could decide on them.",
@@ -84,6 +88,11 @@ export const routineActions: Readonly<Record<string, Action>> = {
       code: optional(text("code of the error")),
       message: optional(text("what happened")),
     },
+  },
+  "routine.over-memory": {
+    means: "A run uses more memory than it may, and is ended.",
+    subject: "routine",
+    details: { bytes: number("in use"), limitBytes: number("allowed") },
   },
   "routine.stop-failed": {
     means: "A run could not be stopped.",
