@@ -63,6 +63,27 @@ export const agentctlErrors = defineErrors({
     remedy: "Look at `agentctl status`; watchd goes on. A longer --timeout waits longer.",
     exit: exitCode.unhealthy,
   },
+  ROUTINE_E_NOT_RUN: {
+    summary: "A run that was asked for by hand was refused by the routine's own rules.",
+    remedy: "Look at `agentctl routine show NAME`: another run is active or waits, or the queue is full.",
+    exit: exitCode.error,
+  },
+  ROUTINE_E_RUN_FAILED: {
+    summary: "A run that was waited for did not succeed.",
+    remedy: "Look at `agentctl routine logs NAME` and `agentctl routine history NAME`.",
+    exit: exitCode.unhealthy,
+  },
+  ROUTINE_E_INPUT: {
+    summary: "The input of a run cannot be read, or is too large.",
+    remedy:
+      "An input has at most 700,000 bytes; for more, give the path of a file that the routine can read.",
+    exit: exitCode.error,
+  },
+  ROUTINE_E_NO_LOG: {
+    summary: "There is no log of the run that was asked for.",
+    remedy: "The newest 20 runs of a routine have one; `agentctl routine show NAME` lists them.",
+    exit: exitCode.error,
+  },
   INCIDENT_E_UNKNOWN: {
     summary: "The ledger has no entry of the incident.",
     remedy: "List the incidents that there were with `agentctl ledger incident`.",

@@ -3,9 +3,9 @@ import { Result, Schema } from "effect";
 import { configErrors } from "./catalogue.ts";
 import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
-import type { AgentSpec, Fleet, Host } from "./fleet.ts";
+import type { AgentSpec, Fleet, Host, RoutineSpec } from "./fleet.ts";
 import { lintFleet } from "./lints.ts";
-import type { HealthPolicy } from "./manifest.ts";
+import type { BackoffPolicy, HealthPolicy } from "./manifest.ts";
 import { toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
 import { FleetSchema } from "./schema.ts";
@@ -65,6 +65,7 @@ function combine(...passes: (readonly Problem[])[]): Problem[] {
 
 type DecodedFleet = (typeof FleetSchema)["Type"];
 type DecodedHost = DecodedFleet["hosts"][string];
+type DecodedRoutine = DecodedHost["routines"][string];
 type DecodedAgent = DecodedHost["agents"][string];
 
 function resolveFleet(fleet: DecodedFleet): Fleet {
@@ -77,6 +78,39 @@ function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Ho
     watchdog: { probationMs: host.watchdog.probation, rollbackBudget: host.watchdog.rollbackBudget },
     egress: resolveEgress(host.egress, fleetEgress),
     agents: mapValues(host.agents, resolveAgent),
+    routines: mapValues(host.routines, resolveRoutine),
+  };
+}
+
+function resolveRoutine(routine: DecodedRoutine): RoutineSpec {
+  const { backoff, schedule, timezone } = routine;
+  return {
+    command: routine.command,
+    environment: routine.environment,
+    workingDirectory: routine.workingDirectory ?? null,
+    credentials: routine.credentials,
+    schedule: schedule === undefined ? null : { expression: schedule, timezone },
+    atBoot: routine.atBoot,
+    after: routine.after,
+    overlap: { kind: routine.overlap, limit: routine.limit },
+    missed: { run: routine.missed, withinMs: routine.catchUp },
+    jitterMs: routine.jitter,
+    deadlineMs: routine.deadline ?? null,
+    group: routine.group ?? null,
+    retries: routine.retries,
+    backoff: resolveBackoff(backoff),
+    timeoutMs: routine.timeout ?? null,
+    limits: { memoryBytes: routine.limits.memory ?? null },
+    stop: { signal: routine.stop.signal, graceMs: routine.stop.grace },
+  };
+}
+
+function resolveBackoff(backoff: DecodedRoutine["backoff"]): BackoffPolicy {
+  return {
+    initialMs: backoff.initial,
+    factor: backoff.factor,
+    maxMs: backoff.max,
+    jitter: backoff.jitter,
   };
 }
 
@@ -95,7 +129,6 @@ function scoped(entries: readonly EgressEntry[], scope: RuleScope): ScopedRule[]
 }
 
 function resolveAgent(agent: DecodedAgent): AgentSpec {
-  const { backoff } = agent.restart;
   return {
     command: agent.command,
     environment: agent.environment,
@@ -105,12 +138,7 @@ function resolveAgent(agent: DecodedAgent): AgentSpec {
     health: resolveHealth(agent.health),
     restart: {
       when: agent.restart.when,
-      backoff: {
-        initialMs: backoff.initial,
-        factor: backoff.factor,
-        maxMs: backoff.max,
-        jitter: backoff.jitter,
-      },
+      backoff: resolveBackoff(agent.restart.backoff),
       attempts: agent.restart.attempts,
       withinMs: agent.restart.within,
     },

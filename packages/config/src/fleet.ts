@@ -1,6 +1,7 @@
 import type { EgressRule, HostEgress } from "./egress/rule.ts";
-import type { AgentManifest, WatchdogPolicy } from "./manifest.ts";
+import type { AgentManifest, RoutineManifest, WatchdogPolicy } from "./manifest.ts";
 import type { Word } from "./references.ts";
+import type { RoutineSchema } from "./routine-schema.ts";
 import type { AgentSchema, FleetSchema, HostSchema } from "./schema.ts";
 import type { System } from "./words.ts";
 
@@ -16,6 +17,10 @@ type EncodedHost = (typeof HostSchema)["Encoded"];
 export interface AgentInput extends EncodedAgent {}
 type EncodedAgent = (typeof AgentSchema)["Encoded"];
 
+/** One routine as the user writes it. */
+export interface RoutineInput extends EncodedRoutine {}
+type EncodedRoutine = (typeof RoutineSchema)["Encoded"];
+
 /** A decoded fleet: every default filled in, every measure a number with its unit in the name. */
 export interface Fleet {
   readonly hosts: Readonly<Record<string, Host>>;
@@ -27,6 +32,7 @@ export interface Host {
   /** The fleet's rules are in it. */
   readonly egress: HostEgress;
   readonly agents: Readonly<Record<string, AgentSpec>>;
+  readonly routines: Readonly<Record<string, RoutineSpec>>;
 }
 
 /** An agent as its manifest will have it, but with symbolic references in place of real paths, and without digest. */
@@ -35,6 +41,12 @@ export interface AgentSpec extends Omit<AgentManifest, "digest" | "command" | "e
   readonly environment: Readonly<Record<string, Word>>;
   /** Its own list; `null` where it has none. `agentEgress` adds what its host says. */
   readonly egress: readonly EgressRule[] | null;
+}
+
+/** A routine as its manifest will have it, with symbolic references in place of real paths, and without digest. */
+export interface RoutineSpec extends Omit<RoutineManifest, "digest" | "command" | "environment"> {
+  readonly command: readonly [program: Word, ...Word[]];
+  readonly environment: Readonly<Record<string, Word>>;
 }
 
 /**

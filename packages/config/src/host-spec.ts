@@ -1,5 +1,5 @@
 import type { HostEgress } from "./egress/rule.ts";
-import type { AgentSpec, Fleet, Host } from "./fleet.ts";
+import type { AgentSpec, Fleet, Host, RoutineSpec } from "./fleet.ts";
 import type { WatchdogPolicy } from "./manifest.ts";
 import type { System } from "./words.ts";
 
@@ -14,6 +14,7 @@ export interface HostSpec {
   readonly watchdog: WatchdogPolicy;
   readonly egress: HostEgress;
   readonly agents: Readonly<Record<string, AgentSpec>>;
+  readonly routines: Readonly<Record<string, RoutineSpec>>;
 }
 
 /** The hosts of a fleet, by name in code unit order, so that nothing depends on the order in the file. */
@@ -29,6 +30,7 @@ export function hostSpec(name: string, host: Host): HostSpec {
     watchdog: host.watchdog,
     egress: host.egress,
     agents: Object.fromEntries(sortedEntries(host.agents)),
+    routines: Object.fromEntries(sortedEntries(host.routines)),
   };
 }
 

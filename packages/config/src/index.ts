@@ -29,6 +29,8 @@ export {
   type FleetInput,
   type Host,
   type HostInput,
+  type RoutineInput,
+  type RoutineSpec,
 } from "./fleet.ts";
 export { type HostSpec, hostSpec, hostSpecs } from "./host-spec.ts";
 export {
@@ -38,7 +40,10 @@ export {
   escalations,
   type HealthPolicy,
   type HostManifest,
+  type MissedRun,
+  type OverlapKind,
   type RestartPolicy,
+  type RoutineManifest,
   type StopPolicy,
   type StopSignal,
   stopSignals,

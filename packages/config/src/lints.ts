@@ -2,8 +2,15 @@ import type { Problem } from "@daruma/base";
 import { lintForwards } from "./egress/lint.ts";
 import { healthUrlKey } from "./health-url.ts";
 import { formatDuration, parseDuration } from "./measures.ts";
-import { agentNameProblem, credentialNameProblem, hostNameProblem, variableNameProblem } from "./names.ts";
+import {
+  agentNameProblem,
+  credentialNameProblem,
+  hostNameProblem,
+  routineNameProblem,
+  variableNameProblem,
+} from "./names.ts";
 import { formatPath, type Path, quoteName } from "./paths.ts";
+import { lintRoutineTimes } from "./routine-lints.ts";
 
 /*
  * What a schema of single values cannot see: names, and settings that contradict each other. It reads the file as the
@@ -42,17 +49,38 @@ function lintHost(host: unknown, path: Path): Problem[] {
     path: [...path, "agents", name, "egress"],
     entries: get(agent, "egress"),
   }));
-  return [...each, ...sharedHealthUrls(agents, [...path, "agents"]), ...lintForwards(lists)];
+  const routines = members(host, "routines");
+  const names = new Set(routines.map(([name]) => name));
+  const eachRoutine = routines.flatMap(([name, routine]) => {
+    const at = [...path, "routines", name];
+    return [...refuse(at, routineNameProblem(name)), ...lintRoutine(name, routine, names, at)];
+  });
+  const shared = sharedHealthUrls(agents, [...path, "agents"]);
+  return [...each, ...shared, ...lintForwards(lists), ...eachRoutine];
 }
 
 function lintAgent(agent: unknown, path: Path): Problem[] {
+  return [...lintProgram(agent, path), ...lintRestart(get(agent, "restart"), [...path, "restart"])];
+}
+
+function lintProgram(agent: unknown, path: Path): Problem[] {
   const variables = members(agent, "environment").flatMap(([name]) =>
     refuse([...path, "environment", name], variableNameProblem(name)),
   );
   const credentials = members(agent, "credentials").flatMap(([name]) =>
     refuse([...path, "credentials", name], credentialNameProblem(name)),
   );
-  return [...variables, ...credentials, ...lintRestart(get(agent, "restart"), [...path, "restart"])];
+  return [...variables, ...credentials];
+}
+
+function lintRoutine(name: string, routine: unknown, names: ReadonlySet<string>, path: Path): Problem[] {
+  const after = get(routine, "after");
+  const unknown = (Array.isArray(after) ? after : []).flatMap((other: unknown, index) =>
+    typeof other !== "string" || names.has(other)
+      ? []
+      : [problem([...path, "after", index], `there is no routine ${quoteName(other)} on this host`)],
+  );
+  return [...lintProgram(routine, path), ...unknown, ...lintRoutineTimes(name, routine, path)];
 }
 
 function lintRestart(restart: unknown, path: Path): Problem[] {

@@ -13,6 +13,8 @@ export interface HostManifest {
   readonly hostDigest: string;
   readonly watchdog: WatchdogPolicy;
   readonly agents: Readonly<Record<string, AgentManifest>>;
+  /** None in what an older release wrote. */
+  readonly routines: Readonly<Record<string, RoutineManifest>>;
 }
 
 export interface WatchdogPolicy {
@@ -43,6 +45,37 @@ export interface AgentManifest {
   /** Whether the generation's probation waits for this agent. */
   readonly required: boolean;
 }
+
+/** A routine, as watchd is to run it. */
+export interface RoutineManifest {
+  /** Changes exactly when a deploy changed what the routine runs. */
+  readonly digest: string;
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly workingDirectory: string | null;
+  readonly credentials: Readonly<Record<string, string>>;
+  /** As in docs/concepts/schedules.md. */
+  readonly schedule: { readonly expression: string; readonly timezone: string } | null;
+  readonly atBoot: boolean;
+  /** Names of routines of the host. */
+  readonly after: readonly string[];
+  readonly overlap: { readonly kind: OverlapKind; readonly limit: number };
+  readonly missed: { readonly run: MissedRun; readonly withinMs: number };
+  readonly jitterMs: number;
+  readonly deadlineMs: number | null;
+  readonly group: string | null;
+  readonly retries: number;
+  readonly backoff: BackoffPolicy;
+  readonly timeoutMs: number | null;
+  readonly limits: { readonly memoryBytes: number | null };
+  readonly stop: StopPolicy;
+}
+
+export const overlapPolicies = ["skip", "queue", "parallel", "replace"] as const;
+export type OverlapKind = (typeof overlapPolicies)[number];
+
+export const missedPolicies = ["skip", "one", "all"] as const;
+export type MissedRun = (typeof missedPolicies)[number];
 
 export interface HealthPolicy {
   readonly url: string;

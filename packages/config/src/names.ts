@@ -10,6 +10,11 @@ export function agentNameProblem(name: string): string | undefined {
   return `an agent's name has 2 to ${maxAgentNameLength} characters from a-z, 0-9 and "-", starts with a letter and does not end with "-"`;
 }
 
+/** What is wrong with a routine's name, or undefined. Routines run as `dr-NAME`. */
+export function routineNameProblem(name: string): string | undefined {
+  return agentNameProblem(name)?.replace("an agent's name", "a routine's name");
+}
+
 /** What is wrong with a host's name, or undefined. Host names are DNS labels (RFC 1123) in lower case. */
 export function hostNameProblem(name: string): string | undefined {
   if (name.length > 63) return `the name has ${name.length} characters; at most 63 are allowed`;

@@ -22,6 +22,7 @@ t.test("an option is required exactly when a fleet without it is refused", async
       `hosts.${anyName}.agents`,
       `hosts.${anyName}.agents.${anyName}.command`,
       `hosts.${anyName}.agents.${anyName}.health.http`,
+      `hosts.${anyName}.routines.${anyName}.command`,
     ],
   );
 });

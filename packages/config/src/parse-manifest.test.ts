@@ -2,7 +2,7 @@ import { isDarumaError } from "@daruma/base";
 import t from "tap";
 import type { HostManifest } from "./manifest.ts";
 import { parseManifest } from "./parse-manifest.ts";
-import { decodedAgent } from "./test-support.ts";
+import { decodedAgent, decodedRoutine } from "./test-support.ts";
 
 const {
   command: _,
@@ -10,12 +10,26 @@ const {
   ...settings
 } = decodedAgent({ health: { http: "http://127.0.0.1:1/" } });
 
+const {
+  command: ___,
+  environment: ____,
+  ...routineSettings
+} = decodedRoutine({ schedule: "0 2 * * *", overlap: "queue", timeout: "1h" });
+
 const manifest: HostManifest = {
   schemaVersion: 1,
   host: "etl-01",
   system: "x86_64-linux",
   hostDigest: "aa",
   watchdog: { probationMs: 600_000, rollbackBudget: 1 },
+  routines: {
+    nightly: {
+      ...routineSettings,
+      digest: "cc",
+      command: ["/nix/store/x/bin/node", "etl.js"],
+      environment: { B: "1" },
+    },
+  },
   agents: {
     enricher: {
       ...settings,
@@ -66,6 +80,11 @@ t.test("what an earlier release wrote says nothing about egress: everything is a
   const earlier = JSON.parse(JSON.stringify(manifest));
   delete earlier.agents.enricher.egress;
   t.equal(parseManifest(JSON.stringify(earlier)).agents.enricher?.egress, null);
+});
+
+t.test("what an earlier release wrote has no routines", async (t) => {
+  const { routines: _, ...earlier } = manifest;
+  t.same(parseManifest(JSON.stringify(earlier)).routines, {});
 });
 
 t.test("another schema version is refused by name", async (t) => {

@@ -7,7 +7,10 @@ import {
   escalations,
   type HealthPolicy,
   type HostManifest,
+  missedPolicies,
+  overlapPolicies,
   type RestartPolicy,
+  type RoutineManifest,
   type StopPolicy,
   stopSignals,
   type WatchdogPolicy,
@@ -61,6 +64,9 @@ const readCommand: Reader<readonly string[]> = (value, path) => {
   return command;
 };
 
+const readLimits = fields<AgentManifest["limits"]>({ memoryBytes: nullable(whole(1)) });
+const readStop = fields<StopPolicy>({ signal: oneOf(stopSignals), graceMs: milliseconds });
+
 const readAgent = fields<AgentManifest>({
   digest: nonEmptyText,
   command: readCommand,
@@ -70,11 +76,34 @@ const readAgent = fields<AgentManifest>({
   startupMs: milliseconds,
   health: nullable(readHealth),
   restart: readRestart,
-  limits: fields<AgentManifest["limits"]>({ memoryBytes: nullable(whole(1)) }),
-  stop: fields<StopPolicy>({ signal: oneOf(stopSignals), graceMs: milliseconds }),
+  limits: readLimits,
+  stop: readStop,
   escalate: list(oneOf(escalations)),
   egress: added(nullable(readEgress), null),
   required: flag,
+});
+
+const readRoutine = fields<RoutineManifest>({
+  digest: nonEmptyText,
+  command: readCommand,
+  environment: record(text),
+  workingDirectory: nullable(absolutePath),
+  credentials: record(absolutePath),
+  schedule: nullable(
+    fields<NonNullable<RoutineManifest["schedule"]>>({ expression: nonEmptyText, timezone: nonEmptyText }),
+  ),
+  atBoot: flag,
+  after: list(nonEmptyText),
+  overlap: fields<RoutineManifest["overlap"]>({ kind: oneOf(overlapPolicies), limit: whole(1) }),
+  missed: fields<RoutineManifest["missed"]>({ run: oneOf(missedPolicies), withinMs: milliseconds }),
+  jitterMs: milliseconds,
+  deadlineMs: nullable(milliseconds),
+  group: nullable(nonEmptyText),
+  retries: whole(0),
+  backoff: readBackoff,
+  timeoutMs: nullable(whole(1)),
+  limits: readLimits,
+  stop: readStop,
 });
 
 const readManifest = fields<HostManifest>({
@@ -87,6 +116,7 @@ const readManifest = fields<HostManifest>({
   hostDigest: nonEmptyText,
   watchdog: fields<WatchdogPolicy>({ probationMs: milliseconds, rollbackBudget: whole(0) }),
   agents: record(readAgent),
+  routines: added(record(readRoutine), {}),
 });
 
 /**

@@ -1,55 +1,12 @@
 import { Schema } from "effect";
-import {
-  absolutePathProblem,
-  choice,
-  choices,
-  duration,
-  realNumber,
-  size,
-  text,
-  wholeNumber,
-  word,
-} from "./codecs.ts";
+import { choice, choices, duration, text, wholeNumber } from "./codecs.ts";
 import { AllowSchema, FleetEgressSchema, HostEgressSchema } from "./egress/schema.ts";
 import { healthUrlProblem } from "./health-url.ts";
-import { escalations, stopSignals } from "./manifest.ts";
+import { escalations } from "./manifest.ts";
 import { defaulted, optional, required } from "./option.ts";
-import { attributeProblem, directoryProblem, innerPathProblem } from "./references.ts";
+import { BackoffSchema, processFields, programFields } from "./program-schema.ts";
+import { RoutineSchema } from "./routine-schema.ts";
 import { restartConditions, systems } from "./words.ts";
-
-const PackageReferenceSchema = Schema.Struct({
-  ref: Schema.Literal("nixpkg"),
-  attribute: text("a string", attributeProblem),
-  path: text("a string", innerPathProblem),
-});
-
-const SourceReferenceSchema = Schema.Struct({
-  ref: Schema.Literal("source"),
-  directory: text("a string", directoryProblem),
-  file: text("a string", innerPathProblem),
-});
-
-const references = [PackageReferenceSchema, SourceReferenceSchema] as const;
-
-const WordSchema = Schema.Union([word, ...references]).annotate({
-  expected: "a string, nixpkg(...) or source(...)",
-});
-
-const program = text("a string", (path) =>
-  absolutePathProblem(path) === undefined
-    ? undefined
-    : "the program must be nixpkg(...), source(...) or an absolute path",
-);
-
-const ProgramSchema = Schema.Union([program, ...references]).annotate({
-  expected: "nixpkg(...), source(...) or an absolute path",
-});
-
-const credentialFile = text("an absolute path", (path) =>
-  path.startsWith("/nix/store/")
-    ? "must not be in /nix/store, which everybody can read"
-    : absolutePathProblem(path),
-);
 
 /** How an agent's health is probed. */
 export const HealthSchema = Schema.Struct({
@@ -80,25 +37,6 @@ export const HealthSchema = Schema.Struct({
   ),
 }).annotate({ expected: "an object with the key http" });
 
-const BackoffSchema = Schema.Struct({
-  initial: defaulted(duration("0ms", "1h"), {
-    description: "Delay before the first restart.",
-    default: "100ms",
-  }),
-  factor: defaulted(realNumber(1, 100), {
-    description: "By how much the delay grows from one restart to the next.",
-    default: 2,
-  }),
-  max: defaulted(duration("1ms", "1d"), {
-    description: "The delay never grows beyond this.",
-    default: "30s",
-  }),
-  jitter: defaulted(realNumber(0, 1), {
-    description: "Share of the delay, 0 to 1, by which it varies at random either way.",
-    default: 0.2,
-  }),
-}).annotate({ expected: "an object" });
-
 /** When and how fast an agent is started again. */
 export const RestartSchema = Schema.Struct({
   when: defaulted(choice(restartConditions), {
@@ -118,41 +56,7 @@ export const RestartSchema = Schema.Struct({
 
 /** One agent, as a fleet file describes it. */
 export const AgentSchema = Schema.Struct({
-  command: required(
-    Schema.TupleWithRest(Schema.Tuple([ProgramSchema]), [WordSchema]).annotate({
-      expected: "a list: the program, then its arguments",
-    }),
-    {
-      description:
-        "The program and its arguments. The program is a file of a package, of the agent's own code, or of the host.",
-      example: [
-        { ref: "nixpkg", attribute: "nodejs_24", path: "bin/node" },
-        { ref: "source", directory: "./enricher", file: "main.js" },
-      ],
-    },
-  ),
-  environment: defaulted(
-    Schema.Record(Schema.String, WordSchema).annotate({ expected: "an object of variables" }),
-    {
-      description:
-        "Environment variables. Not for secrets: the values are in generated files and in the store; see `credentials`.",
-      default: {},
-      example: { LOG_LEVEL: "info" },
-    },
-  ),
-  workingDirectory: optional(text("an absolute path", absolutePathProblem), {
-    description: "Directory in which the program starts. Without it: the agent's own state directory.",
-    example: "/srv/enricher",
-  }),
-  credentials: defaulted(
-    Schema.Record(Schema.String, credentialFile).annotate({ expected: "an object of absolute paths" }),
-    {
-      description:
-        "Secrets: name in $CREDENTIALS_DIRECTORY -> file on the host. Only the path is ever written down.",
-      default: {},
-      example: { API_KEY: "/run/secrets/enricher-api-key" },
-    },
-  ),
+  ...programFields("agent"),
   startup: defaulted(duration("1ms", "1d"), {
     description:
       "With a health check: time in which failing probes do not count. Without: how long a run lasts until it counts as healthy.",
@@ -167,28 +71,7 @@ export const AgentSchema = Schema.Struct({
     description: "When and how fast the agent is started again.",
     default: {},
   }),
-  limits: defaulted(
-    Schema.Struct({
-      memory: optional(size("1MiB", "1024TiB"), {
-        description: "Memory of all processes of the agent together. Without it: no limit.",
-        example: "512MiB",
-      }),
-    }).annotate({ expected: "an object" }),
-    { description: "Limits that the system enforces.", default: {} },
-  ),
-  stop: defaulted(
-    Schema.Struct({
-      signal: defaulted(choice(stopSignals), {
-        description: "Signal that asks the agent to stop.",
-        default: "SIGTERM",
-      }),
-      grace: defaulted(duration("1ms", "1h"), {
-        description: "Time from that signal to SIGKILL.",
-        default: "30s",
-      }),
-    }).annotate({ expected: "an object" }),
-    { description: "How the agent is stopped.", default: {} },
-  ),
+  ...processFields("agent"),
   escalate: defaulted(choices(escalations), {
     description: "What happens, in this order, when restarting is not enough.",
     default: ["rollback", "alert"],
@@ -226,6 +109,10 @@ export const HostSchema = Schema.Struct({
   agents: required(Schema.Record(Schema.String, AgentSchema).annotate({ expected: "an object of agents" }), {
     description: "The agents that run on the host, by name.",
   }),
+  routines: defaulted(
+    Schema.Record(Schema.String, RoutineSchema).annotate({ expected: "an object of routines" }),
+    { description: "The routines that run on the host, by name.", default: {} },
+  ),
   watchdog: defaulted(WatchdogSchema, {
     description: "When to trust and when to leave a generation.",
     default: {},

@@ -1,6 +1,6 @@
 import type { Problem } from "@daruma/base";
 import { decodeFleet } from "./decode.ts";
-import type { AgentSpec } from "./fleet.ts";
+import type { AgentSpec, RoutineSpec } from "./fleet.ts";
 import { nixpkg, source } from "./references.ts";
 
 export const minimalAgent = { command: [nixpkg("nodejs_24", "bin/node"), source("./enricher", "main.js")] };
@@ -33,5 +33,16 @@ export function decodedAgent(agent: object): AgentSpec {
   if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
   const spec = decoded.fleet.hosts["etl-01"]?.agents.enricher;
   if (spec === undefined) throw new Error("the agent is gone");
+  return spec;
+}
+
+/** The decoded routine of a fleet that has to be valid. */
+export function decodedRoutine(routine: object): RoutineSpec {
+  const decoded = decodeFleet(
+    fleetWith({}, { routines: { nightly: { command: ["/bin/true"], ...routine } } }),
+  );
+  if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+  const spec = decoded.fleet.hosts["etl-01"]?.routines.nightly;
+  if (spec === undefined) throw new Error("the routine is gone");
   return spec;
 }

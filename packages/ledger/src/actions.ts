@@ -10,6 +10,7 @@ import {
   texts,
 } from "./action-fields.ts";
 import { egressActions } from "./egress-actions.ts";
+import { routineActions } from "./routine-actions.ts";
 
 /*
  * The actions that Daruma's own programs write, and what their details hold. A description, not a gate: ledgerd takes every
@@ -305,6 +306,7 @@ export const actions: Readonly<Record<string, Action>> = {
     details: record,
   },
   ...egressActions,
+  ...routineActions,
   "ledger.accept-loss": {
     means: "The ledger was damaged, and goes on without what did not verify. Written by ledgerd itself.",
     subject: "ledger",

@@ -123,6 +123,11 @@ export const watchdErrors = defineErrors({
     remedy: "List the agents there are with `agentctl status`.",
     exit: exitCode.unknownUnit,
   },
+  WATCHD_E_UNKNOWN_ROUTINE: {
+    summary: "The current generation has no routine of that name.",
+    remedy: "List the routines there are with `agentctl routine list`.",
+    exit: exitCode.unknownUnit,
+  },
   WATCHD_E_STOPPED_BY_PERSON: {
     summary: "An agent is not started, because a person has stopped it (seen in ledger entries only).",
     remedy: "Run `agentctl start NAME` when it is to run again.",

@@ -8,6 +8,9 @@ import { createDirectoryGenerations } from "./generations/directory.ts";
 import { openHost } from "./host.ts";
 import { createProber } from "./probe.ts";
 import { createProcessManager } from "./processes/manager.ts";
+import { createRoutineProcesses } from "./processes/routine-runs.ts";
+import { routineRoutes } from "./routines/api.ts";
+import { noRoutines, openRoutines } from "./routines/runtime.ts";
 import { apiRoutes } from "./supervisor/api.ts";
 import type { World } from "./supervisor/executor.ts";
 import type { LedgerPort } from "./supervisor/outbox.ts";
@@ -23,6 +26,19 @@ async function main(): Promise<void> {
   const clock = createClock();
   const host = options.generations === null ? openHost({ ...options, log }) : null;
   const world = host ?? (await laptop(options, options.generations ?? ""));
+  const routines =
+    host === null
+      ? openRoutines({
+          services: createRoutineProcesses({ stateDir: options.state, runtimeDir: options.runtime }),
+          stateDir: options.state,
+          journalDir: join(options.state, "watchd", "routines"),
+          clock,
+          connectLedger: () => connectLedger({ socket: options.ledger }),
+          log,
+          onFatal: fail,
+        })
+      : null;
+  const follow = async () => routines?.follow(begun?.current ?? null).catch(fail);
   const connect = () => connectLedger({ socket: options.ledger });
   let begun: Supervisor | null = null;
   const agents = openAgentApi({
@@ -42,27 +58,39 @@ async function main(): Promise<void> {
     beforeActing: async (state) => {
       await host?.beforeActing(state);
       await agents.follow(state);
+      void follow();
     },
     onReconciled: () => {
       host?.onReconciled();
       void agents.check();
+      void follow();
     },
   });
   begun = supervisor;
+  await follow();
   const recordIntent = (entry: Parameters<LedgerPort["append"]>[0]) => appendOnce(connect, entry);
   const server = await serveUnix({
     path: options.socket,
-    routes: apiRoutes({
-      supervisor,
-      ...world,
-      clock,
-      recordIntent,
-      onAllow: host?.onAllow ?? (async () => undefined),
-    }),
+    routes: {
+      ...apiRoutes({
+        supervisor,
+        ...world,
+        clock,
+        recordIntent,
+        onAllow: host?.onAllow ?? (async () => undefined),
+        routines: { follow, drain: async () => routines?.drain() },
+      }),
+      ...routineRoutes(routines ?? noRoutines),
+      "POST /v1/routines/kill": async () => {
+        await routines?.kill();
+        return { schemaVersion: 1 };
+      },
+    },
     onBug: (error) => log(stackOf(error)),
   });
   const close = async () => {
     await agents.close();
+    await routines?.close();
     await supervisor.close();
   };
   endOnSignals(server, close, options.exitWithParent);

@@ -24,7 +24,16 @@ import {
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
 import { ledgerStreamCommand } from "./ledger-stream-command.ts";
-import { routineNextCommand } from "./routine-commands.ts";
+import {
+  routineHistoryCommand,
+  routineListCommand,
+  routineLogsCommand,
+  routineNextCommand,
+  routinePauseCommand,
+  routineResumeCommand,
+  routineRunCommand,
+  routineShowCommand,
+} from "./routine-commands.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
@@ -37,7 +46,14 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  routineListCommand,
+  routineShowCommand,
   routineNextCommand,
+  routineRunCommand,
+  routinePauseCommand,
+  routineResumeCommand,
+  routineHistoryCommand,
+  routineLogsCommand,
   egressExplainCommand,
   egressLogCommand,
   egressSuggestCommand,

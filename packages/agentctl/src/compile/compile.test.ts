@@ -39,6 +39,15 @@ const small = fleetOf({
   },
 });
 
+t.test("a host with routines is refused, since no module would run them", async (t) => {
+  const routines = { nightly: { command: ["/bin/true"], schedule: "@daily" } };
+  const fleet = fleetOf({ web: { system: "x86_64-linux", agents: {}, routines } });
+  t.throws(() => compile(fleet), {
+    code: "COMPILE_E_ROUTINES",
+    problems: [{ path: "hosts.web.routines.nightly" }],
+  });
+});
+
 t.test("a host's file reads as a person would write it", async (t) => {
   t.equal(
     compile(small).get("web/default.nix"),

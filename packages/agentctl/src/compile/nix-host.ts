@@ -129,8 +129,10 @@ export function withPaths(spec: HostSpec): unknown {
       Object.entries(value.environment).map(([name, each]) => [name, path(each)]),
     ),
   });
+  // The modules have no routines: a host with any is refused before it is printed.
+  const { routines: _, ...rest } = spec;
   return {
-    ...spec,
+    ...rest,
     agents: Object.fromEntries(Object.entries(spec.agents).map(([name, value]) => [name, resolved(value)])),
   };
 }

@@ -9,10 +9,13 @@ const file = fileURLToPath(new URL("../../../../modules/options.nix", import.met
 /** What the module has beyond the options of a host in the fleet file. */
 const own = ["enable", "host"];
 
-/** The schema's options of a host that hold a value, by their path below the host. Groups of options are none in Nix. */
+/**
+ * The schema's options of a host that hold a value, by their path below the host. Groups of options are none in Nix, and
+ * there are no routines: a host with any is refused (COMPILE_E_ROUTINES).
+ */
 const rows = describeOptions()
   .map((row) => ({ ...row, path: row.path.slice(2) }))
-  .filter((row) => row.path.length > 0 && !isGroup(row));
+  .filter((row) => row.path.length > 0 && row.path[0] !== "routines" && !isGroup(row));
 
 function isGroup(row: OptionRow): boolean {
   const isObject = typeof row.default === "object" && row.default !== null && !Array.isArray(row.default);

@@ -1,30 +1,33 @@
 import { lstat, realpath, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { messageOf, type Problem, systemCode } from "@daruma/base";
-import { type Fleet, formatPath, type SourceReference, type Word } from "@daruma/config";
+import { type AgentSpec, type Fleet, formatPath, type SourceReference, type Word } from "@daruma/config";
 import { compileErrors } from "./catalogue.ts";
 
 /** A `source()` of a fleet, and where in the fleet file it stands. */
 export interface SourceUse {
   readonly path: string;
   readonly source: SourceReference;
-  /** It is the program of an agent, and so has to be executable. */
+  /** It is the program of an agent or a routine, and so has to be executable. */
   readonly isProgram: boolean;
 }
 
 /** Every use of `source()`, in the order of the fleet. */
 export function sourcesOf(fleet: Fleet): readonly SourceUse[] {
-  return Object.entries(fleet.hosts).flatMap(([host, { agents }]) =>
-    Object.entries(agents).flatMap(([agent, { command, environment }]) => {
-      const at = ["hosts", host, "agents", agent];
-      return [
-        ...command.flatMap((word, index) => useOf(word, [...at, "command", index], index === 0)),
-        ...Object.entries(environment).flatMap(([name, word]) =>
-          useOf(word, [...at, "environment", name], false),
-        ),
-      ];
-    }),
+  const programs = Object.entries(fleet.hosts).flatMap(([host, spec]) =>
+    (["agents", "routines"] as const).flatMap((kind) =>
+      Object.entries<Pick<AgentSpec, "command" | "environment">>(spec[kind]).map(([name, program]) => ({
+        at: ["hosts", host, kind, name],
+        program,
+      })),
+    ),
   );
+  return programs.flatMap(({ at, program: { command, environment } }) => [
+    ...command.flatMap((word, index) => useOf(word, [...at, "command", index], index === 0)),
+    ...Object.entries(environment).flatMap(([name, word]) =>
+      useOf(word, [...at, "environment", name], false),
+    ),
+  ]);
 }
 
 function useOf(word: Word, path: readonly PropertyKey[], isProgram: boolean): SourceUse[] {
@@ -89,8 +92,8 @@ async function fileProblem(directory: string, file: string, isProgram: boolean):
   if (found === undefined) return `${path} does not exist`;
   if (!contains(await realpath(directory), await realpath(path))) return `${path} leads out of its directory`;
   if (!isProgram) return undefined;
-  if (!found.isFile()) return `${path} is the program of the agent, but not a file`;
-  return (found.mode & 0o111) === 0 ? `${path} is the program of the agent, but not executable` : undefined;
+  if (!found.isFile()) return `${path} is the program, but not a file`;
+  return (found.mode & 0o111) === 0 ? `${path} is the program, but not executable` : undefined;
 }
 
 function contains(directory: string, path: string): boolean {

@@ -79,7 +79,8 @@ export function chooseHost(hosts: Hosts, wanted: string | null): HostSpec {
 }
 
 function sourceDirectories(spec: HostSpec, configDir: string): string[] {
-  const words: Word[] = Object.values(spec.agents).flatMap(({ command, environment }) => [
+  const programs = [...Object.values(spec.agents), ...Object.values(spec.routines)];
+  const words: Word[] = programs.flatMap(({ command, environment }) => [
     ...command,
     ...Object.values(environment),
   ]);

@@ -110,9 +110,11 @@ async function underLock(lock: UnixServer, session: Session): Promise<never> {
 
 /** Agents outlive a dev that was killed. One that ends before it could look after them again must not do so in silence. */
 async function tellSurvivors({ state, sockets, report }: Session): Promise<void> {
-  const manager = createProcessManager({ stateDir: state, runtimeDir: sockets.directory });
+  const place = { stateDir: state, runtimeDir: sockets.directory };
+  const manager = createProcessManager(place);
+  const routines = createProcessManager({ ...place, kind: "routines" });
   try {
-    const runs = await manager.list();
+    const runs = [...(await manager.list()), ...(await routines.list())];
     if (runs.length === 0) return;
     const names = runs.map(({ agent, pid }) => `${agent} (process ${pid})`).join(", ");
     report.note(
@@ -120,6 +122,7 @@ async function tellSurvivors({ state, sockets, report }: Session): Promise<void>
     );
   } finally {
     await manager.close();
+    await routines.close();
   }
 }
 

@@ -59,8 +59,9 @@ async function giveUp(signal: AbortSignal): Promise<never> {
   throw cannotStop("watchd does not say that the agents are gone");
 }
 
-/** Each agent leads a session of its own, so that its process group is all of it that did not run away. */
+/** Runs of routines are killed by watchd. Each agent leads a session of its own, so that its process group is all of it that did not run away. */
 async function killAgents(watchd: WatchdClient): Promise<void> {
+  await watchd.killRuns().catch(() => undefined);
   const status = await watchd.status().catch(() => null);
   for (const { pid } of status?.agents ?? []) {
     if (pid === null) continue;

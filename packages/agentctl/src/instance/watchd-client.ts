@@ -80,6 +80,61 @@ export interface RollbackDocument {
   readonly targetNumber: number | null;
 }
 
+export interface RoutineFiring {
+  readonly run: string;
+  readonly trigger: string;
+  readonly cause: string | null;
+  /** The time that it is for (RFC 3339). */
+  readonly nominal: string;
+}
+
+export interface RoutineStatus {
+  readonly name: string;
+  readonly schedule: string | null;
+  readonly timezone: string | null;
+  readonly next: string | null;
+  readonly paused: { readonly by: string; readonly why: string; readonly since: string } | null;
+  readonly runs: readonly (RoutineFiring & {
+    readonly phase: "starting" | "running" | "stopping" | "backoff";
+    readonly attempt: number;
+    readonly began: string;
+    readonly runningMs: number | null;
+    readonly retryInMs: number | null;
+  })[];
+  readonly waiting: readonly RoutineFiring[];
+  readonly last: { readonly run: string; readonly outcome: string; readonly at: string } | null;
+}
+
+export interface RoutineDetails extends RoutineStatus {
+  /** The next times of its schedule. */
+  readonly times: readonly string[];
+  readonly manifest: {
+    readonly command: readonly string[];
+    readonly atBoot: boolean;
+    readonly after: readonly string[];
+    readonly overlap: { readonly kind: string; readonly limit: number };
+    readonly missed: { readonly run: string; readonly withinMs: number };
+    readonly retries: number;
+    readonly timeoutMs: number | null;
+    readonly group: string | null;
+  };
+  /** Where the newest runs have their files, the newest first. */
+  readonly files: readonly { readonly run: string; readonly directory: string }[];
+}
+
+export interface RunAnswer {
+  readonly schemaVersion: 1;
+  readonly routine: string;
+  readonly run: string;
+  readonly outcome: "accepted" | "skipped" | "dropped";
+  readonly why: string | null;
+}
+
+interface RoutineDocument {
+  readonly schemaVersion: 1;
+  readonly routine: RoutineStatus;
+}
+
 /** watchd behind its socket. Every call may throw SOCKET_E_* and what watchd itself answers with. */
 export interface WatchdClient {
   status(): Promise<StatusDocument>;
@@ -90,6 +145,14 @@ export interface WatchdClient {
   /** Both answer once the person's word is durable. */
   stopAgent(agent: string): Promise<{ readonly schemaVersion: 1; readonly agent: string }>;
   startAgent(agent: string): Promise<{ readonly schemaVersion: 1; readonly agent: string }>;
+  routines(): Promise<{ readonly schemaVersion: 1; readonly routines: readonly RoutineStatus[] }>;
+  routine(name: string): Promise<{ readonly schemaVersion: 1; readonly routine: RoutineDetails }>;
+  /** Answers once it is durable what became of the request. `input` in Base64. */
+  runRoutine(routine: string, by: string, input: string | null): Promise<RunAnswer>;
+  pauseRoutine(routine: string, by: string, why: string): Promise<RoutineDocument>;
+  resumeRoutine(routine: string, by: string): Promise<RoutineDocument>;
+  /** Ends every run of a routine at once, and starts no other. */
+  killRuns(): Promise<unknown>;
   reload(): Promise<{ readonly number: number | null; readonly path: string | null }>;
   /** Resolves once nothing runs any more; no limit of time, since agents have graces of their own. */
   drain(timeoutMs: number): Promise<void>;
@@ -122,6 +185,13 @@ export function watchdClient(socket: string): WatchdClient {
     allow: (number) => call("POST", "/v1/allow", { number }),
     stopAgent: (agent) => call("POST", "/v1/agents/stop", { agent }),
     startAgent: (agent) => call("POST", "/v1/agents/start", { agent }),
+    routines: () => call("GET", "/v1/routines"),
+    routine: (name) => call("GET", `/v1/routine?${new URLSearchParams({ name })}`),
+    runRoutine: (routine, by, input) =>
+      call("POST", "/v1/routines/run", { routine, by, ...(input === null ? {} : { input }) }),
+    pauseRoutine: (routine, by, why) => call("POST", "/v1/routines/pause", { routine, by, why }),
+    resumeRoutine: (routine, by) => call("POST", "/v1/routines/resume", { routine, by }),
+    killRuns: () => call("POST", "/v1/routines/kill"),
     reload: () => call("POST", "/v1/reload"),
     drain: async (timeoutMs) => void (await call("POST", "/v1/drain", undefined, timeoutMs)),
   };

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Entry } from "@daruma/ledger";
+import { type Entry, ledgerActions } from "@daruma/ledger";
 import t from "tap";
 import { elapsed } from "./elapsed.ts";
 import { storyLine } from "./line.ts";
@@ -100,6 +100,19 @@ t.test("no known action is told with a question mark where its usual details are
     connections: 2,
     sentBytes: 1,
     receivedBytes: 1,
+    trigger: "schedule",
+    nominal: "2026-01-01T00:00:00.000Z",
+    first: "2026-01-01T00:00:00.000Z",
+    last: "2026-01-01T00:00:00.000Z",
+    caughtUp: 1,
+    from: "2026-01-01T00:00:00.000Z",
+    waitsFor: "group",
+    attempt: 1,
+    attempts: 2,
+    latenessMs: 1,
+    outcome: "failed",
+    pausedBy: "ada",
+    pausedMs: 1,
   };
   for (const action of knownActions) t.notMatch(told(action, details), /\?/, action);
 });
@@ -114,6 +127,8 @@ t.test("every action that watchd writes has words of its own", async (t) => {
   );
   t.ok(actions.length > 20);
   for (const action of actions) t.ok(knownActions.includes(action), action);
+  for (const action of Object.keys(ledgerActions).filter((each) => each.startsWith("routine.")))
+    t.ok(knownActions.includes(action), action);
 });
 
 t.test("an entry without the usual details, or of an unknown action, is told all the same", async (t) => {

@@ -1,7 +1,7 @@
 import type { Entry } from "@daruma/ledger";
 import type { Paint, Style } from "../cli/output.ts";
 import { printable } from "../cli/render-error.ts";
-import { isAboutAgent, tell } from "./tellers.ts";
+import { isAboutUnit, tell } from "./tellers.ts";
 
 export interface LineOptions {
   readonly paint: Paint;
@@ -15,7 +15,7 @@ export function storyLine(entry: Entry, { paint, date = false }: LineOptions): s
   const late = entry.details.late === true ? " (recorded late)" : "";
   const line = oneLine(`${text}${late}`);
   const style = styleOf(entry, good);
-  const about = isAboutAgent(entry.action) ? entry.subject : (entry.action.split(".")[0] ?? "");
+  const about = isAboutUnit(entry.action) ? entry.subject : (entry.action.split(".")[0] ?? "");
   return `${paint("dim", moment(entry, date))}  ${oneLine(about).padEnd(12)}  ${style === null ? line : paint(style, line)}`;
 }
 

@@ -1,5 +1,6 @@
 import type { Entry } from "@daruma/ledger";
-import { elapsed } from "./elapsed.ts";
+import { routineTellers } from "./routine-tellers.ts";
+import { field, list, mib, ms, text } from "./words.ts";
 
 type Details = Entry["details"];
 
@@ -77,6 +78,7 @@ const tellers: Readonly<Record<string, Teller>> = {
   "egress.fail": (d) => `could not reach ${text(d.target)}${times(d.times)}: ${text(d.code)}`,
   "egress.rules": (d) =>
     `keeps the rules of ${Array.isArray(d.agents) && d.agents.length > 0 ? list(d.agents) : "no agent"}${typeof d.cut === "number" && d.cut > 0 ? `, and cut ${d.cut} connections that they do not allow` : ""}`,
+  ...routineTellers,
   "watchd.start": () => "started",
   "watchd.failed": (d) => `did not stay up (${text(d.serviceResult)}): ${list(d.why)}`,
   "watchd.drain": () => "stopping every agent",
@@ -91,10 +93,10 @@ export function tell(entry: Entry): Telling {
 /** Actions that this release knows how to tell. */
 export const knownActions: readonly string[] = Object.keys(tellers);
 
-/** Whether the entry is about an agent; otherwise its subject is a store path or a daemon. */
-export function isAboutAgent(action: string): boolean {
+/** Whether the entry is about an agent or a routine; otherwise its subject is a store path or a daemon. */
+export function isAboutUnit(action: string): boolean {
   return (
-    /^(agent|recovery|dependency|alert)\./.test(action) ||
+    /^(agent|recovery|dependency|alert|routine)\./.test(action) ||
     (action.startsWith("egress.") && action !== "egress.rules")
   );
 }
@@ -137,10 +139,6 @@ function times(count: unknown): string {
   return typeof count === "number" && count > 1 ? ` ${count} times` : "";
 }
 
-function field(value: unknown, key: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
-}
-
 /** The name of a store path, without the directories before it. */
 function place(entry: Entry): string {
   return entry.subject.slice(entry.subject.lastIndexOf("/") + 1);
@@ -152,23 +150,6 @@ function who(d: Details, { actor }: Entry): string {
 
 function dataRecord(d: Details, { subject }: Entry): string {
   return typeof d.version === "string" ? `${subject}@${d.version}` : subject;
-}
-
-function ms(value: unknown): string {
-  return typeof value === "number" ? elapsed(value) : "?";
-}
-
-function mib(value: unknown): string {
-  return typeof value === "number" ? `${(value / 1_048_576).toFixed(1)} MiB` : "?";
-}
-
-function list(value: unknown): string {
-  return Array.isArray(value) ? value.map(text).join("; ") : text(value);
-}
-
-function text(value: unknown): string {
-  if (typeof value === "string") return value;
-  return value === undefined ? "?" : JSON.stringify(value);
 }
 
 function unknownAction(entry: Entry): string {

@@ -11,7 +11,7 @@ import realFs, {
   writeFile,
 } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type AgentSpec, nixpkg, parseManifest, source } from "@daruma/config";
+import { type AgentSpec, nixpkg, parseFleet, parseManifest, source } from "@daruma/config";
 import t from "tap";
 import { buildGeneration } from "./build.ts";
 import { agentSpec, build, buildCode, hostSpec, resolveProgram, temporary, write } from "./fixtures/fleet.ts";
@@ -40,6 +40,43 @@ t.test("a generation is a manifest with real paths, and copies of the sources", 
   t.equal(await readFile(`${environment.LIB}/node_modules/x/index.js`, "utf8"), "x");
   t.equal(await readFile(`${environment.LIB}/../.git/HEAD`, "utf8"), "ref");
 });
+
+t.test(
+  "a routine's program is found, its sources are copied, and its digest is of what it runs",
+  async (t) => {
+    const directory = await temporary(t);
+    await write(directory, { "etl/main.js": "one", "app/main.js": "" });
+    const decoded = parseFleet({
+      hosts: {
+        h: {
+          system: "x86_64-linux",
+          agents: {},
+          routines: {
+            etl: {
+              command: [nixpkg("nodejs_24", "bin/node"), source("./etl", "main.js")],
+              schedule: "@daily",
+            },
+          },
+        },
+      },
+    });
+    const etl = decoded.hosts.h?.routines.etl;
+    if (etl === undefined) throw new Error("unreachable");
+    const of = (changes: Partial<typeof etl>) =>
+      build(directory, { ...hostSpec({}), routines: { etl: { ...etl, ...changes } } });
+    const { path, manifest } = await of({});
+    t.same(parseManifest(await readFile(join(path, "host.json"), "utf8")), manifest);
+    t.equal(manifest.routines.etl?.command[0], "/usr/bin/node");
+    t.equal(await readFile(manifest.routines.etl?.command[1] ?? "", "utf8"), "one");
+    const digest = manifest.routines.etl?.digest;
+    t.equal((await of({ retries: 5, atBoot: true })).manifest.routines.etl?.digest, digest);
+    t.not((await of({ environment: { A: "1" } })).manifest.routines.etl?.digest, digest);
+    await t.rejects(of({ command: [nixpkg("nothing", "bin/nothing")] }), {
+      code: "GENERATION_E_PROGRAM_NOT_FOUND",
+      problems: [{ path: "hosts.host-01.routines.etl.command[0]" }],
+    });
+  },
+);
 
 t.test("the same input gives the same path again, and other code another one", async (t) => {
   const directory = await temporary(t);

@@ -2,18 +2,21 @@ import { resolve } from "node:path";
 import { canonicalize, type JsonValue, type Problem } from "@daruma/base";
 import {
   type AgentManifest,
+  type AgentSpec,
   agentEgress,
   type HostManifest,
   type HostSpec,
   isNetwork,
   type PackageReference,
   proxyPorts,
+  type RoutineManifest,
+  type RoutineSpec,
   type SourceReference,
   type Word,
 } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import { fillGeneration } from "./closure.ts";
-import { agentDigest, hostDigest, type ResolvedAgent, type ResolvedWord } from "./digests.ts";
+import { agentDigest, hostDigest, type ResolvedAgent, type ResolvedWord, routineDigest } from "./digests.ts";
 import { exists, prepareLayout, safeName } from "./layout.ts";
 import type { ResolveProgram } from "./programs.ts";
 import { addSource, sourceDirectory } from "./sources.ts";
@@ -87,8 +90,12 @@ interface Use {
 }
 
 function wordsOf(spec: HostSpec): Use[] {
-  return Object.entries(spec.agents).flatMap(([agent, { command, environment }]) => {
-    const at = `hosts.${spec.host}.agents.${agent}`;
+  const programs = (["agents", "routines"] as const).flatMap((kind) =>
+    Object.entries<AgentSpec | RoutineSpec>(spec[kind]).map(
+      ([name, program]) => [`hosts.${spec.host}.${kind}.${name}`, program] as const,
+    ),
+  );
+  return programs.flatMap(([at, { command, environment }]) => {
     return [
       ...command.map((word, index) => ({ path: `${at}.command[${index}]`, word })),
       ...Object.entries(environment).map(([name, word]) => ({ path: `${at}.environment.${name}`, word })),
@@ -113,6 +120,7 @@ function manifestOf(spec: HostSpec, root: string, settle: (word: Word) => Resolv
         return [name, manifestOfAgent(resolved, ports.get(name))];
       }),
     ),
+    routines: mapValues(spec.routines, (routine) => manifestOfRoutine(routine, settle)),
   };
 }
 
@@ -134,6 +142,17 @@ function manifestOfAgent(agent: ResolvedAgent, port: number | undefined): AgentM
     digest: agentDigest(agent),
     command: agent.command.map((word) => word.text),
     environment: mapValues(agent.environment, (word) => word.text),
+  };
+}
+
+function manifestOfRoutine(spec: RoutineSpec, settle: (word: Word) => ResolvedWord): RoutineManifest {
+  const command = spec.command.map(settle);
+  const environment = mapValues(spec.environment, settle);
+  return {
+    ...spec,
+    digest: routineDigest(spec, { command, environment }),
+    command: command.map((word) => word.text),
+    environment: mapValues(environment, (word) => word.text),
   };
 }
 

@@ -1,5 +1,5 @@
 import { digestOf, type JsonValue } from "@daruma/base";
-import type { AgentEgress, AgentSpec, HostSpec } from "@daruma/config";
+import type { AgentEgress, AgentSpec, HostSpec, RoutineSpec } from "@daruma/config";
 
 /** A word of a command or a value of the environment: as it will stand in the manifest, and as what it is. */
 export interface ResolvedWord {
@@ -22,8 +22,7 @@ export interface ResolvedAgent {
  */
 export function agentDigest({ spec, egress, command, environment }: ResolvedAgent): string {
   return digestOf({
-    command: command.map((word) => word.identity),
-    environment: Object.fromEntries(Object.entries(environment).map(([name, word]) => [name, word.identity])),
+    ...identities({ command, environment }),
     workingDirectory: spec.workingDirectory,
     credentials: spec.credentials,
     limits: { ...spec.limits },
@@ -33,6 +32,30 @@ export function agentDigest({ spec, egress, command, environment }: ResolvedAgen
     // Not where nothing is said about it: digests of an earlier release stay what they were.
     ...(egress === null ? {} : { egress: egress as object as JsonValue }),
   });
+}
+
+/** Hash of all by which a deploy can change what a run of a routine does. When it runs is not in it. */
+export function routineDigest(
+  { workingDirectory, credentials, limits, stop }: RoutineSpec,
+  { command, environment }: Pick<ResolvedAgent, "command" | "environment">,
+): string {
+  return digestOf({
+    ...identities({ command, environment }),
+    workingDirectory,
+    credentials,
+    limits: { ...limits },
+    stop: { ...stop },
+  });
+}
+
+function identities({ command, environment }: Pick<ResolvedAgent, "command" | "environment">): {
+  readonly command: JsonValue[];
+  readonly environment: Record<string, JsonValue>;
+} {
+  return {
+    command: command.map((word) => word.identity),
+    environment: Object.fromEntries(Object.entries(environment).map(([name, word]) => [name, word.identity])),
+  };
 }
 
 /**

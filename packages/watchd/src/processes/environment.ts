@@ -9,8 +9,8 @@ export interface EnvironmentInput {
   readonly markers: Markers;
   readonly stateDirectory: string;
   readonly checkpointDirectory: string;
-  /** Through which the agent speaks to watchd. */
-  readonly socket: string;
+  /** Through which the agent speaks to watchd; a run of a routine has none. */
+  readonly socket: string | null;
   readonly credentialsDirectory: string | null;
   /** The port of 127.0.0.1 on which egressd serves the agent; null for one that is not confined. */
   readonly proxyPort: number | null;
@@ -51,7 +51,7 @@ export function agentEnvironment(input: EnvironmentInput): Record<string, string
     ...input.declared,
     DARUMA_STATE_DIR: input.stateDirectory,
     DARUMA_CHECKPOINT_DIR: input.checkpointDirectory,
-    DARUMA_SOCKET: input.socket,
+    ...(input.socket === null ? {} : { DARUMA_SOCKET: input.socket }),
     ...(input.credentialsDirectory === null ? {} : { CREDENTIALS_DIRECTORY: input.credentialsDirectory }),
     ...markerVariables(input.markers),
   };

@@ -11,14 +11,25 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { type DarumaError, messageOf, systemCode } from "@daruma/base";
+import type { AgentManifest } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
-import type { StartRequest } from "../ports.ts";
 import { placeCredentials, removeCredentials } from "./credentials.ts";
 import { agentEnvironment } from "./environment.ts";
 import { type AgentPaths, agentPaths, type Site } from "./site.ts";
 
 /** A log that has grown beyond this is set aside (and the one before it dropped) when its agent starts again. */
 export const maxLogBytes = 16 * 1024 * 1024;
+
+/** A start as far as a process is concerned: of an agent, or of a routine's run under the name `ROUTINE@RUN`. */
+export interface LaunchRequest {
+  readonly agent: string;
+  readonly runId: string;
+  readonly manifest: Pick<
+    AgentManifest,
+    "digest" | "command" | "environment" | "workingDirectory" | "credentials"
+  > &
+    Partial<Pick<AgentManifest, "health" | "egress">>;
+}
 
 /** Everything that a start needs, ready for `launch`, or to be given back with `discard`. */
 export interface Prepared {
@@ -35,7 +46,7 @@ export interface Prepared {
  *
  * @throws AGENT_E_WORKING_DIRECTORY, AGENT_E_CREDENTIAL, AGENT_E_START_FAILED
  */
-export function prepare(site: Site, request: StartRequest): Prepared {
+export function prepare(site: Site, request: LaunchRequest): Prepared {
   const { agent, runId, manifest } = request;
   const paths = agentPaths(site, agent);
   const log = openHome(agent, paths);

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { messageOf } from "@daruma/base";
 import type { StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
-import type { ExitCause, Run, RunExit, ServiceManager, StartRequest } from "../ports.ts";
+import type { ExitCause, Run, RunExit, ServiceManager } from "../ports.ts";
 import { createStopFiles, type StopFiles } from "../stop-files.ts";
 import { removeCredentials, removeOtherCredentials } from "./credentials.ts";
 import { type EndingContext, endGracefully, kill } from "./ending.ts";
-import { discard, launch, type Prepared, prepare } from "./launch.ts";
+import { discard, type LaunchRequest, launch, type Prepared, prepare } from "./launch.ts";
 import { readMarkers } from "./markers.ts";
 import { membersOf } from "./membership.ts";
 import { checkPort } from "./port-check.ts";
@@ -20,7 +20,7 @@ import {
   readResidentBytes,
 } from "./process-table.ts";
 import { searchMachine } from "./recovery.ts";
-import { writeRecord } from "./run-record.ts";
+import { removeOtherRecords, removeRecord, writeRecord } from "./run-record.ts";
 import { agentPaths, openSite, type ProcessManagerOptions, type Site } from "./site.ts";
 import {
   causeOfChild,
@@ -40,17 +40,21 @@ const adoptedLookMs = 100;
 /** How long a start waits for what an earlier run left behind, once that has been sent SIGKILL. */
 const leftoverPatienceMs = 10_000;
 
+export interface ProcessServices extends ServiceManager {
+  start(request: LaunchRequest): Promise<Run>;
+}
+
 /**
  * Agents as child processes: what `agentctl dev` runs on. They outlive this process, and the next manager of the same
  * state directory adopts them.
  *
  * @throws WATCHD_E_STATE_DIRECTORY, WATCHD_E_PLATFORM
  */
-export function createProcessManager(options: ProcessManagerOptions): ServiceManager {
+export function createProcessManager(options: ProcessManagerOptions): ProcessServices {
   return new ProcessManager(openSite(options));
 }
 
-class ProcessManager implements ServiceManager {
+class ProcessManager implements ProcessServices {
   readonly #site: Site;
   readonly #runs = new Map<string, TrackedRun>();
   readonly #listeners: ((exit: RunExit) => void)[] = [];
@@ -72,7 +76,7 @@ class ProcessManager implements ServiceManager {
     return [...this.#runs.values()].filter((run) => isAlive(run, table)).map(({ run }) => run);
   }
 
-  async start(request: StartRequest): Promise<Run> {
+  async start(request: LaunchRequest): Promise<Run> {
     this.#recover();
     if (this.#runs.has(request.runId)) throw new Error(`run ${request.runId} exists already`);
     await this.#settle(request.agent);
@@ -143,7 +147,7 @@ class ProcessManager implements ServiceManager {
   }
 
   /** From the start of the process to its place in our books nothing may wait: a list in between would adopt it. */
-  async #launch(request: StartRequest, prepared: Prepared): Promise<Run> {
+  async #launch(request: LaunchRequest, prepared: Prepared): Promise<Run> {
     const launched = launch(prepared);
     if (launched instanceof Promise) {
       discard(prepared);
@@ -230,9 +234,10 @@ class ProcessManager implements ServiceManager {
   #forget(run: TrackedRun): void {
     this.#runs.delete(run.runId);
     const { agent } = run.run;
-    if (![...this.#runs.values()].some((other) => other.run.agent === agent)) {
-      removeCredentials(agentPaths(this.#site, agent).credentials);
-    }
+    if ([...this.#runs.values()].some((other) => other.run.agent === agent)) return;
+    removeCredentials(agentPaths(this.#site, agent).credentials);
+    // Each run of a routine has a name of its own, and its record would stay for ever.
+    if (this.#site.kind === "routines") removeRecord(this.#site.recordDir, agent);
   }
 
   /** Waits until nothing is left of the agent's runs that have ended or are being stopped. */
@@ -274,6 +279,7 @@ class ProcessManager implements ServiceManager {
     if (first) {
       const agents = new Set([...this.#runs.values()].map(({ run }) => run.agent));
       removeOtherCredentials(this.#site.credentialsDir, agents);
+      if (this.#site.kind === "routines") removeOtherRecords(this.#site.recordDir, agents);
     }
     return table;
   }

@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 import { readEnvironment } from "./process-table.ts";
 
+/** What a process manager runs: agents, or runs of routines. */
+export type RunKind = "agents" | "routines";
+
 /**
  * What every agent process carries in its environment, and its children inherit: the one trace of a run that is there
  * from the first instruction on, before any record is written, and that survives a new session.
@@ -34,9 +37,24 @@ export function isAgentName(name: string): boolean {
   return /^[a-z][a-z0-9-]*$/.test(name);
 }
 
-/** `stateDir` must be a real path, so that every way to name the directory gives the same owner. */
-export function ownerOf(stateDir: string): string {
-  return createHash("sha256").update(stateDir).digest("hex").slice(0, 32);
+/** As above, or `ROUTINE@RUN`: a run of a routine, by the name that its unit has on a host. */
+export function isUnitName(name: string): boolean {
+  return /^[a-z][a-z0-9-]*(?:@run-[a-z0-9-]+)?$/.test(name);
+}
+
+/** The two parts of `ROUTINE@RUN`; null for the name of an agent. */
+export function routineRunOf(name: string): { readonly routine: string; readonly run: string } | null {
+  const [routine = "", run] = name.split("@");
+  return run === undefined ? null : { routine, run };
+}
+
+/**
+ * `stateDir` must be a real path, so that every way to name the directory gives the same owner. What runs routines there is
+ * another owner than what runs agents: neither takes the other's processes for its own.
+ */
+export function ownerOf(stateDir: string, kind: RunKind = "agents"): string {
+  const hash = createHash("sha256").update(stateDir);
+  return (kind === "agents" ? hash : hash.update(`\0${kind}`)).digest("hex").slice(0, 32);
 }
 
 /** `null` for a process without (all of) them. */
@@ -56,6 +74,6 @@ export function parseMarkers(environment: string): Markers | null {
   const agent = values.get(variables.agent);
   const runId = values.get(variables.runId);
   const digest = values.get(variables.digest);
-  if (!owner || !agent || !runId || digest === undefined || !isAgentName(agent)) return null;
+  if (!owner || !agent || !runId || digest === undefined || !isUnitName(agent)) return null;
   return { owner, agent, runId, digest };
 }

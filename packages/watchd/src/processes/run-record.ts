@@ -1,7 +1,16 @@
-import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { systemCode } from "@daruma/base";
-import { isAgentName } from "./markers.ts";
+import { isUnitName } from "./markers.ts";
 
 /** Which process is an agent's run, for a watchd that comes after us. */
 export interface RunRecord {
@@ -54,13 +63,23 @@ function openForWriting(directory: string, name: string): number {
   }
 }
 
+/** Of a run of a routine, of which nothing is left: its name never comes back. */
+export function removeRecord(directory: string, name: string): void {
+  rmSync(join(directory, `${name}${suffix}`), { force: true });
+}
+
+/** Removes the records of all runs but these: what a watchd that was killed could not. */
+export function removeOtherRecords(directory: string, names: ReadonlySet<string>): void {
+  for (const { agent } of readRecords(directory)) if (!names.has(agent)) removeRecord(directory, agent);
+}
+
 /** Every record that can be read; one that was torn by a power cut is of another boot and worth nothing. */
 export function readRecords(directory: string): readonly RunRecord[] {
   const records: RunRecord[] = [];
   for (const name of readdirSync(directory)) {
     if (!name.endsWith(suffix)) continue;
     const record = parseRecord(readFileSync(join(directory, name), "utf8"));
-    if (record !== null && isAgentName(record.agent) && `${record.agent}${suffix}` === name)
+    if (record !== null && isUnitName(record.agent) && `${record.agent}${suffix}` === name)
       records.push(record);
   }
   return records;

@@ -4,7 +4,8 @@ import { messageOf } from "@daruma/base";
 import { agentSocketPath } from "../agent-api/place.ts";
 import { watchdErrors } from "../catalogue.ts";
 import { readBootId } from "../clock.ts";
-import { isAgentName, ownerOf } from "./markers.ts";
+import { runHome } from "../routines/homes.ts";
+import { isUnitName, ownerOf, type RunKind, routineRunOf } from "./markers.ts";
 
 export interface ProcessManagerOptions {
   /** Keeps agents' state and logs, and watchd's records of runs. Created if missing; one watchd at a time. */
@@ -13,10 +14,13 @@ export interface ProcessManagerOptions {
   readonly runtimeDir: string;
   /** Where PATH, HOME, LANG and TZ of the agents come from. Default: our own environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Default: agents. One manager of each kind can work on one state directory. */
+  readonly kind?: RunKind;
 }
 
 /** Where a process manager works, worked out once. */
 export interface Site {
+  readonly kind: RunKind;
   readonly stateDir: string;
   readonly recordDir: string;
   readonly credentialsDir: string;
@@ -29,43 +33,57 @@ export interface Site {
 }
 
 export interface AgentPaths {
+  /** All the rest that outlives the boot is in it. */
+  readonly home: string;
   readonly log: string;
   readonly oldLog: string;
   readonly state: string;
   readonly checkpoint: string;
   readonly credentials: string;
-  readonly socket: string;
+  /** Null for a run of a routine, which has none. */
+  readonly socket: string | null;
 }
 
 /** @throws WATCHD_E_STATE_DIRECTORY, WATCHD_E_PLATFORM */
 export function openSite(options: ProcessManagerOptions): Site {
   const bootId = readBootId();
   const stateDir = makeDirectory(options.stateDir);
-  const recordDir = makeDirectory(join(stateDir, "watchd", "runs"));
+  const kind = options.kind ?? "agents";
+  const own = kind === "agents" ? "" : "routine-";
+  const recordDir = makeDirectory(join(stateDir, "watchd", `${own}runs`));
   const runtimeDir = makeDirectory(options.runtimeDir);
-  const credentialsDir = makeDirectory(join(runtimeDir, "credentials"));
+  const credentialsDir = makeDirectory(join(runtimeDir, `${own}credentials`));
   return {
+    kind,
     stateDir,
     recordDir,
     credentialsDir,
     runtimeDir,
-    owner: ownerOf(stateDir),
+    owner: ownerOf(stateDir, kind),
     bootId,
     env: options.env ?? process.env,
   };
 }
 
+const nouns = { agents: "an agent's", routines: "a run's" } as const;
+
 /** @throws a bug's plain error for a name that no fleet can have: it would be a path elsewhere. */
 export function agentPaths(site: Site, agent: string): AgentPaths {
-  if (!isAgentName(agent)) throw new Error(`not an agent's name: ${JSON.stringify(agent)}`);
-  const home = join(site.stateDir, "agents", agent);
+  const routineRun = routineRunOf(agent);
+  if (!isUnitName(agent) || (routineRun === null) !== (site.kind === "agents"))
+    throw new Error(`not ${nouns[site.kind]} name: ${JSON.stringify(agent)}`);
+  const home =
+    routineRun === null
+      ? join(site.stateDir, "agents", agent)
+      : runHome(site.stateDir, routineRun.routine, routineRun.run);
   return {
+    home,
     log: join(home, "log"),
     oldLog: join(home, "log.1"),
     state: join(home, "state"),
     checkpoint: join(home, "checkpoint"),
     credentials: join(site.credentialsDir, agent),
-    socket: agentSocketPath(site.runtimeDir, agent),
+    socket: routineRun === null ? agentSocketPath(site.runtimeDir, agent) : null,
   };
 }
 

@@ -1,5 +1,5 @@
 import { beginAttempt, stopRun } from "./runs.ts";
-import type { Firing, RoutineState, TriggerKind } from "./state.ts";
+import type { Firing, Origin, RoutineState, TriggerKind } from "./state.ts";
 import { nextTime } from "./timetable.ts";
 import { drawFrom, makeFiring, noteFiring, patchRoutine, routineOf, type Turn } from "./turn.ts";
 
@@ -14,18 +14,16 @@ export function fire(
   name: string,
   trigger: TriggerKind,
   nominal: number,
-  cause: string | null = null,
+  origin: Origin = { cause: null, request: null },
 ): void {
   const routine = routineOf(turn, name);
   if (routine === undefined) return;
-  const firing = makeFiring(turn, name, trigger, nominal, cause);
-  noteFiring(
-    turn,
-    name,
-    trigger === "catch-up" ? "caught-up" : "fired",
-    firing,
-    cause === null ? {} : { cause },
-  );
+  const firing = makeFiring(turn, name, trigger, nominal, origin);
+  const { cause, request } = origin;
+  noteFiring(turn, name, trigger === "catch-up" ? "caught-up" : "fired", firing, {
+    ...(cause === null ? {} : { cause }),
+    ...(request === null ? {} : { request }),
+  });
   if (routine.pause !== null && trigger !== "person") return skip(turn, name, firing, "paused");
   const delayMs = trigger === "schedule" ? jitterOf(name, routine, nominal) : 0;
   const until = nominal + delayMs;

@@ -251,7 +251,7 @@ t.test("paused: nothing but a person fires it; who and why survive a restart", a
   machine.restartWatchd(10 * minute);
   t.match(machine.state.routines.etl?.pause, { by: "ada", why: "the warehouse moves" });
   machine.tell({ type: "occurred", name: "x" });
-  machine.tell({ type: "run-now", routine: "etl", by: "ada" });
+  machine.tell({ type: "run-now", routine: "etl", request: "r1", by: "ada" });
   machine.pass(5_000);
   machine.tell({ type: "resume", routine: "etl", by: "bob" });
   machine.pass(minute);

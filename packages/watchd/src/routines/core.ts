@@ -52,7 +52,7 @@ function apply(turn: Turn, event: RoutineEvent): void {
       turn.occurred.push(event.name);
       return;
     case "run-now":
-      return fire(turn, event.routine, "person", turn.now.wall, event.by);
+      return fire(turn, event.routine, "person", turn.now.wall, { cause: event.by, request: event.request });
     case "pause":
       return onPause(turn, event.routine, event.by, event.why);
     case "resume":
@@ -75,7 +75,8 @@ function onOccurred(turn: Turn, events: readonly string[]): void {
   for (const [name, { declared, policy }] of Object.entries(turn.state.routines)) {
     if (!declared || policy.events.length === 0) continue;
     for (const event of events) {
-      if (policy.events.includes(event)) fire(turn, name, "event", turn.now.wall, event);
+      if (policy.events.includes(event))
+        fire(turn, name, "event", turn.now.wall, { cause: event, request: null });
     }
   }
 }

@@ -17,8 +17,8 @@ export type RoutineEvent =
     }
   /** Something happened that routines may wait for; `name` as in `RoutinePolicy.events`. */
   | { readonly type: "occurred"; readonly name: string }
-  /** A person wants a run now, paused or not. `id` (of the request) is in the record. */
-  | { readonly type: "run-now"; readonly routine: string; readonly by: string }
+  /** A person wants a run now, paused or not. */
+  | { readonly type: "run-now"; readonly routine: string; readonly by: string; readonly request: string }
   | { readonly type: "pause"; readonly routine: string; readonly by: string; readonly why: string }
   | { readonly type: "resume"; readonly routine: string; readonly by: string }
   | { readonly type: "started"; readonly routine: string; readonly run: string }

@@ -1,3 +1,4 @@
+import { faultsOfDetails } from "@daruma/ledger";
 import fc from "fast-check";
 import t from "tap";
 import type { ExitCause } from "../ports.ts";
@@ -73,6 +74,9 @@ function faultsOfStory(machine: Machine, policies: Readonly<Record<string, Routi
   const fates = new Map<string, string[]>();
   const times = new Map<string, number>();
   for (const { action, subject, run = "", details } of machine.records) {
+    for (const fault of faultsOfDetails(action, details) ?? ["is not in the vocabulary"]) {
+      faults.push(`${action}: ${fault}`);
+    }
     if (/fired|caught-up/.test(action)) {
       fates.set(run, []);
       if (details.trigger === "event") continue;

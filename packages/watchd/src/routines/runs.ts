@@ -2,7 +2,7 @@ import type { JsonValue } from "@daruma/base";
 import { backoffDelay } from "../policy/backoff.ts";
 import type { ExitCause } from "../ports.ts";
 import { eventOf } from "./policy.ts";
-import type { Firing, RunState, StopReason } from "./state.ts";
+import type { Firing, Outcome, RunState, StopReason } from "./state.ts";
 import { drawFrom, noteFiring, patchRoutine, patchRun, routineOf, runOf, type Turn } from "./turn.ts";
 
 /** EX_CONFIG (sysexits.h): trying again cannot help. */
@@ -10,9 +10,6 @@ const configurationError = 78;
 
 /** Time after which a stop that could not be carried out is asked for again. */
 const stopAgainMs = 5_000;
-
-/** What a run came to: `succeeded` and `failed` are events to other routines. */
-type Outcome = "succeeded" | "failed" | "replaced" | "stopped";
 
 /** Starts a run, or starts it again. */
 export function beginAttempt(turn: Turn, name: string, firing: Firing, attempt: number): void {
@@ -109,7 +106,7 @@ function finish(
   const run = runOf(turn, name, id);
   if (run === undefined) return;
   const runs = (routineOf(turn, name)?.runs ?? []).filter((each) => each !== run);
-  patchRoutine(turn, name, { runs });
+  patchRoutine(turn, name, { runs, last: { run: id, outcome, at: turn.now.wall } });
   const tookMs = Math.max(0, turn.now.wall - run.began);
   noteFiring(
     turn,

@@ -31,7 +31,19 @@ export interface RoutineState {
   /** Firings that wait for a place, in their order. */
   readonly queue: readonly Firing[];
   readonly runs: readonly RunState[];
+  /** The last run that was over. */
+  readonly last: LastRun | null;
 }
+
+export interface LastRun {
+  readonly run: string;
+  readonly outcome: Outcome;
+  /** Unix ms. */
+  readonly at: number;
+}
+
+/** What a run came to: `succeeded` and `failed` are events to other routines. */
+export type Outcome = "succeeded" | "failed" | "replaced" | "stopped";
 
 /** Unix ms; `from` itself is not in it. */
 export interface Span {
@@ -48,14 +60,20 @@ export interface Pause {
 
 export type TriggerKind = "schedule" | "catch-up" | "boot" | "event" | "person";
 
+/** Who or what a firing comes from. */
+export interface Origin {
+  /** The event or the person. */
+  readonly cause: string | null;
+  /** Id of what asked for it, by which its answer and its input are found. */
+  readonly request: string | null;
+}
+
 /** One decision that a run is to come about. Its `id` becomes the run's. */
-export interface Firing {
+export interface Firing extends Origin {
   readonly id: string;
   /** Number of the firing among all: those that wait for one group get it in this order. */
   readonly order: number;
   readonly trigger: TriggerKind;
-  /** The event or the person. */
-  readonly cause: string | null;
   /** The time for which it is: of the schedule, or of what triggered it. Unix ms. */
   readonly nominal: number;
   /** Latest start. Unix ms. */

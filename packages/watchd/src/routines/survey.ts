@@ -69,6 +69,7 @@ function declare(turn: Turn, name: string, policy: RoutinePolicy): void {
       delayed: [],
       queue: [],
       runs: [],
+      last: null,
     });
     if (policy.atBoot) fire(turn, name, "boot", wall);
     return;

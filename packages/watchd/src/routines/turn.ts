@@ -3,7 +3,7 @@ import type { JsonValue } from "@daruma/base";
 import type { LedgerRecord, Severity } from "../policy/events.ts";
 import type { Instant } from "../ports.ts";
 import type { RoutineCommand } from "./events.ts";
-import type { Firing, RoutineState, RoutinesState, RunState, TriggerKind } from "./state.ts";
+import type { Firing, Origin, RoutineState, RoutinesState, RunState, TriggerKind } from "./state.ts";
 
 /** One step while it is being taken: a state that is replaced, never changed in place, and what has come of it so far. */
 export interface Turn {
@@ -60,7 +60,7 @@ export function makeFiring(
   name: string,
   trigger: TriggerKind,
   nominal: number,
-  cause: string | null = null,
+  origin: Origin,
 ): Firing {
   const order = turn.state.nextId;
   patch(turn, { nextId: order + 1 });
@@ -71,7 +71,7 @@ export function makeFiring(
     id: `run-${turn.state.epoch}-${order}`,
     order,
     trigger,
-    cause,
+    ...origin,
     nominal,
     deadline: deadlineMs === null ? null : from + deadlineMs,
     told: false,

@@ -106,7 +106,7 @@ export class Fleet {
     host: { hostDigest: string; watchdog: WatchdogPolicy },
     agents: Readonly<Record<string, AgentManifest>>,
   ): HostManifest {
-    return { schemaVersion: 1, host: "simulated", system: "x86_64-linux", ...host, agents };
+    return { schemaVersion: 1, host: "simulated", system: "x86_64-linux", ...host, agents, routines: {} };
   }
 
   #fresh(kind: string): string {

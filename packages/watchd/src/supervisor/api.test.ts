@@ -27,6 +27,7 @@ function apiWith(survey: () => Promise<void> = async () => undefined) {
     },
     clock: { now: () => ({ mono: 0, wall: 0 }), bootId: "b" },
     recordIntent: async ({ action }) => void log.push(action),
+    routines: { follow: async () => undefined, drain: async () => undefined },
     onAllow: async () => undefined,
   });
   const call = (route: string) => routes[route]?.({ body: { agent: "a" } } as never);

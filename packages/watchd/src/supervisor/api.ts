@@ -20,6 +20,8 @@ export interface ApiOptions {
   }) => Promise<unknown>;
   /** A person vouches for the generation `path`; resolves once that is durable. */
   readonly onAllow: (path: string) => Promise<void>;
+  /** What else there is to be told of a generation, and to be stopped before the agents. */
+  readonly routines: { follow(): Promise<void>; drain(): Promise<void> };
 }
 
 /** The requests that watchd answers on its socket. */
@@ -42,10 +44,12 @@ export function apiRoutes(options: ApiOptions): Readonly<Record<string, Handler>
     "POST /v1/agents/start": ({ body }) => startAgent(options, agentIn(body)),
     "POST /v1/reload": async () => {
       await supervisor.refresh();
+      await options.routines.follow();
       const { current } = supervisor;
       return { schemaVersion: 1, number: current?.number ?? null, path: current?.path ?? null };
     },
     "POST /v1/drain": async () => {
+      await options.routines.drain();
       await supervisor.drain();
       return { schemaVersion: 1, drained: true };
     },

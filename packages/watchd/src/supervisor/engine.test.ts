@@ -38,6 +38,7 @@ const generation: CurrentGeneration = {
     hostDigest: "h1",
     watchdog: { probationMs: 60_000, rollbackBudget: 1 },
     agents: { a: agent },
+    routines: {},
   },
 };
 

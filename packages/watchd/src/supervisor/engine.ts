@@ -1,10 +1,10 @@
-import { isDarumaError } from "@daruma/base";
 import type { Journal } from "../journal/journal.ts";
 import type { Command, Event, LedgerRecord } from "../policy/events.ts";
 import { nextWake, step } from "../policy/policy.ts";
 import type { State } from "../policy/state.ts";
 import type { Clock } from "../ports.ts";
 import { deltaBetween, encode } from "./durable.ts";
+import { keep } from "./keep.ts";
 import type { Outbox } from "./outbox.ts";
 
 export interface EngineOptions {
@@ -119,29 +119,14 @@ export class Engine {
   }
 
   async #persist(added: ReturnType<Outbox["number"]>): Promise<void> {
-    const { journal } = this.#options;
+    const { journal, outbox } = this.#options;
     const state = this.#state;
-    if (!(journal.nearlyFull && (await this.#compact(added)))) await this.#append(state, added);
-    this.#durable = state;
-  }
-
-  async #append(state: State, added: ReturnType<Outbox["number"]>): Promise<void> {
-    const { journal, outbox } = this.#options;
     const { nextEntry, acknowledged } = outbox;
-    await journal.append(encode(deltaBetween(this.#durable, state, { nextEntry, added, acknowledged })));
-  }
-
-  /** False where there is no room for a snapshot; what room is left still takes records. */
-  async #compact(added: ReturnType<Outbox["number"]>): Promise<boolean> {
-    const { journal, outbox } = this.#options;
-    const waiting = [...outbox.waiting, ...added];
-    try {
-      await journal.snapshot(encode({ state: this.#state, nextEntry: outbox.nextEntry, waiting }));
-      return true;
-    } catch (error) {
-      if (isDarumaError(error) && error.code === "WATCHD_E_JOURNAL_FULL") return false;
-      throw error;
-    }
+    await keep(journal, {
+      delta: () => encode(deltaBetween(this.#durable, state, { nextEntry, added, acknowledged })),
+      snapshot: () => encode({ state, nextEntry, waiting: [...outbox.waiting, ...added] }),
+    });
+    this.#durable = state;
   }
 
   #sleep(): void {

@@ -1,0 +1,60 @@
+import t from "tap";
+import { decodeFleet } from "./decode.ts";
+
+function fleetOf(routines: Readonly<Record<string, object>>) {
+  return decodeFleet({ hosts: { h: { system: "x86_64-linux", agents: {}, routines } } });
+}
+
+function problemsOf(routine: object, name = "nightly"): readonly string[] {
+  const decoded = fleetOf({ [name]: { command: ["/bin/true"], ...routine } });
+  if (decoded.ok) return [];
+  return decoded.problems.map(({ path, message }) => `${path.replace("hosts.h.routines.", "")}: ${message}`);
+}
+
+t.test("a routine with its defaults", async (t) => {
+  const decoded = fleetOf({ nightly: { command: ["/bin/true"], schedule: "0 2 * * *" } });
+  t.match(decoded, {
+    ok: true,
+    fleet: {
+      hosts: {
+        h: {
+          routines: {
+            nightly: {
+              schedule: { expression: "0 2 * * *", timezone: "UTC" },
+              overlap: { kind: "skip", limit: 10 },
+              missed: { run: "one", withinMs: 86_400_000 },
+              jitterMs: 0,
+              deadlineMs: null,
+              retries: 0,
+              timeoutMs: null,
+              after: [],
+              atBoot: false,
+              stop: { signal: "SIGTERM", graceMs: 30_000 },
+            },
+          },
+        },
+      },
+    },
+  });
+});
+
+t.test("schedules that cannot be read, or are never due, do not compile", async (t) => {
+  t.same(problemsOf({ schedule: "0 0 31 2 *" }), ['nightly.schedule: "0 0 31 2 *" is never due']);
+  t.same(problemsOf({ schedule: "61 2 * * *", timezone: "Europe/Berlim" }), [
+    "nightly.schedule: minute: 61 is not within 0 to 59",
+    'nightly.timezone: "Europe/Berlim" is no IANA time zone; did you mean Europe/Berlin?',
+  ]);
+  t.match(problemsOf({ timezone: "Mars/Olympus" }), [
+    /^nightly\.timezone: "Mars\/Olympus" is no IANA time zone/,
+  ]);
+  t.same(problemsOf({ schedule: "H H 29 2 +MON" }), []);
+});
+
+t.test("names, references and values", async (t) => {
+  t.match(problemsOf({}, "Nightly"), [/^Nightly: a routine's name has 2 to 28 characters/]);
+  t.same(problemsOf({ after: ["load"] }), ['nightly.after[0]: there is no routine "load" on this host']);
+  t.match(problemsOf({ overlap: "never" }), [/^nightly\.overlap: must be one of "skip", "queue"/]);
+  t.match(problemsOf({ retries: -1 }), [/^nightly\.retries: must be a whole number from 0 to 1000/]);
+  t.match(problemsOf({ environment: { DARUMA_X: "1" } }), [/^nightly\.environment\.DARUMA_X: /]);
+  t.match(problemsOf({ group: "A" }), [/^nightly\.group: a group's name/]);
+});

@@ -1,0 +1,116 @@
+import { randomBytes } from "node:crypto";
+import type { Handler } from "@daruma/base";
+import type { RoutineManifest } from "@daruma/config";
+import { watchdErrors } from "../catalogue.ts";
+import type { RoutineEngine, RoutineRound } from "./engine.ts";
+import { dropInput, placeInput } from "./homes.ts";
+import type { RoutinesView } from "./runtime.ts";
+import { routineDetails, routineStatus } from "./status.ts";
+
+/** Of an input, before it is written down. The request that carries it, in Base64, is limited to 1 MiB. */
+export const mostInputBytes = 700_000;
+
+/** The requests about routines that watchd answers on its socket. */
+export function routineRoutes(routines: RoutinesView): Readonly<Record<string, Handler>> {
+  const view = (name: string) => {
+    const [manifest, engine] = declared(routines, name);
+    return { name, manifest, routine: engine.state.routines[name], now: routines.now() };
+  };
+  return {
+    "GET /v1/routines": async () => ({
+      schemaVersion: 1,
+      routines: Object.keys(routines.declared)
+        .sort()
+        .map((name) => routineStatus(view(name))),
+    }),
+    "GET /v1/routine": async ({ query }) => ({
+      schemaVersion: 1,
+      routine: routineDetails(view(query.get("name") ?? ""), routines.stateDir),
+    }),
+    "POST /v1/routines/run": ({ body }) => runNow(routines, body),
+    "POST /v1/routines/pause": async ({ body }) => {
+      const [name, engine] = named(routines, body);
+      const [by, why] = [wordIn(body, "by"), wordIn(body, "why")];
+      await engine.ask({ type: "pause", routine: name, by, why });
+      return { schemaVersion: 1, routine: routineStatus(view(name)) };
+    },
+    "POST /v1/routines/resume": async ({ body }) => {
+      const [name, engine] = named(routines, body);
+      await engine.ask({ type: "resume", routine: name, by: wordIn(body, "by") });
+      return { schemaVersion: 1, routine: routineStatus(view(name)) };
+    },
+  };
+}
+
+/** Answers once it is durable what became of the request; the run itself is not waited for. */
+async function runNow(routines: RoutinesView, body: unknown): Promise<object> {
+  const [name, engine] = named(routines, body);
+  const by = wordIn(body, "by");
+  const input = inputIn(body);
+  const request = randomBytes(8).toString("hex");
+  if (input !== null) await placeInput(routines.stateDir, name, request, input);
+  const round = await engine.ask({ type: "run-now", routine: name, by, request });
+  const became = outcomeOf(round, name, request);
+  if (input !== null && became.outcome !== "accepted") await dropInput(routines.stateDir, name, request);
+  return { schemaVersion: 1, routine: name, ...became };
+}
+
+function outcomeOf(
+  { records }: RoutineRound,
+  routine: string,
+  request: string,
+): {
+  readonly run: string;
+  readonly outcome: "accepted" | "skipped" | "dropped";
+  readonly why: string | null;
+} {
+  const fired = records.find(
+    ({ action, subject, details }) =>
+      action === "routine.fired" && subject === routine && details.request === request,
+  );
+  if (fired?.run === undefined) throw new Error(`the request ${request} fired nothing`);
+  const end = records.find(
+    ({ action, run }) => run === fired.run && (action === "routine.skipped" || action === "routine.dropped"),
+  );
+  if (end === undefined) return { run: fired.run, outcome: "accepted", why: null };
+  const outcome = end.action === "routine.skipped" ? "skipped" : "dropped";
+  return { run: fired.run, outcome, why: String(end.details.why) };
+}
+
+/** @throws WATCHD_E_UNKNOWN_ROUTINE */
+function declared(routines: RoutinesView, name: string): readonly [RoutineManifest, RoutineEngine] {
+  const { declared: all, engine } = routines;
+  const manifest = Object.hasOwn(all, name) ? all[name] : undefined;
+  // Declared a moment ago, it may not have been told to the core yet: to whoever asks, it is not there yet.
+  if (manifest !== undefined && engine?.state.routines[name] !== undefined) return [manifest, engine];
+  const names = Object.keys(all).sort().join(", ");
+  throw watchdErrors.make("WATCHD_E_UNKNOWN_ROUTINE", `this generation has no routine ${name}`, {
+    hint: names === "" ? "It has no routines at all." : `It has: ${names}.`,
+  });
+}
+
+function named(routines: RoutinesView, body: unknown): readonly [string, RoutineEngine] {
+  const name = wordIn(body, "routine");
+  return [name, declared(routines, name)[1]];
+}
+
+function wordIn(body: unknown, key: string): string {
+  const value = fieldIn(body, key);
+  if (typeof value === "string" && value.length > 0 && value.length <= 1_000) return value;
+  throw watchdErrors.make("WATCHD_E_BAD_REQUEST", `\`${key}\` must be a text of 1 to 1000 characters`);
+}
+
+function inputIn(body: unknown): Buffer | null {
+  const value = fieldIn(body, "input") ?? null;
+  if (value === null) return null;
+  if (typeof value !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(value)) {
+    throw watchdErrors.make("WATCHD_E_BAD_REQUEST", "`input` must be Base64");
+  }
+  const bytes = Buffer.from(value, "base64");
+  if (bytes.length <= mostInputBytes) return bytes;
+  throw watchdErrors.make("WATCHD_E_BAD_REQUEST", `\`input\` has more than ${mostInputBytes} bytes`);
+}
+
+function fieldIn(body: unknown, key: string): unknown {
+  return typeof body === "object" && body !== null ? Reflect.get(body, key) : undefined;
+}

@@ -1,0 +1,72 @@
+import type { JsonValue } from "@daruma/base";
+import type { Waiting } from "../supervisor/durable.ts";
+import type { RoutineState, RoutinesState } from "./state.ts";
+
+/** All of the routines that must survive watchd: the core's state, and what the ledger has yet to be told. */
+export interface DurableRoutines {
+  readonly schemaVersion: 1;
+  readonly state: RoutinesState;
+  readonly nextEntry: number;
+  readonly waiting: readonly Waiting[];
+}
+
+/** What one journal record says: only what changed. */
+export interface RoutinesDelta {
+  readonly state: Omit<RoutinesState, "routines">;
+  /** Routines that changed; null for one that is gone. */
+  readonly routines: Readonly<Record<string, RoutineState | null>>;
+  readonly nextEntry: number;
+  readonly added: readonly Waiting[];
+  /** Everything up to this entry is in the ledger. */
+  readonly acknowledged: number;
+}
+
+export function routinesDelta(
+  before: RoutinesState,
+  after: RoutinesState,
+  ledger: Pick<RoutinesDelta, "nextEntry" | "added" | "acknowledged">,
+): RoutinesDelta {
+  const { routines, ...state } = after;
+  const changed: Record<string, RoutineState | null> = {};
+  for (const [name, routine] of Object.entries(routines)) {
+    if (before.routines[name] !== routine) changed[name] = routine;
+  }
+  for (const name of Object.keys(before.routines)) {
+    if (!Object.hasOwn(routines, name)) changed[name] = null;
+  }
+  return { state, routines: changed, ...ledger };
+}
+
+export function applyRoutinesDelta(durable: DurableRoutines, delta: RoutinesDelta): DurableRoutines {
+  const routines = { ...durable.state.routines };
+  for (const [name, routine] of Object.entries(delta.routines)) {
+    if (routine === null) delete routines[name];
+    else routines[name] = routine;
+  }
+  return {
+    schemaVersion: 1,
+    state: { ...delta.state, routines },
+    nextEntry: delta.nextEntry,
+    waiting: [...durable.waiting, ...delta.added].filter(({ n }) => n > delta.acknowledged),
+  };
+}
+
+export function encodeRoutines(value: DurableRoutines | RoutinesDelta): JsonValue {
+  return value as unknown as JsonValue;
+}
+
+/** What the journal holds, put together. The journal's checksums vouch that we wrote it; its version is checked. */
+export function recoverRoutines(recovered: {
+  readonly snapshot: JsonValue;
+  readonly deltas: readonly JsonValue[];
+}): DurableRoutines {
+  const snapshot = recovered.snapshot as unknown as DurableRoutines;
+  if (snapshot.schemaVersion !== 1) {
+    const found = String(snapshot.schemaVersion);
+    throw new Error(`the journal holds routines of version ${found}, this release reads 1`);
+  }
+  return recovered.deltas.reduce<DurableRoutines>(
+    (durable, delta) => applyRoutinesDelta(durable, delta as unknown as RoutinesDelta),
+    snapshot,
+  );
+}

@@ -1,0 +1,241 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { messageOf } from "@daruma/base";
+import type { HostManifest, RoutineManifest } from "@daruma/config";
+import { type Journal, openJournal } from "../journal/journal.ts";
+import type { LedgerRecord } from "../policy/events.ts";
+import type { Clock, CurrentGeneration, Instant } from "../ports.ts";
+import { type LedgerPort, Outbox } from "../supervisor/outbox.ts";
+import { type DurableRoutines, encodeRoutines, recoverRoutines } from "./durable.ts";
+import { RoutineEngine } from "./engine.ts";
+import { createRoutineExecutor, type RoutineExecutor } from "./executor.ts";
+import { pruneRuns, removeStrayInputs } from "./homes.ts";
+import { policyOf } from "./manifest.ts";
+import { watchMemory } from "./memory.ts";
+import type { RoutineServices } from "./services.ts";
+import { initialRoutines, type RoutinesState } from "./state.ts";
+
+export interface RoutinesOptions {
+  readonly services: RoutineServices;
+  readonly stateDir: string;
+  readonly journalDir: string;
+  readonly clock: Clock;
+  readonly connectLedger: () => Promise<LedgerPort>;
+  readonly log: (message: string) => void;
+  /** The journal failed: this watchd must end, so that a fresh one can start from what is durable. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** What there is to be asked of routines. */
+export interface RoutinesView {
+  readonly stateDir: string;
+  readonly now: () => Instant;
+  /** What the current generation declares. */
+  readonly declared: Readonly<Record<string, RoutineManifest>>;
+  /** Null as long as this state directory has never had a routine. */
+  readonly engine: RoutineEngine | null;
+}
+
+/** What runs the routines of the current generation. */
+export interface Routines extends RoutinesView {
+  /** Tells which generation is current. A host that never had a routine gets no journal of them. */
+  follow(current: CurrentGeneration | null): Promise<void>;
+  /** Stops every run, each of which is over then; resolves when nothing runs and the ledger has been told, if it listens. */
+  drain(): Promise<void>;
+  /** As `drain`, without waiting for anything to end by itself. */
+  kill(): Promise<void>;
+  /** Ends watching. Runs go on, and the next watchd adopts them. */
+  close(): Promise<void>;
+}
+
+/** Where nothing runs routines: a NixOS host, for which `agentctl compile` refuses them. */
+export const noRoutines: RoutinesView = {
+  stateDir: "/",
+  now: () => ({ mono: 0, wall: 0 }),
+  declared: {},
+  engine: null,
+};
+
+const surveyEveryMs = 60_000;
+const memoryEveryMs = 1_000;
+
+/** A journal of its own: what agents need is never behind ten thousand routines. */
+export function openRoutines(options: RoutinesOptions): Routines {
+  let declared: HostManifest["routines"] = {};
+  let begun: Begun | null = null;
+  let following: Promise<void> = Promise.resolve();
+  let closing = false;
+  let path: string | null = null;
+  const follow = async (current: CurrentGeneration) => {
+    if (closing || current.path === path) return;
+    path = current.path;
+    declared = current.manifest.routines;
+    if (begun === null && Object.keys(declared).length === 0 && !existsSync(options.journalDir)) return;
+    const policies = Object.fromEntries(
+      Object.entries(declared).map(([name, routine]) => [name, policyOf(routine)]),
+    );
+    if (begun === null) {
+      begun = await begin(options, () => declared);
+      begun.engine.dispatch({ type: "routines", policies });
+      await begun.survey();
+    } else await begun.engine.ask({ type: "routines", policies });
+  };
+  return {
+    stateDir: options.stateDir,
+    now: () => options.clock.now(),
+    get declared() {
+      return declared;
+    },
+    get engine() {
+      return begun?.engine ?? null;
+    },
+    follow(current) {
+      if (current === null) return Promise.resolve();
+      following = following.then(() => follow(current));
+      return following;
+    },
+    async drain() {
+      closing = true;
+      await following.catch(() => undefined);
+      await begun?.drain(false);
+    },
+    async kill() {
+      closing = true;
+      await begun?.drain(true);
+    },
+    async close() {
+      closing = true;
+      await following.catch(() => undefined);
+      await begun?.close();
+      await options.services.close();
+    },
+  };
+}
+
+interface Begun {
+  readonly engine: RoutineEngine;
+  survey(): Promise<void>;
+  drain(atOnce: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function begin(options: RoutinesOptions, routines: () => HostManifest["routines"]): Promise<Begun> {
+  const { services, clock, stateDir, log } = options;
+  const journal = await openJournal({ dir: options.journalDir });
+  const durable = await recover(journal);
+  const outbox = new Outbox({
+    epoch: durable.state.epoch,
+    connect: options.connectLedger,
+    nextEntry: durable.nextEntry,
+    waiting: durable.waiting,
+    wallNow: () => clock.now().wall,
+    log,
+  });
+  removeStrayInputs(stateDir, requestsOf(durable.state));
+  const engine = new RoutineEngine({
+    state: durable.state,
+    clock,
+    journal,
+    outbox,
+    execute: (command) => executor.execute(command),
+    onRecords: (records) => void prune(options, engine.state, records),
+    onFatal: options.onFatal,
+  });
+  const survey = async () => {
+    const takenAt = clock.now().mono;
+    try {
+      await engine.ask({ type: "runs", runs: await services.list(), takenAt });
+    } catch (error) {
+      log(`looking at the runs of routines failed: ${messageOf(error)}`);
+    }
+  };
+  const executor: RoutineExecutor = createRoutineExecutor({
+    services,
+    stateDir,
+    routines,
+    state: () => engine.state,
+    dispatch: (event) => engine.dispatch(event),
+    survey,
+  });
+  services.onExit(({ routine, run, cause }) => {
+    // What is stopped with everything else has not failed.
+    const why = executor.draining ? ({ kind: "stopped", inSwitch: false } as const) : cause;
+    engine.dispatch({ type: "exited", routine, run, cause: why });
+  });
+  engine.dispatch({ type: "boot", bootId: clock.bootId });
+  outbox.start();
+  const memory = {
+    services,
+    routines,
+    state: () => engine.state,
+    note: (record: LedgerRecord) => engine.note(record),
+    now: () => clock.now().wall,
+  };
+  const timers = [
+    setInterval(() => void survey(), surveyEveryMs),
+    setInterval(() => {
+      watchMemory(memory).catch((error) => log(`sampling memory of routines failed: ${messageOf(error)}`));
+    }, memoryEveryMs),
+  ];
+  return {
+    engine,
+    survey,
+    async drain(atOnce) {
+      await executor.drain(atOnce);
+      await survey();
+      await outbox.settle(2_000);
+    },
+    async close() {
+      timers.forEach(clearInterval);
+      await outbox.settle(1_000);
+      engine.close();
+      await outbox.close();
+      await journal.close();
+    },
+  };
+}
+
+async function recover(journal: Journal): Promise<DurableRoutines> {
+  try {
+    const durable =
+      journal.recovered === null
+        ? ({
+            schemaVersion: 1,
+            state: initialRoutines(randomBytes(5).toString("hex")),
+            nextEntry: 1,
+            waiting: [],
+          } as const)
+        : recoverRoutines(journal.recovered);
+    await journal.snapshot(encodeRoutines(durable));
+    return durable;
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+}
+
+function requestsOf({ routines }: RoutinesState): ReadonlySet<string> {
+  const firings = Object.values(routines).flatMap(({ delayed, queue, runs }) => [
+    ...delayed.map(({ firing }) => firing),
+    ...queue,
+    ...runs.map(({ firing }) => firing),
+  ]);
+  return new Set(firings.map(({ request }) => request).filter((request) => request !== null));
+}
+
+/** The files of runs that are long over go as later ones end. */
+async function prune(
+  { stateDir, log }: RoutinesOptions,
+  { routines }: RoutinesState,
+  records: readonly LedgerRecord[],
+): Promise<void> {
+  const finished = records
+    .filter(({ action }) => action === "routine.finished")
+    .map(({ subject }) => subject);
+  for (const routine of new Set(finished)) {
+    const active = new Set(routines[routine]?.runs.map(({ firing }) => firing.id));
+    await pruneRuns(stateDir, routine, active).catch((error) =>
+      log(`files of routine ${routine} cannot be removed: ${messageOf(error)}`),
+    );
+  }
+}

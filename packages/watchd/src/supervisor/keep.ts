@@ -1,0 +1,25 @@
+import { isDarumaError, type JsonValue } from "@daruma/base";
+import type { Journal } from "../journal/journal.ts";
+
+/**
+ * Makes what has changed durable: in a new snapshot where the journal is nearly full, otherwise as one more record.
+ *
+ * @throws WATCHD_E_JOURNAL_*
+ */
+export async function keep(
+  journal: Pick<Journal, "append" | "snapshot" | "nearlyFull">,
+  what: { readonly delta: () => JsonValue; readonly snapshot: () => JsonValue },
+): Promise<void> {
+  if (!(journal.nearlyFull && (await compact(journal, what.snapshot())))) await journal.append(what.delta());
+}
+
+/** False where there is no room for a snapshot; what room is left still takes records. */
+async function compact(journal: Pick<Journal, "snapshot">, snapshot: JsonValue): Promise<boolean> {
+  try {
+    await journal.snapshot(snapshot);
+    return true;
+  } catch (error) {
+    if (isDarumaError(error) && error.code === "WATCHD_E_JOURNAL_FULL") return false;
+    throw error;
+  }
+}
