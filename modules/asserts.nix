@@ -81,7 +81,7 @@ let
     let
       agent = spec.agents.${name};
       at = "agents.${toJSON name}";
-      inherit (agent) health restart;
+      inherit (agent) health heartbeat restart;
       program = head agent.command;
     in
     [
@@ -129,6 +129,18 @@ let
         [
           (duration "${at}.health.every" health.every "10ms" "1h")
           (duration "${at}.health.expect.within" health.expect.within "1ms" "10m")
+        ]
+    )
+    ++ (
+      if heartbeat == null then
+        [ ]
+      else
+        [
+          (duration "${at}.heartbeat.every" heartbeat.every "10ms" "1h")
+          (duration "${at}.heartbeat.silence" heartbeat.silence "100ms" "1d")
+          (check "${at}.heartbeat.silence" (
+            milliseconds heartbeat.silence > milliseconds heartbeat.every
+          ) "${heartbeat.silence} must be more than heartbeat.every, ${heartbeat.every}")
         ]
     )
     ++ (

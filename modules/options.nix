@@ -120,6 +120,37 @@ in
               );
             };
 
+            heartbeat = mkOption {
+              description = "How the agent shows that it gets on. Without it: an agent that hangs is found by its health check alone.";
+              default = null;
+              type = types.nullOr (
+                types.submodule {
+                  options = {
+                    through = mkOption {
+                      type = types.enum [
+                        "notify"
+                        "http"
+                      ];
+                      description = "How the agent tells: `http`, any request through its own socket (POST /v1/heartbeat says nothing else), or `notify`, WATCHDOG=1 of sd_notify(3) to systemd.";
+                      example = "http";
+                    };
+
+                    every = mkOption {
+                      type = duration;
+                      default = "5s";
+                      description = "How often the agent is to tell. POST /v1/heartbeat answers with it.";
+                    };
+
+                    silence = mkOption {
+                      type = duration;
+                      default = "15s";
+                      description = "After this long without a word the agent hangs, and is restarted.";
+                    };
+                  };
+                }
+              );
+            };
+
             restart = {
               when = mkOption {
                 type = types.enum [

@@ -49,6 +49,17 @@ let
         inherit (health) failures;
       };
 
+  heartbeatPolicy =
+    heartbeat:
+    if heartbeat == null then
+      null
+    else
+      {
+        inherit (heartbeat) through;
+        everyMs = milliseconds heartbeat.every;
+        silenceMs = milliseconds heartbeat.silence;
+      };
+
   restartPolicy = restart: {
     inherit (restart) when attempts;
     backoff = {
@@ -77,7 +88,8 @@ let
       graceMs = milliseconds agent.stop.grace;
     };
   }
-  # Not where nothing is said about it: digests of an earlier release stay what they were.
+  # Not where nothing is said about them: digests of an earlier release stay what they were.
+  // (if agent.heartbeat == null then { } else { heartbeat = heartbeatPolicy agent.heartbeat; })
   // (
     let
       egress = egressOf agent;
@@ -90,6 +102,7 @@ let
     judged agent
     // {
       digest = hash (judged agent);
+      heartbeat = heartbeatPolicy agent.heartbeat;
       restart = restartPolicy agent.restart;
       inherit (agent) escalate required;
       # Daruma's own port is in no digest.

@@ -36,6 +36,17 @@ function withHealth(agent: unknown): object {
   return given.health === undefined ? given : { ...given, health: { http: url, ...given.health } };
 }
 
+/** The other settings of a heartbeat are its defaults. */
+function beating(given: { readonly every?: string; readonly silence?: string }, setting: string): Rule {
+  const { every = "5s", silence = "15s" } = given;
+  const nix = `heartbeat = { through = "http"; every = "${every}"; silence = "${silence}"; };`;
+  return rule(
+    { heartbeat: { through: "http", ...given } },
+    nix,
+    setting === "" ? "" : `heartbeat.${setting}`,
+  );
+}
+
 const url = "http://127.0.0.1:8080/health";
 const program = "/usr/bin/worker";
 
@@ -49,6 +60,9 @@ const refused: readonly Rule[] = [
   duration(["health", "every"], "2h"),
   duration(["health", "expect", "within"], "0ms"),
   duration(["health", "expect", "within"], "11m"),
+  beating({ every: "9ms" }, "every"),
+  beating({ silence: "99ms", every: "10ms" }, "silence"),
+  beating({ silence: "5s" }, "silence"),
   duration(["restart", "within"], "8d"),
   duration(["restart", "backoff", "initial"], "2h"),
   duration(["restart", "backoff", "max"], "0ms"),
@@ -147,6 +161,7 @@ const accepted: readonly Rule[] = [
   duration(["health", "every"], "10ms"),
   duration(["health", "every"], "60m"),
   duration(["health", "expect", "within"], "10m"),
+  beating({ every: "10ms", silence: "1d" }, ""),
   duration(["restart", "within"], "7d"),
   duration(["restart", "backoff", "initial"], "0h"),
   duration(["restart", "backoff", "max"], "1d"),

@@ -28,6 +28,7 @@ t.test("an agent with nothing but a command gets every default", async (t) => {
     limits: { memoryBytes: null },
     stop: { signal: "SIGTERM", graceMs: 30_000 },
     escalate: ["rollback", "alert"],
+    heartbeat: null,
     egress: null,
     required: true,
   });

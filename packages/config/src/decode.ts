@@ -5,7 +5,7 @@ import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host } from "./fleet.ts";
 import { lintFleet } from "./lints.ts";
-import type { HealthPolicy } from "./manifest.ts";
+import type { HealthPolicy, HeartbeatPolicy } from "./manifest.ts";
 import { toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
 import { FleetSchema } from "./schema.ts";
@@ -103,6 +103,7 @@ function resolveAgent(agent: DecodedAgent): AgentSpec {
     credentials: agent.credentials,
     startupMs: agent.startup,
     health: resolveHealth(agent.health),
+    heartbeat: resolveHeartbeat(agent.heartbeat),
     restart: {
       when: agent.restart.when,
       backoff: {
@@ -131,6 +132,11 @@ function resolveHealth(health: DecodedAgent["health"]): HealthPolicy | null {
     status: health.expect.status,
     failures: health.failures,
   };
+}
+
+function resolveHeartbeat(heartbeat: DecodedAgent["heartbeat"]): HeartbeatPolicy | null {
+  if (heartbeat === undefined) return null;
+  return { through: heartbeat.through, everyMs: heartbeat.every, silenceMs: heartbeat.silence };
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {

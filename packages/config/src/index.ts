@@ -37,6 +37,7 @@ export {
   type Escalation,
   escalations,
   type HealthPolicy,
+  type HeartbeatPolicy,
   type HostManifest,
   type RestartPolicy,
   type StopPolicy,

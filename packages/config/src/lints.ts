@@ -18,6 +18,8 @@ export const lintDefaults = {
   jitter: 0.2,
   attempts: 3,
   within: "10m",
+  every: "5s",
+  silence: "15s",
 } as const;
 
 export function lintFleet(fleet: unknown): Problem[] {
@@ -52,7 +54,21 @@ function lintAgent(agent: unknown, path: Path): Problem[] {
   const credentials = members(agent, "credentials").flatMap(([name]) =>
     refuse([...path, "credentials", name], credentialNameProblem(name)),
   );
-  return [...variables, ...credentials, ...lintRestart(get(agent, "restart"), [...path, "restart"])];
+  return [
+    ...variables,
+    ...credentials,
+    ...lintHeartbeat(get(agent, "heartbeat"), [...path, "heartbeat"]),
+    ...lintRestart(get(agent, "restart"), [...path, "restart"]),
+  ];
+}
+
+function lintHeartbeat(heartbeat: unknown, path: Path): Problem[] {
+  if (!isRecord(heartbeat)) return [];
+  const every = durationOf(heartbeat.every ?? lintDefaults.every);
+  const silence = durationOf(heartbeat.silence ?? lintDefaults.silence);
+  if (every === undefined || silence === undefined || silence > every) return [];
+  const message = `${formatDuration(silence)} must be more than heartbeat.every, ${formatDuration(every)}`;
+  return [problem([...path, "silence"], message)];
 }
 
 function lintRestart(restart: unknown, path: Path): Problem[] {

@@ -34,6 +34,8 @@ export interface AgentManifest {
   /** Time in which failing probes do not count; without a health check, how long a run must last to be healthy. */
   readonly startupMs: number;
   readonly health: HealthPolicy | null;
+  /** `null` for none, which is also what a manifest means that an older release wrote. */
+  readonly heartbeat: HeartbeatPolicy | null;
   readonly restart: RestartPolicy;
   readonly limits: { readonly memoryBytes: number | null };
   readonly stop: StopPolicy;
@@ -51,6 +53,14 @@ export interface HealthPolicy {
   readonly status: number;
   /** Consecutive failing probes that make a healthy agent unhealthy. */
   readonly failures: number;
+}
+
+export interface HeartbeatPolicy {
+  readonly through: "notify" | "http";
+  /** How often the agent is to tell. */
+  readonly everyMs: number;
+  /** After this long without a word it hangs. */
+  readonly silenceMs: number;
 }
 
 export interface RestartPolicy {

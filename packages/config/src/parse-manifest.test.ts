@@ -8,7 +8,7 @@ const {
   command: _,
   environment: __,
   ...settings
-} = decodedAgent({ health: { http: "http://127.0.0.1:1/" } });
+} = decodedAgent({ health: { http: "http://127.0.0.1:1/" }, heartbeat: { through: "http" } });
 
 const manifest: HostManifest = {
   schemaVersion: 1,
@@ -66,6 +66,12 @@ t.test("what an earlier release wrote says nothing about egress: everything is a
   const earlier = JSON.parse(JSON.stringify(manifest));
   delete earlier.agents.enricher.egress;
   t.equal(parseManifest(JSON.stringify(earlier)).agents.enricher?.egress, null);
+});
+
+t.test("what an earlier release wrote says nothing about heartbeats: nobody listens for any", async (t) => {
+  const earlier = JSON.parse(JSON.stringify(manifest));
+  delete earlier.agents.enricher.heartbeat;
+  t.equal(parseManifest(JSON.stringify(earlier)).agents.enricher?.heartbeat, null);
 });
 
 t.test("another schema version is refused by name", async (t) => {

@@ -6,6 +6,7 @@ import {
   type BackoffPolicy,
   escalations,
   type HealthPolicy,
+  type HeartbeatPolicy,
   type HostManifest,
   type RestartPolicy,
   type StopPolicy,
@@ -28,7 +29,7 @@ import {
   text,
   whole,
 } from "./shape.ts";
-import { restartConditions } from "./words.ts";
+import { heartbeatPaths, restartConditions } from "./words.ts";
 
 const milliseconds = whole(0);
 
@@ -54,6 +55,12 @@ const readHealth = fields<HealthPolicy>({
   failures: whole(1),
 });
 
+const readHeartbeat = fields<HeartbeatPolicy>({
+  through: oneOf(heartbeatPaths),
+  everyMs: whole(1),
+  silenceMs: whole(1),
+});
+
 const readCommand: Reader<readonly string[]> = (value, path) => {
   const command = list(text)(value, path);
   if (command.length === 0) throw new ShapeError(path, "must not be empty");
@@ -69,6 +76,7 @@ const readAgent = fields<AgentManifest>({
   credentials: record(absolutePath),
   startupMs: milliseconds,
   health: nullable(readHealth),
+  heartbeat: added(nullable(readHeartbeat), null),
   restart: readRestart,
   limits: fields<AgentManifest["limits"]>({ memoryBytes: nullable(whole(1)) }),
   stop: fields<StopPolicy>({ signal: oneOf(stopSignals), graceMs: milliseconds }),

@@ -10,6 +10,7 @@ import {
   wholeNumber,
   word,
 } from "./codecs.ts";
+import { HeartbeatSchema } from "./detector-schema.ts";
 import { AllowSchema, FleetEgressSchema, HostEgressSchema } from "./egress/schema.ts";
 import { healthUrlProblem } from "./health-url.ts";
 import { escalations, stopSignals } from "./manifest.ts";
@@ -162,6 +163,11 @@ export const AgentSchema = Schema.Struct({
   health: optional(HealthSchema, {
     description: "How the agent's health is probed. Without it: an agent that runs is healthy.",
     example: { http: "http://127.0.0.1:8080/health", every: "3s", expect: { status: 200, within: "1s" } },
+  }),
+  heartbeat: optional(HeartbeatSchema, {
+    description:
+      "How the agent shows that it gets on. Without it: an agent that hangs is found by its health check alone.",
+    example: { through: "http", every: "5s", silence: "15s" },
   }),
   restart: defaulted(RestartSchema, {
     description: "When and how fast the agent is started again.",

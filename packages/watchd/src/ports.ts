@@ -18,6 +18,8 @@ export interface Run {
 export type ExitCause =
   | { readonly kind: "exit"; readonly code: number }
   | { readonly kind: "signal"; readonly signal: string }
+  /** systemd has ended it, because the heartbeats that it was to send there had stopped. */
+  | { readonly kind: "watchdog" }
   /** Somebody else had it stopped through the service manager: a person, or a switch that was under way then. */
   | { readonly kind: "stopped"; readonly inSwitch: boolean }
   /** Nobody saw it: the run was adopted from an earlier watchd, or what would have told is lost. */

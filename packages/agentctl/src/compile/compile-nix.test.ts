@@ -57,6 +57,7 @@ const agent = fc.record(
     limits: fc.option(fc.record({ memory: fc.integer({ min: 1, max: 4096 }).map((n) => `${n}MiB`) }), {
       nil: {},
     }),
+    heartbeat: fc.constantFrom({ through: "http" }, { through: "notify", every: "1500ms", silence: "1m" }),
     restart: fc.record({
       when: fc.constantFrom("always", "on-failure", "never"),
       attempts: fc.integer({ min: 1, max: 5 }),

@@ -5,6 +5,7 @@ import {
   formatDuration,
   formatSize,
   type HealthPolicy,
+  type HeartbeatPolicy,
   type HostEgress,
   type HostSpec,
   isNetwork,
@@ -60,6 +61,7 @@ function agentExpression(agent: AgentSpec, places: Places): NixExpression {
     credentials: nixSet(mapSorted(agent.credentials, nixString)),
     startup: nixString(formatDuration(agent.startupMs)),
     health: agent.health === null ? nixNull : healthExpression(agent.health),
+    heartbeat: agent.heartbeat === null ? nixNull : heartbeatExpression(agent.heartbeat),
     restart: restartExpression(agent.restart),
     limits: nixSet({
       memory: agent.limits.memoryBytes === null ? nixNull : nixString(formatSize(agent.limits.memoryBytes)),
@@ -83,6 +85,14 @@ function healthExpression(health: HealthPolicy): NixExpression {
       status: nixNumber(health.status),
       within: nixString(formatDuration(health.withinMs)),
     }),
+  });
+}
+
+function heartbeatExpression({ through, everyMs, silenceMs }: HeartbeatPolicy): NixExpression {
+  return nixSet({
+    through: nixString(through),
+    every: nixString(formatDuration(everyMs)),
+    silence: nixString(formatDuration(silenceMs)),
   });
 }
 

@@ -42,6 +42,7 @@ interface NixAgent {
     readonly failures: number;
     readonly expect: { readonly status: number; readonly within: string };
   } | null;
+  readonly heartbeat: { readonly through: string; readonly every: string; readonly silence: string } | null;
   readonly restart: {
     readonly when: string;
     readonly backoff: {
@@ -79,7 +80,7 @@ export function hostOf(nix: NixHost): unknown {
 }
 
 function agentOf(nix: NixAgent): unknown {
-  const { health, restart } = nix;
+  const { health, heartbeat, restart } = nix;
   const hashless = (path: string) => path.replace(/^.*\/store\/[0-9a-z]{32}-/, "/store/");
   return {
     command: nix.command.map(hashless),
@@ -95,6 +96,11 @@ function agentOf(nix: NixAgent): unknown {
       withinMs: ms(health.expect.within),
       status: health.expect.status,
       failures: health.failures,
+    },
+    heartbeat: heartbeat && {
+      through: heartbeat.through,
+      everyMs: ms(heartbeat.every),
+      silenceMs: ms(heartbeat.silence),
     },
     restart: {
       when: restart.when,

@@ -227,6 +227,15 @@ t.test("links that lead out of a source are copied as they are, with a warning",
   t.equal(await readlink(join(manifest.agents.app?.command[1] ?? "", "..", "link")), "../outside");
 });
 
+t.test("a heartbeat that nobody would listen to here is told", async (t) => {
+  const directory = await temporary(t);
+  await write(directory, { "app/main.js": "" });
+  const beating = (through: "notify" | "http") =>
+    hostSpec({ app: agentSpec({ heartbeat: { through, everyMs: 1_000, silenceMs: 3_000 } }) });
+  t.match((await build(directory, beating("notify"))).warnings, [/^agent app: a heartbeat through "notify"/]);
+  t.same((await build(directory, beating("http"))).warnings, []);
+});
+
 t.test("a store path that is there already is verified, not trusted", async (t) => {
   const directory = await temporary(t);
   const { manifest } = await buildCode(directory, "good");

@@ -30,7 +30,8 @@ export function agentDigest({ spec, egress, command, environment }: ResolvedAgen
     health: spec.health === null ? null : { ...spec.health },
     startupMs: spec.startupMs,
     stop: { ...spec.stop },
-    // Not where nothing is said about it: digests of an earlier release stay what they were.
+    // Not where nothing is said about them: digests of an earlier release stay what they were.
+    ...(spec.heartbeat === null ? {} : { heartbeat: { ...spec.heartbeat } }),
     ...(egress === null ? {} : { egress: egress as object as JsonValue }),
   });
 }
