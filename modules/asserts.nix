@@ -129,7 +129,15 @@ let
         [
           (duration "${at}.health.every" health.every "10ms" "1h")
           (duration "${at}.health.expect.within" health.expect.within "1ms" "10m")
+          (check "${at}.health.expect.contains" (
+            health.expect.contains != ""
+          ) "must not be empty: every body contains that")
         ]
+        ++ map (
+          pointer:
+          check "${at}.health.expect.json" (match "/([^~]|~0|~1)*" pointer != null)
+            "${toJSON pointer} is not a JSON Pointer such as \"/status\""
+        ) (attrNames health.expect.json)
     )
     ++ (
       if heartbeat == null then

@@ -114,6 +114,31 @@ in
                         default = "1s";
                         description = "Time in which the whole answer has to be there.";
                       };
+
+                      contains = mkOption {
+                        type = types.nullOr types.str;
+                        default = null;
+                        description = "Text that is in the body of a healthy answer.";
+                        example = "ready";
+                      };
+
+                      json = mkOption {
+                        type = types.attrsOf (
+                          types.nullOr (
+                            types.oneOf [
+                              types.str
+                              types.number
+                              types.bool
+                            ]
+                          )
+                        );
+                        default = { };
+                        description = "What is in the body of a healthy answer, which then is JSON: JSON Pointer (RFC 6901) -> the value there.";
+                        example = {
+                          "/status" = "ok";
+                          "/queue/stuck" = false;
+                        };
+                      };
                     };
                   };
                 }

@@ -47,7 +47,14 @@ let
         withinMs = milliseconds health.expect.within;
         inherit (health.expect) status;
         inherit (health) failures;
-      };
+      }
+      # Nor is it where nothing is said about the body.
+      // (
+        if health.expect.contains == null && health.expect.json == { } then
+          { }
+        else
+          { body = { inherit (health.expect) contains json; }; }
+      );
 
   heartbeatPolicy =
     heartbeat:

@@ -23,7 +23,7 @@ const enricher: AgentInput = {
     http: "http://127.0.0.1:8080/health",
     every: "5s",
     failures: 2,
-    expect: { status: 204, within: "2s" },
+    expect: { status: 200, within: "2s", contains: "ready", json: { "/status": "ok" } },
   },
   heartbeat: { through: "notify", every: "2s", silence: "10s" },
   restart: {

@@ -5,7 +5,7 @@ import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host } from "./fleet.ts";
 import { lintFleet } from "./lints.ts";
-import type { HealthPolicy, HeartbeatPolicy } from "./manifest.ts";
+import type { BodyPolicy, HealthPolicy, HeartbeatPolicy } from "./manifest.ts";
 import { toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
 import { FleetSchema } from "./schema.ts";
@@ -130,8 +130,14 @@ function resolveHealth(health: DecodedAgent["health"]): HealthPolicy | null {
     everyMs: health.every,
     withinMs: health.expect.within,
     status: health.expect.status,
+    body: resolveBody(health.expect),
     failures: health.failures,
   };
+}
+
+function resolveBody({ contains, json }: NonNullable<DecodedAgent["health"]>["expect"]): BodyPolicy | null {
+  if (contains === undefined && Object.keys(json).length === 0) return null;
+  return { contains: contains ?? null, json };
 }
 
 function resolveHeartbeat(heartbeat: DecodedAgent["heartbeat"]): HeartbeatPolicy | null {

@@ -29,6 +29,13 @@ t.test("more attempts than the delays leave room for in the window are refused",
   t.same(agentProblems({ restart: { attempts: 4, within: "16s", backoff: { ...steady, jitter: 0.5 } } }), []);
 });
 
+t.test("what is to be looked for in an answer has to be a JSON Pointer", async (t) => {
+  const health = (json: object) => agentProblems({ health: { http: "http://h/", expect: { json } } });
+  t.same(health({ status: "ok" }), ["health.expect.json.status"]);
+  t.same(health({ "/a~2": 1, "": 1 }), ['health.expect.json[""]', 'health.expect.json["/a~2"]']);
+  t.same(health({ "/a~1b~0/0": 1, "/": null }), []);
+});
+
 t.test("a silence that an agent which beats in time could not avoid is refused", async (t) => {
   const beating = (timing: object) => agentProblems({ heartbeat: { through: "http", ...timing } });
   t.same(beating({ every: "15s" }), ["heartbeat.silence"]);

@@ -57,10 +57,25 @@ function lintAgent(agent: unknown, path: Path): Problem[] {
   return [
     ...variables,
     ...credentials,
+    ...lintPointers(get(get(agent, "health"), "expect"), [...path, "health", "expect", "json"]),
     ...lintHeartbeat(get(agent, "heartbeat"), [...path, "heartbeat"]),
     ...lintRestart(get(agent, "restart"), [...path, "restart"]),
   ];
 }
+
+function lintPointers(expect: unknown, path: Path): Problem[] {
+  return members(expect, "json").flatMap(([pointer]) =>
+    refuse([...path, pointer], isPointer(pointer) ? undefined : pointerProblem),
+  );
+}
+
+/** RFC 6901, section 3; but not the empty one, which is the whole document and no value. */
+function isPointer(pointer: string): boolean {
+  return /^\/(?:[^~]|~[01])*$/s.test(pointer) && !pointer.includes("\u0000");
+}
+
+const pointerProblem =
+  'must be a JSON Pointer such as "/status", in which "~" is "~0" and "/" in a name is "~1"';
 
 function lintHeartbeat(heartbeat: unknown, path: Path): Problem[] {
   if (!isRecord(heartbeat)) return [];

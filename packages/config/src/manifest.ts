@@ -51,9 +51,19 @@ export interface HealthPolicy {
   readonly everyMs: number;
   readonly withinMs: number;
   readonly status: number;
+  /** What has to be in the body; `null` for nothing, which is also what a manifest means that an older release wrote. */
+  readonly body: BodyPolicy | null;
   /** Consecutive failing probes that make a healthy agent unhealthy. */
   readonly failures: number;
 }
+
+export interface BodyPolicy {
+  readonly contains: string | null;
+  /** JSON Pointer (RFC 6901) -> the value that has to be there. */
+  readonly json: Readonly<Record<string, JsonScalar>>;
+}
+
+export type JsonScalar = string | number | boolean | null;
 
 export interface HeartbeatPolicy {
   readonly through: "notify" | "http";

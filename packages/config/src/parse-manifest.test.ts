@@ -8,7 +8,10 @@ const {
   command: _,
   environment: __,
   ...settings
-} = decodedAgent({ health: { http: "http://127.0.0.1:1/" }, heartbeat: { through: "http" } });
+} = decodedAgent({
+  health: { http: "http://127.0.0.1:1/", expect: { contains: "ready" } },
+  heartbeat: { through: "http" },
+});
 
 const manifest: HostManifest = {
   schemaVersion: 1,
@@ -68,11 +71,16 @@ t.test("what an earlier release wrote says nothing about egress: everything is a
   t.equal(parseManifest(JSON.stringify(earlier)).agents.enricher?.egress, null);
 });
 
-t.test("what an earlier release wrote says nothing about heartbeats: nobody listens for any", async (t) => {
-  const earlier = JSON.parse(JSON.stringify(manifest));
-  delete earlier.agents.enricher.heartbeat;
-  t.equal(parseManifest(JSON.stringify(earlier)).agents.enricher?.heartbeat, null);
-});
+t.test(
+  "what an earlier release wrote says nothing about heartbeats and bodies: nobody looks for any",
+  async (t) => {
+    const earlier = JSON.parse(JSON.stringify(manifest));
+    delete earlier.agents.enricher.heartbeat;
+    delete earlier.agents.enricher.health.body;
+    const { heartbeat, health } = parseManifest(JSON.stringify(earlier)).agents.enricher ?? {};
+    t.same([heartbeat, health?.body], [null, null]);
+  },
+);
 
 t.test("another schema version is refused by name", async (t) => {
   t.equal(codeOf(JSON.stringify({ ...manifest, schemaVersion: 2 })), "CONFIG_E_MANIFEST_VERSION");

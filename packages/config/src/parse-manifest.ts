@@ -4,10 +4,12 @@ import { readEgress } from "./egress/read.ts";
 import {
   type AgentManifest,
   type BackoffPolicy,
+  type BodyPolicy,
   escalations,
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostManifest,
+  type JsonScalar,
   type RestartPolicy,
   type StopPolicy,
   stopSignals,
@@ -47,11 +49,17 @@ const readRestart = fields<RestartPolicy>({
   withinMs: milliseconds,
 });
 
+const scalar: Reader<JsonScalar> = (value, path) => {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  return real(-Number.MAX_VALUE, Number.MAX_VALUE)(value, path);
+};
+
 const readHealth = fields<HealthPolicy>({
   url: nonEmptyText,
   everyMs: whole(1),
   withinMs: whole(1),
   status: whole(100, 599),
+  body: added(nullable(fields<BodyPolicy>({ contains: nullable(nonEmptyText), json: record(scalar) })), null),
   failures: whole(1),
 });
 

@@ -10,9 +10,8 @@ import {
   wholeNumber,
   word,
 } from "./codecs.ts";
-import { HeartbeatSchema } from "./detector-schema.ts";
+import { HealthSchema, HeartbeatSchema } from "./detector-schema.ts";
 import { AllowSchema, FleetEgressSchema, HostEgressSchema } from "./egress/schema.ts";
-import { healthUrlProblem } from "./health-url.ts";
 import { escalations, stopSignals } from "./manifest.ts";
 import { defaulted, optional, required } from "./option.ts";
 import { attributeProblem, directoryProblem, innerPathProblem } from "./references.ts";
@@ -51,35 +50,6 @@ const credentialFile = text("an absolute path", (path) =>
     ? "must not be in /nix/store, which everybody can read"
     : absolutePathProblem(path),
 );
-
-/** How an agent's health is probed. */
-export const HealthSchema = Schema.Struct({
-  http: required(text("an http or https URL", healthUrlProblem), {
-    description: "URL that answers while the agent is healthy.",
-    example: "http://127.0.0.1:8080/health",
-  }),
-  every: defaulted(duration("10ms", "1h"), {
-    description: "Time between the starts of two probes.",
-    default: "3s",
-  }),
-  failures: defaulted(wholeNumber(1, 1000), {
-    description: "Consecutive failing probes that make a healthy agent unhealthy.",
-    default: 3,
-  }),
-  expect: defaulted(
-    Schema.Struct({
-      status: defaulted(wholeNumber(100, 599), {
-        description: "HTTP status of a healthy answer.",
-        default: 200,
-      }),
-      within: defaulted(duration("1ms", "10m"), {
-        description: "Time in which the whole answer has to be there.",
-        default: "1s",
-      }),
-    }).annotate({ expected: "an object" }),
-    { description: "What a healthy answer looks like.", default: {} },
-  ),
-}).annotate({ expected: "an object with the key http" });
 
 const BackoffSchema = Schema.Struct({
   initial: defaulted(duration("0ms", "1h"), {

@@ -2,7 +2,7 @@
  * What the watchdog needs of the world. `agentctl dev` answers with child processes and a directory, a host with systemd
  * and the system profile; the core and the supervisor know neither.
  */
-import type { AgentManifest, HostManifest, StopPolicy } from "@daruma/config";
+import type { AgentManifest, BodyPolicy, HostManifest, StopPolicy } from "@daruma/config";
 
 /** A run that is alive. `runId` names it for good: pids come back, run ids never do. */
 export interface Run {
@@ -141,6 +141,7 @@ export interface Prober {
     readonly url: string;
     readonly status: number;
     readonly withinMs: number;
+    readonly body?: BodyPolicy | null;
   }): Promise<ProbeOutcome>;
 }
 

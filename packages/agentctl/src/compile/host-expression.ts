@@ -9,6 +9,7 @@ import {
   type HostEgress,
   type HostSpec,
   isNetwork,
+  type JsonScalar,
   type RestartPolicy,
   type ScopedRule,
   type Word,
@@ -84,8 +85,16 @@ function healthExpression(health: HealthPolicy): NixExpression {
     expect: nixSet({
       status: nixNumber(health.status),
       within: nixString(formatDuration(health.withinMs)),
+      contains: health.body?.contains == null ? nixNull : nixString(health.body.contains),
+      json: nixSet(mapSorted(health.body?.json ?? {}, scalarExpression)),
     }),
   });
+}
+
+function scalarExpression(value: JsonScalar): NixExpression {
+  if (value === null) return nixNull;
+  if (typeof value === "string") return nixString(value);
+  return typeof value === "number" ? nixNumber(value) : nixBoolean(value);
 }
 
 function heartbeatExpression({ through, everyMs, silenceMs }: HeartbeatPolicy): NixExpression {

@@ -2,6 +2,7 @@ import {
   type AgentSpec,
   type HostEgress,
   type HostSpec,
+  type JsonScalar,
   parseDuration,
   parseSize,
   type Word,
@@ -40,7 +41,12 @@ interface NixAgent {
     readonly http: string;
     readonly every: string;
     readonly failures: number;
-    readonly expect: { readonly status: number; readonly within: string };
+    readonly expect: {
+      readonly status: number;
+      readonly within: string;
+      readonly contains: string | null;
+      readonly json: Readonly<Record<string, JsonScalar>>;
+    };
   } | null;
   readonly heartbeat: { readonly through: string; readonly every: string; readonly silence: string } | null;
   readonly restart: {
@@ -95,6 +101,7 @@ function agentOf(nix: NixAgent): unknown {
       everyMs: ms(health.every),
       withinMs: ms(health.expect.within),
       status: health.expect.status,
+      body: bodyOf(health.expect),
       failures: health.failures,
     },
     heartbeat: heartbeat && {
@@ -119,6 +126,10 @@ function agentOf(nix: NixAgent): unknown {
     egress: nix.egress,
     required: nix.required,
   };
+}
+
+function bodyOf({ contains, json }: NonNullable<NixAgent["health"]>["expect"]): unknown {
+  return contains === null && Object.keys(json).length === 0 ? null : { contains, json };
 }
 
 /** The spec with each reference replaced by the path that the stand-ins give it. */

@@ -85,7 +85,14 @@ t.test("an agent's digest changes with all that can make it fail, and with nothi
   };
   const plain = agentSpec();
   const same = await digestWith({});
-  const health = { url: "http://127.0.0.1:2/", everyMs: 1000, withinMs: 500, status: 200, failures: 3 };
+  const health = {
+    url: "http://127.0.0.1:2/",
+    everyMs: 1000,
+    withinMs: 500,
+    status: 200,
+    body: null,
+    failures: 3,
+  };
   const changing: Partial<AgentSpec>[] = [
     { command: [nixpkg("nodejs_24", "bin/node"), source("./app", "other.js")] },
     { command: [nixpkg("nodejs_24", "bin/node"), source("./app", "main.js"), "--flag"] },

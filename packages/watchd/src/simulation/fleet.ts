@@ -158,6 +158,7 @@ export class Fleet {
             everyMs: random.pick([200, 1_000, 3_000]),
             withinMs: random.pick([50, 200, 1_000]),
             status: 200,
+            body: null,
             failures: random.whole(1, 3),
           },
       heartbeat: this.#heartbeat(),

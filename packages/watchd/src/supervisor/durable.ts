@@ -101,6 +101,11 @@ function completed(durable: Durable): Durable {
 }
 
 function asNow(agent: AgentState): AgentState {
-  const policy = { ...agent.policy, heartbeat: agent.policy.heartbeat ?? null };
+  const { health, heartbeat } = agent.policy;
+  const policy = {
+    ...agent.policy,
+    health: health === null ? null : { ...health, body: health.body ?? null },
+    heartbeat: heartbeat ?? null,
+  };
   return { ...agent, policy, stoppedBy: agent.stoppedBy ?? null, pulse: agent.pulse ?? noPulse };
 }
