@@ -81,7 +81,7 @@ let
     let
       agent = spec.agents.${name};
       at = "agents.${toJSON name}";
-      inherit (agent) health restart;
+      inherit (agent) health heartbeat restart;
       program = head agent.command;
     in
     [
@@ -129,6 +129,26 @@ let
         [
           (duration "${at}.health.every" health.every "10ms" "1h")
           (duration "${at}.health.expect.within" health.expect.within "1ms" "10m")
+          (check "${at}.health.expect.contains" (
+            health.expect.contains != ""
+          ) "must not be empty: every body contains that")
+        ]
+        ++ map (
+          pointer:
+          check "${at}.health.expect.json" (match "/([^~]|~0|~1)*" pointer != null)
+            "${toJSON pointer} is not a JSON Pointer such as \"/status\""
+        ) (attrNames health.expect.json)
+    )
+    ++ (
+      if heartbeat == null then
+        [ ]
+      else
+        [
+          (duration "${at}.heartbeat.every" heartbeat.every "10ms" "1h")
+          (duration "${at}.heartbeat.silence" heartbeat.silence "100ms" "1d")
+          (check "${at}.heartbeat.silence" (
+            milliseconds heartbeat.silence > milliseconds heartbeat.every
+          ) "${heartbeat.silence} must be more than heartbeat.every, ${heartbeat.every}")
         ]
     )
     ++ (

@@ -114,6 +114,62 @@ in
                         default = "1s";
                         description = "Time in which the whole answer has to be there.";
                       };
+
+                      contains = mkOption {
+                        type = types.nullOr types.str;
+                        default = null;
+                        description = "Text that is in the body of a healthy answer.";
+                        example = "ready";
+                      };
+
+                      json = mkOption {
+                        type = types.attrsOf (
+                          types.nullOr (
+                            types.oneOf [
+                              types.str
+                              types.number
+                              types.bool
+                            ]
+                          )
+                        );
+                        default = { };
+                        description = "What is in the body of a healthy answer, which then is JSON: JSON Pointer (RFC 6901) -> the value there.";
+                        example = {
+                          "/status" = "ok";
+                          "/queue/stuck" = false;
+                        };
+                      };
+                    };
+                  };
+                }
+              );
+            };
+
+            heartbeat = mkOption {
+              description = "How the agent shows that it gets on. Without it: an agent that hangs is found by its health check alone.";
+              default = null;
+              type = types.nullOr (
+                types.submodule {
+                  options = {
+                    through = mkOption {
+                      type = types.enum [
+                        "notify"
+                        "http"
+                      ];
+                      description = "How the agent tells: `http`, any request through its own socket (POST /v1/heartbeat says nothing else), or `notify`, WATCHDOG=1 of sd_notify(3) to systemd.";
+                      example = "http";
+                    };
+
+                    every = mkOption {
+                      type = duration;
+                      default = "5s";
+                      description = "How often the agent is to tell. POST /v1/heartbeat answers with it.";
+                    };
+
+                    silence = mkOption {
+                      type = duration;
+                      default = "15s";
+                      description = "After this long without a word the agent hangs, and is restarted.";
                     };
                   };
                 }

@@ -172,6 +172,20 @@ in
     else
       { }
   )
+  // (
+    # systemd itself watches and acts, with or without watchd, which reads Result=watchdog as a hang. It counts from the moment in
+    # which the program has been executed: with Type=notify a switch, the boot and watchd would wait for READY=1.
+    if agent.heartbeat == null || agent.heartbeat.through != "notify" then
+      { }
+    else
+      {
+        NotifyAccess = "all";
+        WatchdogSec = "${toString (milliseconds agent.heartbeat.silence)}ms";
+        # It is asked to stop like anybody else, rather than to dump its core.
+        WatchdogSignal = agent.stop.signal;
+        TimeoutAbortSec = "${toString stopMs}ms";
+      }
+  )
   // (if enforced then (import ./hardening.nix).confined else { })
   // (
     if agent.limits.memory == null then { } else { MemoryMax = bytes agent.limits.memory; }

@@ -47,6 +47,24 @@ let
         withinMs = milliseconds health.expect.within;
         inherit (health.expect) status;
         inherit (health) failures;
+      }
+      # Nor is it where nothing is said about the body.
+      // (
+        if health.expect.contains == null && health.expect.json == { } then
+          { }
+        else
+          { body = { inherit (health.expect) contains json; }; }
+      );
+
+  heartbeatPolicy =
+    heartbeat:
+    if heartbeat == null then
+      null
+    else
+      {
+        inherit (heartbeat) through;
+        everyMs = milliseconds heartbeat.every;
+        silenceMs = milliseconds heartbeat.silence;
       };
 
   restartPolicy = restart: {
@@ -77,7 +95,8 @@ let
       graceMs = milliseconds agent.stop.grace;
     };
   }
-  # Not where nothing is said about it: digests of an earlier release stay what they were.
+  # Not where nothing is said about them: digests of an earlier release stay what they were.
+  // (if agent.heartbeat == null then { } else { heartbeat = heartbeatPolicy agent.heartbeat; })
   // (
     let
       egress = egressOf agent;
@@ -90,6 +109,7 @@ let
     judged agent
     // {
       digest = hash (judged agent);
+      heartbeat = heartbeatPolicy agent.heartbeat;
       restart = restartPolicy agent.restart;
       inherit (agent) escalate required;
       # Daruma's own port is in no digest.

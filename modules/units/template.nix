@@ -6,6 +6,7 @@
   credentials = { };
   startup = "30s";
   health = null;
+  heartbeat = null;
   restart = {
     when = "on-failure";
     backoff = {

@@ -2,7 +2,7 @@
 
 import { agent, entries, entry, healthy, knownGood, lastEntry, pidOf, until } from "./daruma.ts";
 import { deploy } from "./deploy.ts";
-import { fleet, serves, servesUntil, tellsWhatItSees } from "./fixtures/fleets.ts";
+import { beatsOnceThenAlways, fleet, serves, servesUntil, tellsWhatItSees } from "./fixtures/fleets.ts";
 import { current } from "./fixtures/services.ts";
 import { scenario } from "./scenario.ts";
 
@@ -56,6 +56,24 @@ scenario(
     const exit = await entry(host, { action: "agent.exit", subject: "web" });
     t.match(exit.details, { exit: { kind: "signal", signal: "SIGKILL" } });
     await entry(host, { action: "recovery.verified", subject: "web" });
+  },
+);
+
+scenario(
+  "An agent that falls silent towards systemd is ended by it, and healed as one that hangs",
+  async (host, t) => {
+    const fields = { heartbeat: { through: "notify", every: "250ms", silence: "2s" } };
+    await deploy(host, fleet({ agents: { web: { code: beatsOnceThenAlways, fields } } }));
+    const exit = await entry(host, { action: "agent.exit", subject: "web" });
+    t.match(exit.details, { cause: "hang", exit: { kind: "watchdog" } });
+    const verified = await entry(host, { action: "recovery.verified", subject: "web" });
+    t.equal(verified.incident, exit.incident);
+    const before = await healthy(host, "web");
+    const lasts = Date.now() + 4_000;
+    await until("it is heard for longer than it may be silent", async () =>
+      Date.now() > lasts ? true : undefined,
+    );
+    t.equal((await healthy(host, "web")).pid, before.pid);
   },
 );
 

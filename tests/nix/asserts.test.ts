@@ -36,6 +36,22 @@ function withHealth(agent: unknown): object {
   return given.health === undefined ? given : { ...given, health: { http: url, ...given.health } };
 }
 
+function expecting(expect: object, nix: string, setting: string): Rule {
+  const whole = `health = agent.health // { expect = agent.health.expect // { ${nix} }; };`;
+  return rule(withHealth({ health: { expect } }), whole, setting === "" ? "" : `health.expect.${setting}`);
+}
+
+/** The other settings of a heartbeat are its defaults. */
+function beating(given: { readonly every?: string; readonly silence?: string }, setting: string): Rule {
+  const { every = "5s", silence = "15s" } = given;
+  const nix = `heartbeat = { through = "http"; every = "${every}"; silence = "${silence}"; };`;
+  return rule(
+    { heartbeat: { through: "http", ...given } },
+    nix,
+    setting === "" ? "" : `heartbeat.${setting}`,
+  );
+}
+
 const url = "http://127.0.0.1:8080/health";
 const program = "/usr/bin/worker";
 
@@ -49,6 +65,12 @@ const refused: readonly Rule[] = [
   duration(["health", "every"], "2h"),
   duration(["health", "expect", "within"], "0ms"),
   duration(["health", "expect", "within"], "11m"),
+  expecting({ contains: "" }, 'contains = "";', "contains"),
+  expecting({ json: { status: "ok" } }, 'json.status = "ok";', "json"),
+  expecting({ json: { "/a~2": 1 } }, 'json."/a~2" = 1;', "json"),
+  beating({ every: "9ms" }, "every"),
+  beating({ silence: "99ms", every: "10ms" }, "silence"),
+  beating({ silence: "5s" }, "silence"),
   duration(["restart", "within"], "8d"),
   duration(["restart", "backoff", "initial"], "2h"),
   duration(["restart", "backoff", "max"], "0ms"),
@@ -147,6 +169,8 @@ const accepted: readonly Rule[] = [
   duration(["health", "every"], "10ms"),
   duration(["health", "every"], "60m"),
   duration(["health", "expect", "within"], "10m"),
+  expecting({ json: { "/a~1b~0/0": true } }, 'json."/a~1b~0/0" = true;', ""),
+  beating({ every: "10ms", silence: "1d" }, ""),
   duration(["restart", "within"], "7d"),
   duration(["restart", "backoff", "initial"], "0h"),
   duration(["restart", "backoff", "max"], "1d"),

@@ -23,8 +23,9 @@ const enricher: AgentInput = {
     http: "http://127.0.0.1:8080/health",
     every: "5s",
     failures: 2,
-    expect: { status: 204, within: "2s" },
+    expect: { status: 200, within: "2s", contains: "ready", json: { "/status": "ok" } },
   },
+  heartbeat: { through: "notify", every: "2s", silence: "10s" },
   restart: {
     when: "always",
     backoff: { initial: "200ms", factor: 3, max: "1m", jitter: 0.1 },
@@ -111,6 +112,10 @@ const changed: Readonly<Record<string, AgentInput>> = {
   "a credential's name": { ...enricher, credentials: { KEY: "/run/secrets/enricher-api-key" } },
   "the start-up time": { ...enricher, startup: "61s" },
   "the health check": { ...enricher, health: { http: "http://127.0.0.1:8080/healthz" } },
+  "how it shows that it gets on": {
+    ...enricher,
+    heartbeat: { through: "http", every: "2s", silence: "10s" },
+  },
   "the memory limit": { ...enricher, limits: { memory: "513MiB" } },
   "the stop signal": { ...enricher, stop: { signal: "SIGTERM", grace: "20s" } },
   "what it may reach": { ...enricher, egress: ["api.example.com:443"] },

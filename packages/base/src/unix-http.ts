@@ -43,6 +43,8 @@ export interface ServeOptions {
   readonly path: string;
   /** Keys are `METHOD /path`. */
   readonly routes: Readonly<Record<string, Handler>>;
+  /** Called when the head of a request is there, whatever becomes of it. */
+  readonly onRequest?: () => void;
   /** Called for `Upgrade:` requests, with the protocol asked for. Answering is up to it. */
   readonly onUpgrade?: (protocol: string, socket: Duplex, head: Buffer) => void;
   /** Mode of the socket file. Default: for its owner alone. */
@@ -109,6 +111,7 @@ export async function serveUnix(options: ServeOptions): Promise<UnixServer> {
 function serverFor(options: ServeOptions): Server {
   const { limits } = options;
   const onRequest = (incoming: IncomingMessage, response: ServerResponse) => {
+    options.onRequest?.();
     void answer(options, incoming, response);
   };
   if (limits === undefined) return createServer(onRequest);

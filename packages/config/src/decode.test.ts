@@ -28,6 +28,7 @@ t.test("an agent with nothing but a command gets every default", async (t) => {
     limits: { memoryBytes: null },
     stop: { signal: "SIGTERM", graceMs: 30_000 },
     escalate: ["rollback", "alert"],
+    heartbeat: null,
     egress: null,
     required: true,
   });
@@ -66,7 +67,14 @@ t.test("what is set is kept, in the units of the manifest", async (t) => {
     workingDirectory: "/srv/enricher",
     credentials: { API_KEY: "/run/secrets/key" },
     startupMs: 60_000,
-    health: { url: "https://h.example/x?y=1", everyMs: 500, withinMs: 2000, status: 204, failures: 1 },
+    health: {
+      url: "https://h.example/x?y=1",
+      everyMs: 500,
+      withinMs: 2000,
+      status: 204,
+      body: null,
+      failures: 1,
+    },
     restart: {
       when: "always",
       backoff: { initialMs: 0, factor: 1.5, maxMs: 60_000, jitter: 0 },

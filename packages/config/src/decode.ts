@@ -5,7 +5,7 @@ import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host, RoutineSpec } from "./fleet.ts";
 import { lintFleet } from "./lints.ts";
-import type { BackoffPolicy, HealthPolicy } from "./manifest.ts";
+import type { BackoffPolicy, BodyPolicy, HealthPolicy, HeartbeatPolicy } from "./manifest.ts";
 import { toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
 import { FleetSchema } from "./schema.ts";
@@ -136,6 +136,7 @@ function resolveAgent(agent: DecodedAgent): AgentSpec {
     credentials: agent.credentials,
     startupMs: agent.startup,
     health: resolveHealth(agent.health),
+    heartbeat: resolveHeartbeat(agent.heartbeat),
     restart: {
       when: agent.restart.when,
       backoff: resolveBackoff(agent.restart.backoff),
@@ -157,8 +158,19 @@ function resolveHealth(health: DecodedAgent["health"]): HealthPolicy | null {
     everyMs: health.every,
     withinMs: health.expect.within,
     status: health.expect.status,
+    body: resolveBody(health.expect),
     failures: health.failures,
   };
+}
+
+function resolveBody({ contains, json }: NonNullable<DecodedAgent["health"]>["expect"]): BodyPolicy | null {
+  if (contains === undefined && Object.keys(json).length === 0) return null;
+  return { contains: contains ?? null, json };
+}
+
+function resolveHeartbeat(heartbeat: DecodedAgent["heartbeat"]): HeartbeatPolicy | null {
+  if (heartbeat === undefined) return null;
+  return { through: heartbeat.through, everyMs: heartbeat.every, silenceMs: heartbeat.silence };
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {

@@ -36,10 +36,13 @@ export { type HostSpec, hostSpec, hostSpecs } from "./host-spec.ts";
 export {
   type AgentManifest,
   type BackoffPolicy,
+  type BodyPolicy,
   type Escalation,
   escalations,
   type HealthPolicy,
+  type HeartbeatPolicy,
   type HostManifest,
+  type JsonScalar,
   type MissedRun,
   type OverlapKind,
   type RestartPolicy,

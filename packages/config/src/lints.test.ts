@@ -6,7 +6,9 @@ import { agentPath, agentProblems, minimalAgent, problemsIn } from "./test-suppo
 t.test("the defaults that lints assume are those of the schema", async (t) => {
   const rows = describeOptions();
   for (const [name, value] of Object.entries(lintDefaults)) {
-    const row = rows.find(({ path }) => path.at(-1) === name && path.includes("restart"));
+    const row = rows.find(
+      ({ path }) => path.at(-1) === name && (path.includes("restart") || path.includes("heartbeat")),
+    );
     t.equal(row?.default, value, name);
   }
 });
@@ -25,6 +27,21 @@ t.test("more attempts than the delays leave room for in the window are refused",
   t.same(agentProblems({ restart: { attempts: 4, within: "30s", backoff: steady } }), ["restart.attempts"]);
   t.same(agentProblems({ restart: { attempts: 4, within: "31s", backoff: steady } }), []);
   t.same(agentProblems({ restart: { attempts: 4, within: "16s", backoff: { ...steady, jitter: 0.5 } } }), []);
+});
+
+t.test("what is to be looked for in an answer has to be a JSON Pointer", async (t) => {
+  const health = (json: object) => agentProblems({ health: { http: "http://h/", expect: { json } } });
+  t.same(health({ status: "ok" }), ["health.expect.json.status"]);
+  t.same(health({ "/a~2": 1, "": 1 }), ['health.expect.json[""]', 'health.expect.json["/a~2"]']);
+  t.same(health({ "/a~1b~0/0": 1, "/": null }), []);
+});
+
+t.test("a silence that an agent which beats in time could not avoid is refused", async (t) => {
+  const beating = (timing: object) => agentProblems({ heartbeat: { through: "http", ...timing } });
+  t.same(beating({ every: "15s" }), ["heartbeat.silence"]);
+  t.same(beating({ silence: "5s" }), ["heartbeat.silence"]);
+  t.same(beating({ every: "1s", silence: "2s" }), []);
+  t.same(beating({}), []);
 });
 
 t.test("two agents of one host cannot share a health URL, two hosts can", async (t) => {

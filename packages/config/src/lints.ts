@@ -25,6 +25,8 @@ export const lintDefaults = {
   jitter: 0.2,
   attempts: 3,
   within: "10m",
+  every: "5s",
+  silence: "15s",
 } as const;
 
 export function lintFleet(fleet: unknown): Problem[] {
@@ -60,7 +62,12 @@ function lintHost(host: unknown, path: Path): Problem[] {
 }
 
 function lintAgent(agent: unknown, path: Path): Problem[] {
-  return [...lintProgram(agent, path), ...lintRestart(get(agent, "restart"), [...path, "restart"])];
+  return [
+    ...lintProgram(agent, path),
+    ...lintPointers(get(get(agent, "health"), "expect"), [...path, "health", "expect", "json"]),
+    ...lintHeartbeat(get(agent, "heartbeat"), [...path, "heartbeat"]),
+    ...lintRestart(get(agent, "restart"), [...path, "restart"]),
+  ];
 }
 
 function lintProgram(agent: unknown, path: Path): Problem[] {
@@ -81,6 +88,29 @@ function lintRoutine(name: string, routine: unknown, names: ReadonlySet<string>,
       : [problem([...path, "after", index], `there is no routine ${quoteName(other)} on this host`)],
   );
   return [...lintProgram(routine, path), ...unknown, ...lintRoutineTimes(name, routine, path)];
+}
+
+function lintPointers(expect: unknown, path: Path): Problem[] {
+  return members(expect, "json").flatMap(([pointer]) =>
+    refuse([...path, pointer], isPointer(pointer) ? undefined : pointerProblem),
+  );
+}
+
+/** RFC 6901, section 3; but not the empty one, which is the whole document and no value. */
+function isPointer(pointer: string): boolean {
+  return /^\/(?:[^~]|~[01])*$/s.test(pointer) && !pointer.includes("\u0000");
+}
+
+const pointerProblem =
+  'must be a JSON Pointer such as "/status", in which "~" is "~0" and "/" in a name is "~1"';
+
+function lintHeartbeat(heartbeat: unknown, path: Path): Problem[] {
+  if (!isRecord(heartbeat)) return [];
+  const every = durationOf(heartbeat.every ?? lintDefaults.every);
+  const silence = durationOf(heartbeat.silence ?? lintDefaults.silence);
+  if (every === undefined || silence === undefined || silence > every) return [];
+  const message = `${formatDuration(silence)} must be more than heartbeat.every, ${formatDuration(every)}`;
+  return [problem([...path, "silence"], message)];
 }
 
 function lintRestart(restart: unknown, path: Path): Problem[] {

@@ -36,6 +36,8 @@ export interface AgentManifest {
   /** Time in which failing probes do not count; without a health check, how long a run must last to be healthy. */
   readonly startupMs: number;
   readonly health: HealthPolicy | null;
+  /** `null` for none, which is also what a manifest means that an older release wrote. */
+  readonly heartbeat: HeartbeatPolicy | null;
   readonly restart: RestartPolicy;
   readonly limits: { readonly memoryBytes: number | null };
   readonly stop: StopPolicy;
@@ -82,8 +84,26 @@ export interface HealthPolicy {
   readonly everyMs: number;
   readonly withinMs: number;
   readonly status: number;
+  /** What has to be in the body; `null` for nothing, which is also what a manifest means that an older release wrote. */
+  readonly body: BodyPolicy | null;
   /** Consecutive failing probes that make a healthy agent unhealthy. */
   readonly failures: number;
+}
+
+export interface BodyPolicy {
+  readonly contains: string | null;
+  /** JSON Pointer (RFC 6901) -> the value that has to be there. */
+  readonly json: Readonly<Record<string, JsonScalar>>;
+}
+
+export type JsonScalar = string | number | boolean | null;
+
+export interface HeartbeatPolicy {
+  readonly through: "notify" | "http";
+  /** How often the agent is to tell. */
+  readonly everyMs: number;
+  /** After this long without a word it hangs. */
+  readonly silenceMs: number;
 }
 
 export interface RestartPolicy {

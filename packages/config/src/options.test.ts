@@ -22,6 +22,7 @@ t.test("an option is required exactly when a fleet without it is refused", async
       `hosts.${anyName}.agents`,
       `hosts.${anyName}.agents.${anyName}.command`,
       `hosts.${anyName}.agents.${anyName}.health.http`,
+      `hosts.${anyName}.agents.${anyName}.heartbeat.through`,
       `hosts.${anyName}.routines.${anyName}.command`,
     ],
   );
@@ -35,7 +36,11 @@ t.test("every default and every example of an agent's option is itself allowed",
     for (const value of [row.default, row.example]) {
       if (value === undefined) continue;
       const agent = nest(path.slice(prefix.length).split("."), value);
-      const complete = path.includes(".health.") ? { health: { http: "http://h/", ...agent.health } } : agent;
+      const complete = {
+        ...agent,
+        ...(path.includes(".health.") ? { health: { http: "http://h/", ...agent.health } } : {}),
+        ...(path.includes(".heartbeat.") ? { heartbeat: { through: "http", ...agent.heartbeat } } : {}),
+      };
       t.equal(decodeFleet(fleetWith(complete)).ok, true, `${path} = ${JSON.stringify(value)}`);
     }
   }

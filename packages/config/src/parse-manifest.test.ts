@@ -8,7 +8,10 @@ const {
   command: _,
   environment: __,
   ...settings
-} = decodedAgent({ health: { http: "http://127.0.0.1:1/" } });
+} = decodedAgent({
+  health: { http: "http://127.0.0.1:1/", expect: { contains: "ready" } },
+  heartbeat: { through: "http" },
+});
 
 const {
   command: ___,
@@ -86,6 +89,17 @@ t.test("what an earlier release wrote has no routines", async (t) => {
   const { routines: _, ...earlier } = manifest;
   t.same(parseManifest(JSON.stringify(earlier)).routines, {});
 });
+
+t.test(
+  "what an earlier release wrote says nothing about heartbeats and bodies: nobody looks for any",
+  async (t) => {
+    const earlier = JSON.parse(JSON.stringify(manifest));
+    delete earlier.agents.enricher.heartbeat;
+    delete earlier.agents.enricher.health.body;
+    const { heartbeat, health } = parseManifest(JSON.stringify(earlier)).agents.enricher ?? {};
+    t.same([heartbeat, health?.body], [null, null]);
+  },
+);
 
 t.test("another schema version is refused by name", async (t) => {
   t.equal(codeOf(JSON.stringify({ ...manifest, schemaVersion: 2 })), "CONFIG_E_MANIFEST_VERSION");

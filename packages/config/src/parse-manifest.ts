@@ -4,9 +4,12 @@ import { readEgress } from "./egress/read.ts";
 import {
   type AgentManifest,
   type BackoffPolicy,
+  type BodyPolicy,
   escalations,
   type HealthPolicy,
+  type HeartbeatPolicy,
   type HostManifest,
+  type JsonScalar,
   missedPolicies,
   overlapPolicies,
   type RestartPolicy,
@@ -31,7 +34,7 @@ import {
   text,
   whole,
 } from "./shape.ts";
-import { restartConditions } from "./words.ts";
+import { heartbeatPaths, restartConditions } from "./words.ts";
 
 const milliseconds = whole(0);
 
@@ -49,12 +52,24 @@ const readRestart = fields<RestartPolicy>({
   withinMs: milliseconds,
 });
 
+const scalar: Reader<JsonScalar> = (value, path) => {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  return real(-Number.MAX_VALUE, Number.MAX_VALUE)(value, path);
+};
+
 const readHealth = fields<HealthPolicy>({
   url: nonEmptyText,
   everyMs: whole(1),
   withinMs: whole(1),
   status: whole(100, 599),
+  body: added(nullable(fields<BodyPolicy>({ contains: nullable(nonEmptyText), json: record(scalar) })), null),
   failures: whole(1),
+});
+
+const readHeartbeat = fields<HeartbeatPolicy>({
+  through: oneOf(heartbeatPaths),
+  everyMs: whole(1),
+  silenceMs: whole(1),
 });
 
 const readCommand: Reader<readonly string[]> = (value, path) => {
@@ -75,6 +90,7 @@ const readAgent = fields<AgentManifest>({
   credentials: record(absolutePath),
   startupMs: milliseconds,
   health: nullable(readHealth),
+  heartbeat: added(nullable(readHeartbeat), null),
   restart: readRestart,
   limits: readLimits,
   stop: readStop,

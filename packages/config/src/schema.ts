@@ -1,41 +1,12 @@
 import { Schema } from "effect";
-import { choice, choices, duration, text, wholeNumber } from "./codecs.ts";
+import { choice, choices, duration, wholeNumber } from "./codecs.ts";
+import { HealthSchema, HeartbeatSchema } from "./detector-schema.ts";
 import { AllowSchema, FleetEgressSchema, HostEgressSchema } from "./egress/schema.ts";
-import { healthUrlProblem } from "./health-url.ts";
 import { escalations } from "./manifest.ts";
 import { defaulted, optional, required } from "./option.ts";
 import { BackoffSchema, processFields, programFields } from "./program-schema.ts";
 import { RoutineSchema } from "./routine-schema.ts";
 import { restartConditions, systems } from "./words.ts";
-
-/** How an agent's health is probed. */
-export const HealthSchema = Schema.Struct({
-  http: required(text("an http or https URL", healthUrlProblem), {
-    description: "URL that answers while the agent is healthy.",
-    example: "http://127.0.0.1:8080/health",
-  }),
-  every: defaulted(duration("10ms", "1h"), {
-    description: "Time between the starts of two probes.",
-    default: "3s",
-  }),
-  failures: defaulted(wholeNumber(1, 1000), {
-    description: "Consecutive failing probes that make a healthy agent unhealthy.",
-    default: 3,
-  }),
-  expect: defaulted(
-    Schema.Struct({
-      status: defaulted(wholeNumber(100, 599), {
-        description: "HTTP status of a healthy answer.",
-        default: 200,
-      }),
-      within: defaulted(duration("1ms", "10m"), {
-        description: "Time in which the whole answer has to be there.",
-        default: "1s",
-      }),
-    }).annotate({ expected: "an object" }),
-    { description: "What a healthy answer looks like.", default: {} },
-  ),
-}).annotate({ expected: "an object with the key http" });
 
 /** When and how fast an agent is started again. */
 export const RestartSchema = Schema.Struct({
@@ -66,6 +37,11 @@ export const AgentSchema = Schema.Struct({
   health: optional(HealthSchema, {
     description: "How the agent's health is probed. Without it: an agent that runs is healthy.",
     example: { http: "http://127.0.0.1:8080/health", every: "3s", expect: { status: 200, within: "1s" } },
+  }),
+  heartbeat: optional(HeartbeatSchema, {
+    description:
+      "How the agent shows that it gets on. Without it: an agent that hangs is found by its health check alone.",
+    example: { through: "http", every: "5s", silence: "15s" },
   }),
   restart: defaulted(RestartSchema, {
     description: "When and how fast the agent is started again.",

@@ -18,9 +18,11 @@ import { routineActions } from "./routine-actions.ts";
  */
 
 const cause = text(
-  "crash, unhealthy, memory, start-failed, dependency or configuration: what kind of failure it is",
+  "crash, hang, unhealthy, memory, start-failed, dependency or configuration: what kind of failure it is",
 );
-const exit = object("{kind: exit, code}, {kind: signal, signal} or {kind: unknown}");
+const exit = object(
+  "{kind: exit, code}, {kind: signal, signal}, {kind: watchdog} (by systemd, for its silence) or {kind: unknown}",
+);
 const uptimeMs = number("how long the run had lasted");
 const rollback = text("joins the entries of one rollback");
 const from = text("path of the generation that it leaves");
@@ -91,6 +93,17 @@ export const actions: Readonly<Record<string, Action>> = {
       reason: text("what the last probe got"),
       failingProbes: number("in a row"),
       becameHealthy: boolean("whether it was healthy before, in this run"),
+      uptimeMs,
+    },
+  },
+  "agent.hang": {
+    means: "It was to show that it gets on, and has not been heard of for too long.",
+    subject: "agent",
+    details: {
+      cause,
+      silentMs: number("since its last word, or since it was listened for"),
+      limitMs: number("of silence that it may keep"),
+      heardBefore: boolean("whether it was heard at all, in this run and by this watchd"),
       uptimeMs,
     },
   },

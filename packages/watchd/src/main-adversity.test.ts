@@ -49,6 +49,7 @@ t.test("an agent that hangs fails its health check, is stopped, and comes back",
     everyMs: 50,
     withinMs: 200,
     status: 200,
+    body: null,
     failures: 2,
   };
   await laptop.deploy({ worker: { script, health, stop: { signal: "SIGTERM", graceMs: 100 } } });
@@ -86,7 +87,14 @@ t.test(
     const stranger = createServer((_, response) => response.end("ok"));
     await new Promise<void>((resolve) => stranger.listen(port, "127.0.0.1", resolve));
     t.teardown(() => stranger.close());
-    const health = { url: `http://127.0.0.1:${port}/`, everyMs: 50, withinMs: 200, status: 200, failures: 2 };
+    const health = {
+      url: `http://127.0.0.1:${port}/`,
+      everyMs: 50,
+      withinMs: 200,
+      status: 200,
+      body: null,
+      failures: 2,
+    };
     await laptop.deploy({ worker: { script: steady, health } });
     const failed = await told(laptop, (entry) => entry.action === "agent.start-failed");
     t.equal(failed.details.code, "AGENT_E_PORT_IN_USE");

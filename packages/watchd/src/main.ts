@@ -46,6 +46,7 @@ async function main(): Promise<void> {
     isolation: host === null ? "one" : "users",
     state: () => begun?.state ?? null,
     connectLedger: connect,
+    onBeat: (agent, runId) => begun?.dispatch({ type: "beat", agent, runId }),
     log,
   });
   const supervisor = await startSupervisor({

@@ -2,7 +2,7 @@
  * What the watchdog needs of the world. `agentctl dev` answers with child processes and a directory, a host with systemd
  * and the system profile; the core and the supervisor know neither.
  */
-import type { AgentManifest, HostManifest, StopPolicy } from "@daruma/config";
+import type { AgentManifest, BodyPolicy, HostManifest, StopPolicy } from "@daruma/config";
 
 /** A run that is alive. `runId` names it for good: pids come back, run ids never do. */
 export interface Run {
@@ -18,6 +18,8 @@ export interface Run {
 export type ExitCause =
   | { readonly kind: "exit"; readonly code: number }
   | { readonly kind: "signal"; readonly signal: string }
+  /** systemd has ended it, because the heartbeats that it was to send there had stopped. */
+  | { readonly kind: "watchdog" }
   /** Somebody else had it stopped through the service manager: a person, or a switch that was under way then. */
   | { readonly kind: "stopped"; readonly inSwitch: boolean }
   /** Nobody saw it: the run was adopted from an earlier watchd, or what would have told is lost. */
@@ -139,6 +141,7 @@ export interface Prober {
     readonly url: string;
     readonly status: number;
     readonly withinMs: number;
+    readonly body?: BodyPolicy | null;
   }): Promise<ProbeOutcome>;
 }
 

@@ -43,10 +43,40 @@ t.test("another status is named together with the expected one", async (t) => {
   });
 });
 
-t.test("a redirect is not followed", async (t) => {
+t.test("a redirect is followed on the agent's own port, as a browser would", async (t) => {
+  const url = await serve(t, (request, response) => {
+    if (request.url === "/health") response.writeHead(302, { location: "/health/" }).end();
+    else response.writeHead(200).end("ready");
+  });
+  const body = { contains: "ready", json: {} };
+  t.match(await prober.probe({ url, status: 200, withinMs: 10_000, body }), { ok: true });
+  t.match(await prober.probe({ url, status: 302, withinMs: 10_000 }), { ok: true }, "it is what is expected");
+});
+
+t.test("another server's health is not taken for the agent's: a redirect to it fails", async (t) => {
   const good = await answering(t, 200, "");
   const url = await serve(t, (_request, response) => response.writeHead(302, { location: good }).end());
-  t.match(await prober.probe({ url, status: 200, withinMs: 10_000 }), { ok: false, reason: /^status 302/ });
+  t.match(await prober.probe({ url, status: 200, withinMs: 10_000 }), {
+    ok: false,
+    reason: /^redirected to another place/,
+  });
+});
+
+t.test("redirects in a circle end, and all of them together have one time limit", async (t) => {
+  const circle = await serve(t, (_request, response) =>
+    response.writeHead(307, { location: "/health" }).end(),
+  );
+  t.match(await prober.probe({ url: circle, status: 200, withinMs: 10_000 }), {
+    ok: false,
+    reason: "redirected more than 5 times",
+  });
+  const slow = await serve(t, (request, response) => {
+    if (request.url === "/health") response.writeHead(302, { location: "/never" }).end();
+  });
+  t.match(await prober.probe({ url: slow, status: 200, withinMs: 50 }), {
+    ok: false,
+    reason: "no answer within 50 ms",
+  });
 });
 
 t.test("a failing answer that names a dependency puts the fault outside", async (t) => {

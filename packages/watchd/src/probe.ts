@@ -2,22 +2,20 @@ import type { IncomingMessage } from "node:http";
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { messageOf, systemCode } from "@daruma/base";
+import { judgeAnswer, type Verdict } from "./answer.ts";
 import type { ProbeOutcome, Prober } from "./ports.ts";
 
 /** More of an answer is not read; its status counts all the same. */
 const maxBodyBytes = 64 * 1024;
 
-/** A dependency's name goes into alerts and the ledger, so an agent may not fill them. */
-const maxDependencyLength = 200;
+/** A health check that is moved more often than this is moved in a circle. */
+const maxRedirects = 5;
 
 type Health = Parameters<Prober["probe"]>[0];
-type Verdict =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly reason: string; readonly dependency?: string };
-
 /**
  * Probes over HTTP and HTTPS. Each probe is a connection of its own, so that none outlives the run it proves; proxies are
- * not used and redirects not followed. `withinMs` covers connecting, headers and body together.
+ * not used, and certificates are verified. A redirect is followed to the same host and port (or from http to https), for what answers
+ * elsewhere is another's health; unless it is the very status that is expected. `withinMs` covers everything together.
  */
 export function createProber(): Prober {
   return {
@@ -29,17 +27,35 @@ export function createProber(): Prober {
   };
 }
 
-function ask(health: Health): Promise<Verdict> {
+async function ask(health: Health): Promise<Verdict> {
+  const endsAt = performance.now() + health.withinMs;
+  let url = health.url;
+  for (let redirects = 0; ; redirects += 1) {
+    const answer = await askOnce(url, health, endsAt);
+    if (!("location" in answer)) return answer;
+    const next = redirectTarget(url, answer.location);
+    if (next === null) return failed(`redirected to another place, ${answer.location.slice(0, 200)}`);
+    if (redirects === maxRedirects) return failed(`redirected more than ${maxRedirects} times`);
+    url = next;
+  }
+}
+
+interface Redirect {
+  readonly location: string;
+}
+
+function askOnce(url: string, health: Health, endsAt: number): Promise<Verdict | Redirect> {
   return new Promise((resolve) => {
     let outgoing: ReturnType<typeof requestHttp>;
     try {
-      outgoing = open(health.url);
+      outgoing = open(url);
     } catch (error) {
-      resolve(failed(`cannot ask ${health.url}: ${messageOf(error)}`));
+      resolve(failed(`cannot ask ${url}: ${messageOf(error)}`));
       return;
     }
-    const timer = setTimeout(() => settle(failed(`no answer within ${health.withinMs} ms`)), health.withinMs);
-    const settle = (verdict: Verdict) => {
+    const late = () => settle(failed(`no answer within ${health.withinMs} ms`));
+    const timer = setTimeout(late, Math.max(0, endsAt - performance.now()));
+    const settle = (verdict: Verdict | Redirect) => {
       clearTimeout(timer);
       resolve(verdict);
       outgoing.destroy();
@@ -47,8 +63,13 @@ function ask(health: Health): Promise<Verdict> {
     let answered = false;
     outgoing.on("response", (response) => {
       answered = true;
+      const { statusCode, headers } = response;
+      if (headers.location !== undefined && isRedirect(statusCode) && statusCode !== health.status) {
+        settle({ location: headers.location });
+        return;
+      }
       readBody(response).then(
-        (body) => settle(judge(response.statusCode, body, health.status)),
+        (body) => settle(judgeAnswer(statusCode, body, health)),
         () => settle(failed("the answer broke off")),
       );
     });
@@ -61,6 +82,20 @@ function ask(health: Health): Promise<Verdict> {
     });
     outgoing.end();
   });
+}
+
+/** Those of RFC 9110, section 15.4, that lead a GET to another URL by their `Location`. */
+function isRedirect(status: number | undefined): boolean {
+  return status !== undefined && [301, 302, 303, 307, 308].includes(status);
+}
+
+/** Null for a place that is not the agent's own. */
+function redirectTarget(from: string, location: string): string | null {
+  const [before, after] = [URL.parse(from), URL.parse(location, from)];
+  if (before === null || after === null || before.hostname !== after.hostname) return null;
+  const samePlace = before.protocol === after.protocol && before.port === after.port;
+  const upgraded = before.protocol === "http:" && after.protocol === "https:";
+  return samePlace || upgraded ? after.href : null;
 }
 
 function open(url: string): ReturnType<typeof requestHttp> {
@@ -82,26 +117,6 @@ async function readBody(response: IncomingMessage): Promise<Buffer | null> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-function judge(status: number | undefined, body: Buffer | null, expected: number): Verdict {
-  if (status === expected) return { ok: true };
-  const reason = `status ${status}, expected ${expected}`;
-  const dependency = body === null ? null : dependencyIn(body);
-  return dependency === null ? failed(reason) : { ok: false, reason, dependency };
-}
-
-function dependencyIn(body: Buffer): string | null {
-  let document: unknown;
-  try {
-    document = JSON.parse(body.toString("utf8"));
-  } catch {
-    return null;
-  }
-  if (typeof document !== "object" || document === null || !("dependency" in document)) return null;
-  const { dependency } = document;
-  if (typeof dependency !== "string" || dependency.trim() === "") return null;
-  return dependency.trim().slice(0, maxDependencyLength).toWellFormed();
 }
 
 function failed(reason: string): Verdict {

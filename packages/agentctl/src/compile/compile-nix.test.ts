@@ -57,6 +57,15 @@ const agent = fc.record(
     limits: fc.option(fc.record({ memory: fc.integer({ min: 1, max: 4096 }).map((n) => `${n}MiB`) }), {
       nil: {},
     }),
+    health: fc.record({
+      http: fc.integer({ min: 1, max: 65_535 }).map((port) => `http://127.0.0.1:${port}/`),
+      expect: fc.constantFrom(
+        {},
+        { contains: 'a "quoted" ${word}' },
+        { json: { "/status": "ok", "/a~1b/0": 1.5, "/stuck": false, "/error": null } },
+      ),
+    }),
+    heartbeat: fc.constantFrom({ through: "http" }, { through: "notify", every: "1500ms", silence: "1m" }),
     restart: fc.record({
       when: fc.constantFrom("always", "on-failure", "never"),
       attempts: fc.integer({ min: 1, max: 5 }),
@@ -72,6 +81,11 @@ const agent = fc.record(
   },
   { requiredKeys: ["command"] },
 );
+/** A probe has to tell agents apart. */
+const ownUrls = (agents: Readonly<Record<string, { readonly health?: { readonly http: string } }>>) => {
+  const urls = Object.values(agents).flatMap(({ health }) => health?.http ?? []);
+  return new Set(urls.map((url) => new URL(url).href)).size === urls.length;
+};
 /** A port of the loopback address belongs to one agent. */
 const oneForward = (agents: Readonly<Record<string, { readonly egress?: readonly unknown[] }>>) =>
   Object.values(agents).filter(({ egress }) => JSON.stringify(egress ?? []).includes("forward")).length < 2;
@@ -80,7 +94,8 @@ const host = fc.record(
     system: fc.constantFrom("x86_64-linux", "aarch64-linux"),
     agents: fc
       .dictionary(fc.stringMatching(/^[a-z][a-z0-9-]{0,8}[a-z0-9]$/), agent, { maxKeys: 4 })
-      .filter(oneForward),
+      .filter(oneForward)
+      .filter(ownUrls),
     egress: fc.record({
       mode: fc.constantFrom("enforce", "observe"),
       allow: fc.constantFrom([], ["cache.example.com:80"]),

@@ -5,9 +5,11 @@ import {
   formatDuration,
   formatSize,
   type HealthPolicy,
+  type HeartbeatPolicy,
   type HostEgress,
   type HostSpec,
   isNetwork,
+  type JsonScalar,
   type RestartPolicy,
   type ScopedRule,
   type Word,
@@ -60,6 +62,7 @@ function agentExpression(agent: AgentSpec, places: Places): NixExpression {
     credentials: nixSet(mapSorted(agent.credentials, nixString)),
     startup: nixString(formatDuration(agent.startupMs)),
     health: agent.health === null ? nixNull : healthExpression(agent.health),
+    heartbeat: agent.heartbeat === null ? nixNull : heartbeatExpression(agent.heartbeat),
     restart: restartExpression(agent.restart),
     limits: nixSet({
       memory: agent.limits.memoryBytes === null ? nixNull : nixString(formatSize(agent.limits.memoryBytes)),
@@ -82,7 +85,23 @@ function healthExpression(health: HealthPolicy): NixExpression {
     expect: nixSet({
       status: nixNumber(health.status),
       within: nixString(formatDuration(health.withinMs)),
+      contains: health.body?.contains == null ? nixNull : nixString(health.body.contains),
+      json: nixSet(mapSorted(health.body?.json ?? {}, scalarExpression)),
     }),
+  });
+}
+
+function scalarExpression(value: JsonScalar): NixExpression {
+  if (value === null) return nixNull;
+  if (typeof value === "string") return nixString(value);
+  return typeof value === "number" ? nixNumber(value) : nixBoolean(value);
+}
+
+function heartbeatExpression({ through, everyMs, silenceMs }: HeartbeatPolicy): NixExpression {
+  return nixSet({
+    through: nixString(through),
+    every: nixString(formatDuration(everyMs)),
+    silence: nixString(formatDuration(silenceMs)),
   });
 }
 

@@ -2,6 +2,7 @@ import {
   type AgentSpec,
   type HostEgress,
   type HostSpec,
+  type JsonScalar,
   parseDuration,
   parseSize,
   type Word,
@@ -40,8 +41,14 @@ interface NixAgent {
     readonly http: string;
     readonly every: string;
     readonly failures: number;
-    readonly expect: { readonly status: number; readonly within: string };
+    readonly expect: {
+      readonly status: number;
+      readonly within: string;
+      readonly contains: string | null;
+      readonly json: Readonly<Record<string, JsonScalar>>;
+    };
   } | null;
+  readonly heartbeat: { readonly through: string; readonly every: string; readonly silence: string } | null;
   readonly restart: {
     readonly when: string;
     readonly backoff: {
@@ -79,7 +86,7 @@ export function hostOf(nix: NixHost): unknown {
 }
 
 function agentOf(nix: NixAgent): unknown {
-  const { health, restart } = nix;
+  const { health, heartbeat, restart } = nix;
   const hashless = (path: string) => path.replace(/^.*\/store\/[0-9a-z]{32}-/, "/store/");
   return {
     command: nix.command.map(hashless),
@@ -94,7 +101,13 @@ function agentOf(nix: NixAgent): unknown {
       everyMs: ms(health.every),
       withinMs: ms(health.expect.within),
       status: health.expect.status,
+      body: bodyOf(health.expect),
       failures: health.failures,
+    },
+    heartbeat: heartbeat && {
+      through: heartbeat.through,
+      everyMs: ms(heartbeat.every),
+      silenceMs: ms(heartbeat.silence),
     },
     restart: {
       when: restart.when,
@@ -113,6 +126,10 @@ function agentOf(nix: NixAgent): unknown {
     egress: nix.egress,
     required: nix.required,
   };
+}
+
+function bodyOf({ contains, json }: NonNullable<NixAgent["health"]>["expect"]): unknown {
+  return contains === null && Object.keys(json).length === 0 ? null : { contains, json };
 }
 
 /** The spec with each reference replaced by the path that the stand-ins give it. */

@@ -4,7 +4,7 @@ import type { Entry, JsonObject } from "@daruma/ledger";
 export interface Incident {
   readonly id: string;
   readonly agent: string;
-  /** What kind of failure began it: crash, memory, unhealthy, … */
+  /** What kind of failure began it: crash, hang, memory, unhealthy, … */
   readonly cause: string;
   readonly began: string;
   /** `null` while it is not over. */
@@ -97,7 +97,7 @@ export function failuresOf(entries: readonly Entry[]): readonly Failure[] {
   return entries.flatMap((entry): readonly Failure[] => {
     const { seq, action, run = null, details } = entry;
     const cause = textOf(details.cause);
-    if (cause === null || !/^agent\.(exit|unhealthy|over-memory|start-failed|start-lost)$/.test(action))
+    if (cause === null || !/^agent\.(exit|hang|unhealthy|over-memory|start-failed|start-lost)$/.test(action))
       return [];
     const bytes = numberOf(details.bytes);
     return [

@@ -86,6 +86,7 @@ t.test("no known action is told with a question mark where its usual details are
     delayMs: 1,
     noRollback: ["n"],
     verifiedAfterMs: 1,
+    silentMs: 1,
     to: "rollback",
     number: 1,
     fromNumber: 1,

@@ -33,6 +33,8 @@ const tellers: Readonly<Record<string, Teller>> = {
   "agent.complete": (d) => `completed after ${ms(d.uptimeMs)}`,
   "agent.unhealthy": (d) =>
     `${d.becameHealthy === false ? "did not become healthy" : "is unhealthy"}: ${text(d.reason)}`,
+  "agent.hang": (d) =>
+    `hangs: it has ${d.heardBefore === false ? "never said that it gets on" : `not been heard of for ${ms(d.silentMs)}`}`,
   "agent.over-memory": (d) => `uses ${mib(d.bytes)} of memory, more than its limit of ${mib(d.limitBytes)}`,
   "agent.start-failed": (d) => `could not be started: ${text(d.message)} (${text(d.code)})`,
   "agent.start-lost": () => "ended before its start was known",
@@ -129,6 +131,7 @@ function names(what: string, value: unknown): string | undefined {
 function exitText(d: Details): string {
   const exit: unknown = d.exit;
   const kind = field(exit, "kind");
+  if (kind === "watchdog") return "was ended by systemd: its heartbeat had stopped";
   if (kind === "signal") return `was killed by ${text(field(exit, "signal"))}`;
   if (kind !== "exit") return "ended, no one knows how (it was adopted)";
   const external = d.cause === "dependency" ? ", which says that the fault is outside," : "";

@@ -1,5 +1,5 @@
 /**
- * Through its socket an agent tells what it has read and made. This file needs Node alone and nothing beside it: copy it to
+ * Through its socket an agent tells what it has read and made, and that it gets on. This file needs Node alone and nothing beside it: copy it to
  * an agent's code (as it is for Node 24, or dist/agent.mjs for an older one), or bundle it.
  * docs/concepts/agent-socket.md tells what is said here in HTTP, for any language.
  */
@@ -72,6 +72,17 @@ export function produce(record: DataRecord, options?: Options): Promise<Receipt>
 export function produce(records: readonly DataRecord[], options?: Options): Promise<readonly Receipt[]>;
 export function produce(given: DataRecord | readonly DataRecord[], options?: Options): Promise<unknown> {
   return say("/v1/produce", given, options);
+}
+
+/**
+ * Says that this run gets on with its work: call it from the place where that shows, not from a timer of its own. `everyMs` is how
+ * often the agent is to say so, null where nobody listens for it.
+ *
+ * @throws AgentSocketError
+ */
+export async function heartbeat(options?: Options): Promise<{ readonly everyMs: number | null }> {
+  const { everyMs } = await ask("POST", "/v1/heartbeat", undefined, options);
+  return { everyMs: typeof everyMs === "number" ? everyMs : null };
 }
 
 /**

@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { consume, produce, self } from "@daruma/config/agent";
+import { consume, heartbeat, produce, self } from "@daruma/config/agent";
 import type { AppendRequest, LedgerConnection } from "@daruma/ledger";
 import t, { type Test } from "tap";
 import { initialState, type State } from "../policy/state.ts";
@@ -55,12 +55,14 @@ async function apiFor(t: Test, { isolation = "one", agents = ["web", "other"] } 
   const runtime = realpathSync(mkdtempSync(join(tmpdir(), "daruma-a-")));
   const ledger = fakeLedger();
   const logs: string[] = [];
+  const beats: string[] = [];
   const world = { state: stateWith(...agents) };
   const api = openAgentApi({
     runtime,
     isolation: isolation as Isolation,
     state: () => world.state,
     connectLedger: ledger.connect,
+    onBeat: (agent, runId) => beats.push(`${agent} ${runId}`),
     log: (message) => logs.push(message),
   });
   t.teardown(async () => {
@@ -68,7 +70,7 @@ async function apiFor(t: Test, { isolation = "one", agents = ["web", "other"] } 
     rmSync(runtime, { recursive: true });
   });
   const at = (agent: string) => ({ socket: agentSocketPath(runtime, agent), withinMs: 0 });
-  return { runtime, ledger, logs, world, api, at };
+  return { runtime, ledger, logs, beats, world, api, at };
 }
 
 /** What a program without our client gets. */
@@ -125,6 +127,40 @@ t.test("what an agent says is recorded as its own, whichever socket tells which 
   t.match(await self(at("web")), { name: "web", generation: 3, run: "run-web", state: "healthy" });
   await t.rejects(produce({ ...file, agent: "other" } as never, at("web")), { code: "AGENT_E_BAD_RECORD" });
   t.equal(ledger.entries.length, 3);
+});
+
+t.test("a heartbeat counts however large or odd it is, and so does any other word", async (t) => {
+  const { api, beats, world, at } = await apiFor(t);
+  const web = agentState({ phase: "healthy", run: runAt("run-web", 9) });
+  const listened = {
+    ...web.policy,
+    heartbeat: { through: "http", everyMs: 5_000, silenceMs: 15_000 },
+  } as const;
+  world.state = { ...world.state, agents: { ...world.state.agents, web: { ...web, policy: listened } } };
+  await api.follow(world.state);
+  const heard = async (ask: () => Promise<unknown>) => {
+    // Words in quick succession count as one; here each is the first of its run.
+    const runId = `run-${beats.length}`;
+    world.state = {
+      ...world.state,
+      agents: { ...world.state.agents, web: { ...web, policy: listened, run: runAt(runId, 9) } },
+    };
+    await ask();
+    t.equal(beats.at(-1), `web ${runId}`);
+  };
+  await heard(async () => t.same(await heartbeat(at("web")), { everyMs: 5_000 }));
+  await heard(async () =>
+    t.match(await post(at("web").socket, "/v1/heartbeat", "x".repeat(100_000)), { status: 200 }),
+  );
+  await heard(async () =>
+    t.match(await post(at("web").socket, "/v1/heartbeat", "x".repeat(300_000)), { status: 413 }),
+  );
+  await heard(() => produce(file, at("web")));
+  const before = beats.length;
+  await heartbeat(at("web"));
+  t.equal(beats.length, before, "one word more within a moment");
+  t.same(await heartbeat(at("other")), { everyMs: null }, "nobody listens for it");
+  t.equal(beats.length, before);
 });
 
 t.test("while the ledger is away an agent is told to try again, and nothing is kept for it", async (t) => {

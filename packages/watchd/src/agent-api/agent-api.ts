@@ -1,6 +1,7 @@
 import type { LedgerConnection } from "@daruma/ledger";
 import type { State } from "../policy/state.ts";
 import { createAgentLedger } from "./ledger.ts";
+import { createListener } from "./listener.ts";
 import type { Isolation } from "./place.ts";
 import { agentRoutes } from "./routes.ts";
 import { createAgentSockets } from "./sockets.ts";
@@ -11,6 +12,8 @@ export interface AgentApiOptions {
   /** The state of the supervisor; null before it has begun. */
   readonly state: () => State | null;
   readonly connectLedger: () => Promise<LedgerConnection>;
+  /** The run has shown that it gets on. Not told for agents that need not show it here. */
+  readonly onBeat: (agent: string, runId: string) => void;
   readonly log: (message: string) => void;
 }
 
@@ -25,7 +28,11 @@ export interface AgentApi {
 export function openAgentApi(options: AgentApiOptions): AgentApi {
   const ledger = createAgentLedger(options.connectLedger);
   const routes = { state: options.state, ledger, now: () => performance.now() };
-  const sockets = createAgentSockets({ ...options, routesOf: (agent) => agentRoutes(agent, routes) });
+  const sockets = createAgentSockets({
+    ...options,
+    routesOf: (agent) => agentRoutes(agent, routes),
+    onHeard: createListener({ ...routes, tell: options.onBeat }),
+  });
   return {
     follow: (state) => sockets.serve(Object.keys(state.agents)),
     check: () => sockets.check(),

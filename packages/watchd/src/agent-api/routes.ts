@@ -2,7 +2,7 @@ import { type DarumaError, type Handler, isDarumaError, messageOf, type Refusal 
 import { type Appended, recordSubject } from "@daruma/ledger";
 import { watchdErrors } from "../catalogue.ts";
 import type { State } from "../policy/state.ts";
-import { currentRun, selfOf } from "./current-run.ts";
+import { type CurrentRun, currentRun, selfOf } from "./current-run.ts";
 import type { AgentLedger } from "./ledger.ts";
 import { agentPace, type Bucket, fullBucket, take } from "./pace.ts";
 import { type DataStatement, maxStatements, parseStatements } from "./records.ts";
@@ -30,10 +30,7 @@ export function agentRoutes(name: string, options: RoutesOptions): Readonly<Reco
     (action: string): Handler =>
     async ({ body }) => {
       const statements = parseStatements(body);
-      const run = currentRun(stateOf(options), name);
-      if (run === null) {
-        throw watchdErrors.make("AGENT_E_NO_RUN", `watchd does not know of a run of ${name} yet`);
-      }
+      const run = runOf(options, name);
       pay(statements.length);
       const appended = statements.map((statement) =>
         options.ledger.append({
@@ -49,6 +46,16 @@ export function agentRoutes(name: string, options: RoutesOptions): Readonly<Reco
     };
   return {
     "GET /v1/self": async () => selfOf(stateOf(options), name),
+    // That there was a request at all is what counts, and has been noticed before this.
+    "POST /v1/heartbeat": async () => {
+      const { runId } = runOf(options, name);
+      const heartbeat = stateOf(options).agents[name]?.policy.heartbeat ?? null;
+      return {
+        schemaVersion: 1,
+        run: runId,
+        everyMs: heartbeat?.through === "http" ? heartbeat.everyMs : null,
+      };
+    },
     "POST /v1/consume": append("data.consume"),
     "POST /v1/produce": append("data.produce"),
   };
@@ -96,6 +103,12 @@ function written(appended: Appended): object {
   // Only requests with a key can be duplicates, and these have none.
   if (appended.duplicate) throw new Error("the ledger took an entry without a key for a duplicate");
   return { seq: appended.seq, hash: appended.hash };
+}
+
+function runOf(options: RoutesOptions, name: string): CurrentRun {
+  const run = currentRun(stateOf(options), name);
+  if (run !== null) return run;
+  throw watchdErrors.make("AGENT_E_NO_RUN", `watchd does not know of a run of ${name} yet`);
 }
 
 function stateOf({ state }: RoutesOptions): State {

@@ -16,6 +16,8 @@ export interface AgentSocketsOptions {
   readonly runtime: string;
   readonly isolation: Isolation;
   readonly routesOf: (agent: string) => Readonly<Record<string, Handler>>;
+  /** The agent has asked something, whatever it was. */
+  readonly onHeard: (agent: string) => void;
   readonly log: (message: string) => void;
 }
 
@@ -56,6 +58,7 @@ export function createAgentSockets(options: AgentSocketsOptions): AgentSockets {
         routes: options.routesOf(agent),
         limits,
         refusalOf,
+        onRequest: () => options.onHeard(agent),
         onBug: (error) => log(`a request of ${agent} failed inside: ${stackOf(error)}`),
       });
       served.set(agent, { server, inode: checkSocket(path, isolation).ino });

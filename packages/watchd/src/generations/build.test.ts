@@ -122,7 +122,14 @@ t.test("an agent's digest changes with all that can make it fail, and with nothi
   };
   const plain = agentSpec();
   const same = await digestWith({});
-  const health = { url: "http://127.0.0.1:2/", everyMs: 1000, withinMs: 500, status: 200, failures: 3 };
+  const health = {
+    url: "http://127.0.0.1:2/",
+    everyMs: 1000,
+    withinMs: 500,
+    status: 200,
+    body: null,
+    failures: 3,
+  };
   const changing: Partial<AgentSpec>[] = [
     { command: [nixpkg("nodejs_24", "bin/node"), source("./app", "other.js")] },
     { command: [nixpkg("nodejs_24", "bin/node"), source("./app", "main.js"), "--flag"] },
@@ -262,6 +269,15 @@ t.test("links that lead out of a source are copied as they are, with a warning",
   t.equal(warnings.length, 1);
   t.match(warnings[0], /link leads out .* \.\.\/outside/);
   t.equal(await readlink(join(manifest.agents.app?.command[1] ?? "", "..", "link")), "../outside");
+});
+
+t.test("a heartbeat that nobody would listen to here is told", async (t) => {
+  const directory = await temporary(t);
+  await write(directory, { "app/main.js": "" });
+  const beating = (through: "notify" | "http") =>
+    hostSpec({ app: agentSpec({ heartbeat: { through, everyMs: 1_000, silenceMs: 3_000 } }) });
+  t.match((await build(directory, beating("notify"))).warnings, [/^agent app: a heartbeat through "notify"/]);
+  t.same((await build(directory, beating("http"))).warnings, []);
 });
 
 t.test("a store path that is there already is verified, not trusted", async (t) => {

@@ -57,7 +57,7 @@ export async function buildGeneration(request: BuildRequest): Promise<Build> {
   const programs = await findPrograms(uses, request.resolveProgram);
   const directories = await findSources(uses, request.configDir);
   const sources = new Map<string, string>();
-  const warnings: string[] = [];
+  const warnings: string[] = [...unwatchedHeartbeats(request.spec)];
   for (const directory of new Set(directories.values())) {
     const stored = await addSource(layout, directory);
     sources.set(directory, stored.name);
@@ -81,6 +81,16 @@ export async function buildGeneration(request: BuildRequest): Promise<Build> {
     ),
   );
   return { path: `${layout.store}/${name}`, manifest, programs: [...programs.values()], warnings };
+}
+
+/** Node has no datagram sockets of Unix, in which sd_notify(3) speaks. */
+function unwatchedHeartbeats({ agents }: HostSpec): readonly string[] {
+  return Object.entries(agents)
+    .filter(([, { heartbeat }]) => heartbeat?.through === "notify")
+    .map(
+      ([name]) =>
+        `agent ${name}: a heartbeat through "notify" is watched by systemd on a host, and by nobody here; "http" is in both places`,
+    );
 }
 
 interface Use {

@@ -1,5 +1,5 @@
 import { digestOf, type JsonValue } from "@daruma/base";
-import type { AgentEgress, AgentSpec, HostSpec, RoutineSpec } from "@daruma/config";
+import type { AgentEgress, AgentSpec, HealthPolicy, HostSpec, RoutineSpec } from "@daruma/config";
 
 /** A word of a command or a value of the environment: as it will stand in the manifest, and as what it is. */
 export interface ResolvedWord {
@@ -26,10 +26,11 @@ export function agentDigest({ spec, egress, command, environment }: ResolvedAgen
     workingDirectory: spec.workingDirectory,
     credentials: spec.credentials,
     limits: { ...spec.limits },
-    health: spec.health === null ? null : { ...spec.health },
+    health: spec.health === null ? null : healthOf(spec.health),
     startupMs: spec.startupMs,
     stop: { ...spec.stop },
-    // Not where nothing is said about it: digests of an earlier release stay what they were.
+    // Not where nothing is said about them: digests of an earlier release stay what they were.
+    ...(spec.heartbeat === null ? {} : { heartbeat: { ...spec.heartbeat } }),
     ...(egress === null ? {} : { egress: egress as object as JsonValue }),
   });
 }
@@ -56,6 +57,11 @@ function identities({ command, environment }: Pick<ResolvedAgent, "command" | "e
     command: command.map((word) => word.identity),
     environment: Object.fromEntries(Object.entries(environment).map(([name, word]) => [name, word.identity])),
   };
+}
+
+/** Where nothing is said about the body, digests of an earlier release stay what they were. */
+function healthOf({ body, ...health }: HealthPolicy): JsonValue {
+  return body === null ? health : { ...health, body: { ...body } };
 }
 
 /**

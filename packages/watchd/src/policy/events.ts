@@ -37,6 +37,8 @@ export type Event =
       readonly runId: string;
       readonly outcome: ProbeOutcome;
     }
+  /** The agent has said something through its own socket, whatever it was. */
+  | { readonly type: "beat"; readonly agent: string; readonly runId: string }
   | { readonly type: "memory"; readonly agent: string; readonly runId: string; readonly bytes: number }
   | { readonly type: "closure-verified"; readonly path: string; readonly problems: readonly string[] }
   | { readonly type: "promoted"; readonly path: string; readonly knownGood: readonly KnownGood[] }

@@ -167,8 +167,8 @@ function isDue(turn: Turn, name: string, agent: AgentState): boolean {
 }
 
 export function policyOf(manifest: AgentManifest): AgentPolicy {
-  const { digest, startupMs, health, restart, limits, stop, escalate, required } = manifest;
-  return { digest, startupMs, health, restart, limits, stop, escalate, required };
+  const { digest, startupMs, health, heartbeat, restart, limits, stop, escalate, required } = manifest;
+  return { digest, startupMs, health, heartbeat, restart, limits, stop, escalate, required };
 }
 
 /** The target itself is broken and nothing has moved: it is struck off, and the next one is judged by the same rules. */

@@ -6,6 +6,7 @@ import type { Instant } from "../ports.ts";
 import type { Command, Event, LedgerRecord } from "./events.ts";
 import { onGeneration, onRollbackDone, onRollbackFailed, onRollbackRefused } from "./generation.ts";
 import { becomeHealthy, onProbed } from "./health.ts";
+import { hangsAt, isHeard, onBeat, onSilence } from "./heartbeat.ts";
 import { onDrain, onOperatorAllow, onOperatorRollback } from "./operator.ts";
 import {
   endProbation,
@@ -21,7 +22,7 @@ import { onLeftWithoutWatchd, onOperatorStart, onStopAsked } from "./standstill.
 import { askStop, beginStart } from "./start-stop.ts";
 import type { AgentState, State } from "./state.ts";
 import { onBoot, onSurvey } from "./survey.ts";
-import { patchAgent, type Turn } from "./turn.ts";
+import { agentOf, patchAgent, type Turn } from "./turn.ts";
 
 export interface Step {
   readonly state: State;
@@ -62,6 +63,8 @@ function apply(turn: Turn, event: Event): void {
       return onStopFailed(turn, event);
     case "probed":
       return onProbed(turn, event.agent, event.runId, event.outcome);
+    case "beat":
+      return onBeat(turn, event.agent, event.runId);
     case "memory":
       return onMemory(turn, event.agent, event.runId, event.bytes);
     case "closure-verified":
@@ -106,9 +109,21 @@ function runTimer(turn: Turn, name: string, agent: AgentState): void {
     beginStart(turn, name);
   } else if (agent.phase === "stopping") {
     askStop(turn, name, "it could not be stopped before");
-  } else if (agent.policy.health === null) {
+  } else {
+    const silentAt = hangsAt(agent);
+    if (silentAt !== null && silentAt <= turn.now.mono) onSilence(turn, name, silentAt);
+    const lookAt = nextLook(agentOf(turn, name) ?? agent);
+    if (lookAt !== null && lookAt <= turn.now.mono) look(turn, name);
+  }
+}
+
+/** Whether it has lasted, or how it answers. */
+function look(turn: Turn, name: string): void {
+  const agent = agentOf(turn, name);
+  if (agent?.run == null) return;
+  if (agent.policy.health === null) {
     becomeHealthy(turn, name);
-  } else if (agent.run !== null) {
+  } else {
     const sent = { sent: agent.probe.sent + 1, sentAt: turn.now.mono };
     patchAgent(turn, name, { probe: { ...agent.probe, outstanding: true, ...sent } });
     turn.commands.push({ type: "probe", agent: name, runId: agent.run.runId, health: agent.policy.health });
@@ -118,9 +133,16 @@ function runTimer(turn: Turn, name: string, agent: AgentState): void {
 /** Monotonic instant of the next thing that the clock alone brings about for this agent. */
 function nextTimer(agent: AgentState): number | null {
   if (agent.phase === "backoff" || agent.phase === "stopping") return agent.restartAt;
+  const [lookAt, silentAt] = [nextLook(agent), hangsAt(agent)];
+  if (lookAt === null || silentAt === null) return lookAt ?? silentAt;
+  return Math.min(lookAt, silentAt);
+}
+
+function nextLook(agent: AgentState): number | null {
   if (agent.run === null) return null;
   if (agent.policy.health === null) {
-    return agent.phase === "verifying" ? agent.run.started.mono + agent.policy.startupMs : null;
+    const lasts = agent.phase === "verifying" && isHeard(agent);
+    return lasts ? agent.run.started.mono + agent.policy.startupMs : null;
   }
   const probing = agent.phase === "verifying" || agent.phase === "healthy";
   return probing && !agent.probe.outstanding ? agent.probe.nextAt : null;

@@ -124,6 +124,7 @@ function settleExit(turn: Turn, name: string, before: AgentState, runId: string,
 /** What the agent says by the way in which it ends. */
 function meaningOf(cause: ExitCause): Pick<Failure, "cause" | "fault"> {
   if (cause.kind === "unknown") return { cause: "crash", fault: "unknown" };
+  if (cause.kind === "watchdog") return { cause: "hang", fault: "own" };
   if (cause.kind !== "exit") return { cause: "crash", fault: "own" };
   if (cause.code === temporaryFailure) return { cause: "dependency", fault: "outside" };
   return { cause: cause.code === wrongConfiguration ? "configuration" : "crash", fault: "own" };
@@ -225,6 +226,7 @@ function strangerPolicy(digest: string): AgentPolicy {
     digest,
     startupMs: 0,
     health: null,
+    heartbeat: null,
     restart: {
       when: "never",
       backoff: { initialMs: 0, factor: 1, maxMs: 0, jitter: 0 },

@@ -1,5 +1,5 @@
 import type { Run } from "../ports.ts";
-import { type AgentState, noProbe, type RunState, unlessByPerson } from "./state.ts";
+import { type AgentState, noProbe, noPulse, type RunState, unlessByPerson } from "./state.ts";
 import { agentOf, freshId, patchAgent, record, removeAgent, type Turn } from "./turn.ts";
 
 /** Probes of an unproven run come at this interval at first, doubling up to `slowestProbeMs` or the declared one. */
@@ -23,6 +23,7 @@ export function beginStart(turn: Turn, name: string): void {
     startingRun: { runId, digest, askedAt: turn.now.mono },
     restartAt: null,
     probe: noProbe,
+    pulse: noPulse,
     misconfigured: false,
     waitsFor: null,
   });
@@ -89,14 +90,16 @@ export const byPerson = "a person has stopped it";
 /** The run exists: now it has to prove itself, if it is still wanted at all. */
 export function beginVerifying(turn: Turn, name: string, run: Run, adopted: boolean): void {
   const before = agentOf(turn, name);
+  const asked = before?.startingRun?.runId === run.runId ? before.startingRun.askedAt : null;
   const agent = patchAgent(turn, name, {
     phase: "verifying",
     stoppedBy: unlessByPerson(before?.stoppedBy ?? null),
-    run: runStateOf(turn, run, before?.startingRun?.runId === run.runId ? before.startingRun.askedAt : null),
+    run: runStateOf(turn, run, asked),
     startingRun: null,
     restartAt: null,
     misconfigured: false,
     probe: { ...noProbe, nextAt: turn.now.mono + (adopted ? 0 : firstProbeMs) },
+    pulse: { ...noPulse, since: turn.now.mono, heard: asked !== null && before?.pulse.heard === true },
   });
   if (adopted) {
     record(turn, {

@@ -4,7 +4,7 @@ import type { Instant, KnownGood } from "../ports.ts";
 /** The part of an agent's manifest that judgement needs; commands and environments stay out of the journal. */
 export type AgentPolicy = Pick<
   AgentManifest,
-  "digest" | "startupMs" | "health" | "restart" | "limits" | "stop" | "escalate" | "required"
+  "digest" | "startupMs" | "health" | "heartbeat" | "restart" | "limits" | "stop" | "escalate" | "required"
 >;
 
 /**
@@ -27,7 +27,14 @@ export type Phase =
   | "completed"
   | "failed";
 
-export type FailureCause = "crash" | "unhealthy" | "memory" | "start-failed" | "dependency" | "configuration";
+export type FailureCause =
+  | "crash"
+  | "hang"
+  | "unhealthy"
+  | "memory"
+  | "start-failed"
+  | "dependency"
+  | "configuration";
 
 export type AlertKind = "outside" | "held" | "failed" | "stuck";
 
@@ -101,6 +108,7 @@ export interface AgentState {
   /** What the agent itself says that it waits for. */
   readonly waitsFor: string | null;
   readonly probe: ProbeState;
+  readonly pulse: PulseState;
 }
 
 export interface Stray {
@@ -118,6 +126,16 @@ export interface ProbeState {
   readonly sentAt: number | null;
   readonly passes: number;
   readonly failing: number;
+}
+
+/** When the run was last heard of. Lives in memory only: silence counts from watchd's own start. */
+export interface PulseState {
+  /** Monotonic instant of its last word; without one, since which it is listened for. */
+  readonly since: number | null;
+  /** Whether there was a word. */
+  readonly heard: boolean;
+  /** Monotonic instant at which its silence was found to be too long; it has a moment left to be heard in. */
+  readonly doubtedAt: number | null;
 }
 
 export interface GenerationState {
@@ -218,6 +236,8 @@ export const noProbe: ProbeState = {
   failing: 0,
 };
 
+export const noPulse: PulseState = { since: null, heard: false, doubtedAt: null };
+
 /** What the failures and proofs of one definition of an agent teach; another definition begins without them. */
 export const nothingLearned = {
   failures: [],
@@ -247,6 +267,7 @@ export function initialAgent(policy: AgentPolicy, stoppedBy: AgentState["stopped
     ...nothingLearned,
     waitsFor: null,
     probe: noProbe,
+    pulse: noPulse,
   };
 }
 

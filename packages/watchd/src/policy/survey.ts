@@ -5,7 +5,7 @@ import { orderRollback } from "./rollback.ts";
 import { afterStop, meetStray, onExited, onStartLost, strayIsGone } from "./runs.ts";
 import { followPerson, settleSwitch } from "./standstill.ts";
 import { askStop, beginVerifying, stopStray } from "./start-stop.ts";
-import { type AgentState, noProbe, unlessByPerson } from "./state.ts";
+import { type AgentState, noProbe, noPulse, unlessByPerson } from "./state.ts";
 import { agentOf, patch, patchAgent, type Turn } from "./turn.ts";
 
 type Survey = Extract<Event, { type: "runs" }>;
@@ -26,6 +26,7 @@ export function onBoot(turn: Turn, bootId: string): void {
   for (const [name, agent] of Object.entries(turn.state.agents)) {
     patchAgent(turn, name, {
       probe: { ...noProbe, nextAt: agent.run === null ? null : turn.now.mono },
+      pulse: { ...noPulse, since: agent.run === null ? null : turn.now.mono },
       phase: agent.phase === "healthy" ? "verifying" : agent.phase,
       strays: agent.strays.map((stray) => ({ ...stray, asked: false })),
       ...(rebooted ? afterReboot(turn, agent) : {}),

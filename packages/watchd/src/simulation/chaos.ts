@@ -8,6 +8,7 @@ type Mischief = (world: World, watchd: Watchd) => void;
 const mischief: readonly (readonly [number, Mischief])[] = [
   [6, aProcessCrashes],
   [3, aProcessHangs],
+  [2, aProcessFallsSilent],
   [2, aProcessExits],
   [1, aProcessGrows],
   [1, aProcessIgnoresItsStop],
@@ -48,6 +49,11 @@ function aProcessCrashes(world: World): void {
 function aProcessHangs(world: World): void {
   const process = anyProcess(world);
   if (process !== null) world.nature.hang(process);
+}
+
+function aProcessFallsSilent(world: World): void {
+  const process = anyProcess(world);
+  if (process !== null) world.nature.fallSilent(process);
 }
 
 function aProcessExits(world: World): void {

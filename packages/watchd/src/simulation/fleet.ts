@@ -1,4 +1,11 @@
-import type { AgentManifest, Escalation, HostManifest, RestartPolicy, WatchdogPolicy } from "@daruma/config";
+import type {
+  AgentManifest,
+  Escalation,
+  HeartbeatPolicy,
+  HostManifest,
+  RestartPolicy,
+  WatchdogPolicy,
+} from "@daruma/config";
 import type { Random } from "./random.ts";
 
 /** What is wrong with a version of an agent's code, in whatever generation it runs. */
@@ -11,6 +18,7 @@ export type Defect =
   | "never-healthy"
   | "hangs"
   | "grows"
+  | "falls-silent"
   | "exits-clean"
   | "misconfigured"
   | "blames-others";
@@ -20,6 +28,8 @@ export interface Version {
   readonly defect: Defect;
   /** Whether it has a health check, and so whether it can be seen to hang. */
   readonly probed: boolean;
+  /** How it shows that it gets on. */
+  readonly heartbeat: HeartbeatPolicy | null;
   /** From the start of a run to its first healthy answer, if it ever gives one. */
   readonly warmupMs: number;
 }
@@ -35,6 +45,7 @@ const defects: readonly (readonly [number, Defect])[] = [
   [2, "never-healthy"],
   [2, "hangs"],
   [1, "grows"],
+  [2, "falls-silent"],
   [1, "exits-clean"],
   [2, "misconfigured"],
   [1, "blames-others"],
@@ -127,7 +138,8 @@ export class Fleet {
     const policy = like !== null && this.#random.chance(0.7) ? like : this.#policy(agent);
     const manifest = { ...policy, digest };
     const warmupMs = Math.round(manifest.startupMs * this.#random.next() * 0.9);
-    this.versions.set(digest, { agent, defect, probed: manifest.health !== null, warmupMs });
+    const { health, heartbeat } = manifest;
+    this.versions.set(digest, { agent, defect, probed: health !== null, heartbeat, warmupMs });
     return manifest;
   }
 
@@ -146,8 +158,10 @@ export class Fleet {
             everyMs: random.pick([200, 1_000, 3_000]),
             withinMs: random.pick([50, 200, 1_000]),
             status: 200,
+            body: null,
             failures: random.whole(1, 3),
           },
+      heartbeat: this.#heartbeat(),
       restart: this.#restart(),
       limits: { memoryBytes: random.chance(0.3) ? 1_000 : null },
       stop: { signal: "SIGTERM", graceMs: random.pick([100, 1_000, 5_000]) },
@@ -160,6 +174,13 @@ export class Fleet {
       required: random.chance(0.8),
       egress: null,
     };
+  }
+
+  #heartbeat(): HeartbeatPolicy | null {
+    const random = this.#random;
+    if (random.chance(0.75)) return null;
+    const silenceMs = random.pick([2_000, 6_000, 16_000]);
+    return { through: random.pick(["http", "http", "notify"]), everyMs: silenceMs / 4, silenceMs };
   }
 
   #restart(): RestartPolicy {

@@ -11,6 +11,8 @@ export interface Process {
   readonly servesFrom: number;
   alive: boolean;
   hung: boolean;
+  /** Serves as ever, but the part of it that beats does so no longer. */
+  mute: boolean;
   bytes: number;
   /** Ignores the stop signal; only the kill after the grace time ends it. */
   deaf: boolean;
@@ -101,6 +103,7 @@ export class Machine {
       servesFrom: this.time + version.warmupMs,
       alive: true,
       hung: false,
+      mute: false,
       bytes: 100,
       deaf: false,
       stuckUntil: 0,
@@ -173,7 +176,7 @@ export class Machine {
 
   /** Brings the books about an agent's true health up to date; called whenever it may have changed. */
   touch(agent: string): void {
-    const healthy = this.aliveOf(agent).some((process) => this.#serves(process));
+    const healthy = this.aliveOf(agent).some((process) => this.#serves(process) && !isSilent(process));
     const times = this.badTimes.get(agent) ?? [{ from: Number.NEGATIVE_INFINITY, to: null }];
     const last = times.at(-1);
     if (healthy && last !== undefined && last.to === null) last.to = this.time;
@@ -186,6 +189,11 @@ export class Machine {
     if (process.hung || this.outageOf(process.run.agent)?.shows === "answer") return false;
     return process.version.defect !== "never-healthy" && this.time >= process.servesFrom;
   }
+}
+
+/** It was to beat and does not, whoever listens. */
+export function isSilent({ hung, mute, version }: Process): boolean {
+  return version.heartbeat !== null && (hung || mute);
 }
 
 function kindOf(cause: ExitCause): TrueFailure["kind"] {

@@ -3,6 +3,9 @@ import type { CurrentGeneration } from "../ports.ts";
 import type { Seen } from "./watchd.ts";
 import type { World } from "./world.ts";
 
+/** What the core says of a run while it is alive. */
+export const judgements: readonly string[] = ["agent.unhealthy", "agent.over-memory", "agent.hang"];
+
 /** An automatic rollback, as it was decided. */
 export interface Decision {
   readonly id: string;
@@ -53,7 +56,7 @@ export class Memory {
   stoppedByPerson: ReadonlySet<string> = new Set();
   readonly ended = new Set<string>();
   readonly runIds = new Set<string>();
-  /** Agent -> when it was found unhealthy or too big by what was asked before its exit was heard of. */
+  /** Agent -> when it was found unhealthy, silent or too big by what was asked before its exit was heard of. */
   readonly foundDead = new Map<string, number[]>();
   life = 0;
   bootId = "";
@@ -210,7 +213,7 @@ export class Memory {
         this.proven.add(subject);
         return;
     }
-    const judged = action === "agent.unhealthy" || action === "agent.over-memory";
+    const judged = judgements.includes(action);
     if (judged && world.machine.process(run) === undefined)
       this.foundDead.set(subject, [...(this.foundDead.get(subject) ?? []), world.machine.time]);
     if (details.cause === "dependency")

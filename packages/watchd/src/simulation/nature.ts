@@ -1,7 +1,7 @@
 import { temporaryFailure, wrongConfiguration } from "../policy/failure.ts";
 import type { ExitCause } from "../ports.ts";
 import type { Agenda } from "./agenda.ts";
-import type { Machine, Outage, Process } from "./machine.ts";
+import { isSilent, type Machine, type Outage, type Process } from "./machine.ts";
 import type { Random } from "./random.ts";
 
 const crashes: readonly ExitCause[] = [
@@ -16,6 +16,8 @@ export class Nature {
   readonly #agenda: Agenda;
   readonly #random: Random;
   readonly #machine: Machine;
+  /** Called for each word of a process through its own socket. */
+  onBeat: (process: Process) => void = () => {};
 
   constructor(agenda: Agenda, random: Random, machine: Machine) {
     this.#agenda = agenda;
@@ -29,6 +31,7 @@ export class Nature {
     const random = this.#random;
     const ready = process.servesFrom - machine.time;
     this.#later(ready, process, () => machine.touch(process.run.agent));
+    this.#later(ready, process, () => this.#beat(process));
     const outage = machine.outageOf(process.run.agent);
     if (outage !== null) this.suffer(process, outage);
     switch (process.version.defect) {
@@ -42,6 +45,8 @@ export class Nature {
         return this.#later(ready + random.whole(50, 6_000), process, () => this.hang(process));
       case "grows":
         return this.#later(random.whole(100, 5_000), process, () => this.grow(process));
+      case "falls-silent":
+        return this.#later(ready + random.whole(50, 6_000), process, () => this.fallSilent(process));
       case "exits-clean":
         return this.#later(random.whole(5, 3_000), process, () => this.exit(process, 0));
       case "misconfigured":
@@ -73,7 +78,27 @@ export class Nature {
 
   hang(process: Process): void {
     process.hung = true;
+    this.#goQuiet(process);
+  }
+
+  fallSilent(process: Process): void {
+    process.mute = true;
+    this.#goQuiet(process);
+  }
+
+  /** systemd, to which it was to beat, ends it by itself. */
+  #goQuiet(process: Process): void {
     this.#machine.touch(process.run.agent);
+    const { heartbeat } = process.version;
+    if (heartbeat?.through !== "notify") return;
+    this.#later(heartbeat.silenceMs, process, () => this.#machine.end(process, { kind: "watchdog" }));
+  }
+
+  #beat(process: Process): void {
+    const { heartbeat } = process.version;
+    if (heartbeat?.through !== "http" || isSilent(process)) return;
+    this.onBeat(process);
+    this.#later(heartbeat.everyMs, process, () => this.#beat(process));
   }
 
   grow(process: Process): void {

@@ -50,6 +50,8 @@ export class Watchd {
     this.#state = initialState({ epoch: "e", bootId: "none", seed: world.random.whole(0, 2 ** 31) });
     this.#journal = this.#state;
     world.machine.onEnd = (process, cause) => this.#noticeEnd(process, cause);
+    world.nature.onBeat = ({ run: { agent, runId } }) =>
+      this.send({ type: "beat", agent, runId }, world.random.delay(0, 50));
     world.profile.onSwitch = () => this.#noticeSwitch();
   }
 

@@ -7,6 +7,7 @@ const policy: AgentPolicy = {
   digest: "d1",
   startupMs: 1_000,
   health: null,
+  heartbeat: null,
   restart: {
     when: "on-failure",
     backoff: { initialMs: 100, factor: 2, maxMs: 1_000, jitter: 0 },

@@ -1,6 +1,6 @@
 import type { JsonValue } from "@daruma/base";
 import type { LedgerRecord } from "../policy/events.ts";
-import { type AgentState, noProbe, type State } from "../policy/state.ts";
+import { type AgentState, noProbe, noPulse, type State } from "../policy/state.ts";
 
 /** A ledger entry to be that ledgerd has not acknowledged yet; `n` makes sending it again harmless. */
 export interface Waiting {
@@ -43,8 +43,8 @@ function changedFields(before: State, after: State): Partial<State> {
 function changedAgents(before: State, after: State): Record<string, AgentState | null> {
   const changed: Record<string, AgentState | null> = {};
   for (const [name, agent] of Object.entries(after.agents)) {
-    // Probing begins anew after a restart; leaving it out keeps records small.
-    if (before.agents[name] !== agent) changed[name] = { ...agent, probe: noProbe };
+    // Probing and listening begin anew after a restart; leaving it out keeps records small.
+    if (before.agents[name] !== agent) changed[name] = { ...agent, probe: noProbe, pulse: noPulse };
   }
   for (const name of Object.keys(before.agents)) {
     if (!Object.hasOwn(after.agents, name)) changed[name] = null;
@@ -56,7 +56,7 @@ export function applyDelta(durable: Durable, delta: Delta): Durable {
   const agents = { ...durable.state.agents };
   for (const [name, agent] of Object.entries(delta.agents)) {
     if (agent === null) delete agents[name];
-    else agents[name] = withStoppedBy(agent);
+    else agents[name] = asNow(agent);
   }
   return {
     state: { ...durable.state, ...delta.state, agents },
@@ -86,9 +86,9 @@ export function recoverDurable(recovered: {
   );
 }
 
-/** The release before this one knew neither who had stopped an agent nor that anybody could. */
+/** What an earlier release has written, with what it did not know of. */
 function completed(durable: Durable): Durable {
-  const agents = Object.entries(durable.state.agents).map(([name, agent]) => [name, withStoppedBy(agent)]);
+  const agents = Object.entries(durable.state.agents).map(([name, agent]) => [name, asNow(agent)]);
   return {
     ...durable,
     state: {
@@ -100,6 +100,12 @@ function completed(durable: Durable): Durable {
   };
 }
 
-function withStoppedBy(agent: AgentState): AgentState {
-  return { ...agent, stoppedBy: agent.stoppedBy ?? null };
+function asNow(agent: AgentState): AgentState {
+  const { health, heartbeat } = agent.policy;
+  const policy = {
+    ...agent.policy,
+    health: health === null ? null : { ...health, body: health.body ?? null },
+    heartbeat: heartbeat ?? null,
+  };
+  return { ...agent, policy, stoppedBy: agent.stoppedBy ?? null, pulse: agent.pulse ?? noPulse };
 }

@@ -25,6 +25,7 @@ const agent = {
   stop: { signal: "SIGTERM", graceMs: 1_000 },
   escalate: ["alert"],
   required: true,
+  heartbeat: null,
   egress: null,
 } as const;
 

@@ -60,6 +60,8 @@ t.test("the trace tells the cause of an end", async (t) => {
   t.same(cause("killed", "KILL"), { kind: "signal", signal: "SIGKILL" });
   t.same(cause("dumped", "SEGV"), { kind: "signal", signal: "SIGSEGV" });
   t.same(cause("killed", "RTMIN+3"), { kind: "signal", signal: "SIGRTMIN+3" });
+  const silent = { result: "watchdog", code: "exited", status: "0", invocation: "i1" };
+  t.same(causeOf("i1", { exit: silent, asked: null, inSwitch: false }, null), { kind: "watchdog" });
   t.same(
     causeOf(
       "i1",
@@ -100,6 +102,7 @@ t.test("a run that somebody asked to stop was stopped, however it ended then", a
 t.test("without a trace of its own, systemd tells it, as long as it still can", async (t) => {
   const killed = { ...waiting, execMainCode: 2, execMainStatus: 9 };
   t.same(causeOf("i1", none, waiting), { kind: "exit", code: 3 });
+  t.same(causeOf("i1", none, { ...killed, result: "watchdog" }), { kind: "watchdog" });
   t.same(causeOf("i1", none, killed), { kind: "signal", signal: "SIGKILL" });
   t.same(causeOf("i1", none, { ...killed, execMainCode: 3, execMainStatus: 11 }), {
     kind: "signal",

@@ -69,6 +69,8 @@ export function causeOf(invocation: string, traces: Ends, facts: UnitFacts | nul
 function causeOfTrace({ result, code, status }: ExitTrace): ExitCause {
   // The kernel kills with SIGKILL; the main process may have ended otherwise after that.
   if (result === "oom-kill") return { kind: "signal", signal: "SIGKILL" };
+  // It ends as it likes once it has been told to.
+  if (result === "watchdog") return { kind: "watchdog" };
   if (code === "exited" && /^\d+$/.test(status)) return { kind: "exit", code: Number(status) };
   if (code === "killed" || code === "dumped") return { kind: "signal", signal: `SIG${status}` };
   return { kind: "unknown" };
@@ -77,7 +79,8 @@ function causeOfTrace({ result, code, status }: ExitTrace): ExitCause {
 /** Values of `si_code` for SIGCHLD (sigaction(2)), which systemd shows as numbers. */
 const cld = { exited: 1, killed: 2, dumped: 3 } as const;
 
-function causeOfFacts({ execMainCode, execMainStatus }: UnitFacts): ExitCause {
+function causeOfFacts({ result, execMainCode, execMainStatus }: UnitFacts): ExitCause {
+  if (result === "watchdog") return { kind: "watchdog" };
   if (execMainCode === cld.exited) return { kind: "exit", code: execMainStatus };
   if (execMainCode !== cld.killed && execMainCode !== cld.dumped) return { kind: "unknown" };
   const signal = Object.entries(constants.signals).find(([, number]) => number === execMainStatus)?.[0];

@@ -1,3 +1,5 @@
+import { isSilent, type Process } from "../machine.ts";
+import { judgements } from "../memory.ts";
 import { type Invariant, recordsOf } from "./invariant.ts";
 
 export const everyActionIsRecorded: Invariant = (seen) => {
@@ -27,18 +29,21 @@ export const noAgentIsGivenUpSilently: Invariant = (seen, memory) => {
   return null;
 };
 
-/** What is called unhealthy or too big really is; the world's own books of failures depend on it. */
+/** What is called unhealthy, silent or too big really is; the world's own books of failures depend on it. */
 export const noRunIsBlamedWithoutCause: Invariant = (seen, memory, { machine }) => {
   for (const { action, run = "", subject } of seen.taken.records) {
-    if (action !== "agent.unhealthy" && action !== "agent.over-memory") continue;
+    if (!judgements.includes(action)) continue;
     const process = machine.process(run);
     if (process === undefined) continue;
-    const { defect } = process.version;
     const limit = memory.current?.manifest.agents[subject]?.limits.memoryBytes ?? 0;
-    const guilty =
-      action === "agent.unhealthy" ? process.hung || defect === "never-healthy" : process.bytes > limit;
-    if (!guilty) return `${subject} is called ${action} and is not`;
+    if (!isGuilty(action, process, limit)) return `${subject} is called ${action} and is not`;
     machine.blame(subject, process.run.digest, "own");
   }
   return null;
 };
+
+function isGuilty(action: string, process: Process, limitBytes: number): boolean {
+  if (action === "agent.over-memory") return process.bytes > limitBytes;
+  if (action === "agent.hang") return isSilent(process);
+  return process.hung || process.version.defect === "never-healthy";
+}

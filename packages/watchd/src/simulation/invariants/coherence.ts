@@ -24,6 +24,16 @@ export const nobodyIsForgotten: Invariant = (seen, memory) => {
   return null;
 };
 
+/** By when at the latest the core must have looked how long it has been silent. */
+function silentBy({ policy, pulse: { since, doubtedAt } }: AgentState): number | null {
+  if (since === null || policy.heartbeat === null) return null;
+  return Math.max(since + Math.max(policy.heartbeat.silenceMs, policy.startupMs), (doubtedAt ?? 0) + 1_000);
+}
+
+function isHeard({ policy, pulse }: AgentState): boolean {
+  return policy.heartbeat?.through !== "http" || pulse.heard;
+}
+
 function idle(
   state: State,
   name: string,
@@ -42,8 +52,12 @@ function idle(
     case "verifying":
     case "healthy":
       if (agent.run === null) return `is ${agent.phase} without a run`;
+      if (agent.policy.heartbeat?.through === "http" && !timed(silentBy(agent)))
+        return "nobody listens whether it gets on";
       if (agent.policy.health === null)
-        return agent.phase === "healthy" || timed(agent.run.started.mono + agent.policy.startupMs)
+        return agent.phase === "healthy" ||
+          !isHeard(agent) ||
+          timed(agent.run.started.mono + agent.policy.startupMs)
           ? null
           : "nobody looks whether it lasts";
       if (agent.probe.outstanding)
