@@ -75,6 +75,10 @@ const tellers: Readonly<Record<string, Teller>> = {
   "egress.connect": (d) =>
     `reached ${text(d.target)}${times(d.connections)}: ${text(d.sentBytes)} bytes out, ${text(d.receivedBytes)} in`,
   "egress.fail": (d) => `could not reach ${text(d.target)}${times(d.times)}: ${text(d.code)}`,
+  "egress.self-test": (d) =>
+    d.outcome === "passed"
+      ? `is kept behind the wall: ${text(d.ways)} ways out are closed`
+      : `is not proven to be behind the wall: ${list(d.problems)}`,
   "egress.rules": (d) =>
     `keeps the rules of ${Array.isArray(d.agents) && d.agents.length > 0 ? list(d.agents) : "no agent"}${typeof d.cut === "number" && d.cut > 0 ? `, and cut ${d.cut} connections that they do not allow` : ""}`,
   "watchd.start": () => "started",
