@@ -2,7 +2,7 @@ import { getServers } from "node:dns";
 import { type FSWatcher, watch } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { messageOf, serveUnix, systemCode, type UnixServer } from "@daruma/base";
+import { messageOf, serveUnix, streamed, systemCode, type UnixServer } from "@daruma/base";
 import { type EgressManifest, type HostManifest, isNetwork, parseManifest } from "@daruma/config";
 import type { LedgerConnection } from "@daruma/ledger";
 import { egressErrors } from "./catalogue.ts";
@@ -12,6 +12,7 @@ import { Recorder } from "./recorder.ts";
 import { Resolver, type ResolverOptions } from "./resolver.ts";
 import type { Proof } from "./self-test/proofs.ts";
 import { SelfTests } from "./self-test/self-tests.ts";
+import { Upstreams, UpstreamsFeed } from "./upstreams.ts";
 
 export interface EgressdOptions {
   /** host.json of the current generation. It may not be there yet: then nobody gets through. */
@@ -65,6 +66,9 @@ interface Place {
   readonly entrances: ReadonlyMap<string, Entrance>;
 }
 
+/** How long a failure speaks against an upstream that nobody has tried since. */
+const upstreamWindowMs = 300_000;
+
 /** @throws EGRESSD_E_MANIFEST, SOCKET_E_* */
 export async function startEgressd(options: EgressdOptions): Promise<Egressd> {
   const egressd = new Daemon(options);
@@ -78,6 +82,7 @@ class Daemon implements Egressd {
   readonly #resolver: Resolver;
   readonly #places = new Map<string, Place>();
   #ownPorts: ReadonlySet<number> = new Set();
+  readonly #upstreams = new UpstreamsFeed(new Upstreams(upstreamWindowMs));
   #selfTests: SelfTests | null = null;
   #server: UnixServer | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -111,6 +116,10 @@ class Daemon implements Egressd {
         "POST /v1/reload": async () => {
           await this.reload();
           return this.status();
+        },
+        "GET /v1/upstreams": async ({ response }) => {
+          this.#upstreams.stream(response);
+          return streamed;
         },
         ...this.#selfTests?.routes,
       },
@@ -148,6 +157,7 @@ class Daemon implements Egressd {
   async close(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#watcher?.close();
+    this.#upstreams.close();
     await this.#server?.close();
     await this.#reloading.catch(() => undefined);
     for (const [, { door, entrances }] of this.#places) {
@@ -240,6 +250,7 @@ class Daemon implements Egressd {
     return new Door(name, rules, {
       resolver: this.#resolver,
       recorder: this.#recorder,
+      upstreams: this.#upstreams,
       ownPorts: () => this.#ownPorts,
       times: { ...defaultTimes, ...this.#options.times },
     });

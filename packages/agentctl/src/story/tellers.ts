@@ -28,10 +28,10 @@ const good: ReadonlySet<string> = new Set([
 const tellers: Readonly<Record<string, Teller>> = {
   "agent.start": () => "starting",
   "agent.healthy": (d) => `healthy after ${ms(d.afterMs)}`,
-  "agent.exit": (d) => `${exitText(d)} after ${ms(d.uptimeMs)}`,
+  "agent.exit": (d) => `${exitText(d)} after ${ms(d.uptimeMs)}${putDownTo(d)}`,
   "agent.complete": (d) => `completed after ${ms(d.uptimeMs)}`,
   "agent.unhealthy": (d) =>
-    `${d.becameHealthy === false ? "did not become healthy" : "is unhealthy"}: ${text(d.reason)}`,
+    `${d.becameHealthy === false ? "did not become healthy" : "is unhealthy"}: ${text(d.reason)}${putDownTo(d)}`,
   "agent.over-memory": (d) => `uses ${mib(d.bytes)} of memory, more than its limit of ${mib(d.limitBytes)}`,
   "agent.start-failed": (d) => `could not be started: ${text(d.message)} (${text(d.code)})`,
   "agent.start-lost": () => "ended before its start was known",
@@ -133,8 +133,13 @@ function exitText(d: Details): string {
   const kind = field(exit, "kind");
   if (kind === "signal") return `was killed by ${text(field(exit, "signal"))}`;
   if (kind !== "exit") return "ended, no one knows how (it was adopted)";
-  const external = d.cause === "dependency" ? ", which says that the fault is outside," : "";
+  const external =
+    d.cause === "dependency" && d.upstream === undefined ? ", which says that the fault is outside," : "";
   return `exited with code ${text(field(exit, "code"))}${external}`;
+}
+
+function putDownTo({ upstream }: Details): string {
+  return upstream === undefined ? "" : `; several agents do not reach ${text(upstream)}`;
 }
 
 function times(count: unknown): string {
