@@ -1,14 +1,23 @@
 # A part of what units.nix returns, as NixOS options.
 { lib, pkgs }:
-part: {
-  systemd.services = lib.mapAttrs' (
-    file: sections:
-    lib.nameValuePair (lib.removeSuffix ".service" file) {
-      unitConfig = sections.Unit;
-      serviceConfig = sections.Service;
-      wantedBy = sections.Install.WantedBy or [ ];
-    }
-  ) part.units;
+part:
+let
+  ofKind =
+    suffix: settings:
+    lib.mapAttrs' (
+      file: sections:
+      lib.nameValuePair (lib.removeSuffix suffix file) (
+        {
+          unitConfig = sections.Unit;
+          wantedBy = sections.Install.WantedBy or [ ];
+        }
+        // settings sections
+      )
+    ) (lib.filterAttrs (file: _: lib.hasSuffix suffix file) part.units);
+in
+{
+  systemd.services = ofKind ".service" (sections: { serviceConfig = sections.Service; });
+  systemd.paths = ofKind ".path" (sections: { pathConfig = sections.Path; });
 
   systemd.tmpfiles.rules = part.tmpfiles;
 

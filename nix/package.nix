@@ -75,6 +75,7 @@ stdenv.mkDerivation {
     for program in agentctl egressd ledgerd watchd; do
       makeWrapper ${lib.getExe nodejs_24} $out/bin/$program --add-flags $out/lib/daruma/$program.mjs
     done
+    makeWrapper ${lib.getExe nodejs_24} $out/libexec/daruma/egress-self-test --add-flags $out/lib/daruma/egress-self-test.mjs
     install -D --mode=0755 packages/watchd/src/nixos/rollback.sh $out/libexec/daruma/rollback
     install -D --mode=0755 packages/egress/src/nixos/wall.sh $out/libexec/daruma/egress-wall
     install -D --mode=0755 packages/watchd/src/nixos/failed.sh $out/libexec/daruma/watchd-failed

@@ -17,6 +17,8 @@ const programs = {
   watchd: "packages/watchd/src/main.ts",
   ledgerd: "packages/ledger/src/main.ts",
   egressd: "packages/egress/src/main.ts",
+  // Runs in every walled agent's sandbox for a moment: small.
+  "egress-self-test": "packages/egress/src/self-test/main.ts",
   // A thread of agentctl, which needs a file of its own.
   "verify-worker": "packages/ledger/src/verify-worker.ts",
 };

@@ -40,6 +40,8 @@ in
           "${paths.ledgerSockets}/watchd.sock"
           "--socket"
           paths.watchdSocket
+          "--egressd"
+          paths.egressSocket
         ];
         Environment = [ (text.word "PATH=${path}") ];
         Restart = "always";

@@ -89,6 +89,18 @@ in
     UMask = "0077";
   };
 
+  # It starts and stops units, and talks to egressd behind a directory that is not root's.
+  selfTest = {
+    CapabilityBoundingSet = "CAP_DAC_OVERRIDE";
+    LockPersonality = true;
+    NoNewPrivileges = true;
+    ProtectHome = true;
+    ProtectSystem = "strict";
+    RestrictAddressFamilies = "AF_UNIX";
+    SystemCallArchitectures = "native";
+    UMask = "0077";
+  };
+
   ledgerd = common // {
     IPAddressDeny = "any";
     PrivateNetwork = true;

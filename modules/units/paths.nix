@@ -16,6 +16,11 @@ rec {
   # Apart from the other writers' sockets: whoever may enter there could write in anybody's name.
   egressLedger = "${runtime}/ledger-egressd";
   egressSocket = "/run/daruma-egress/egressd.sock";
+  # There while an agent's wall is to be tested; egressd writes it.
+  egressUnproven = "/run/daruma-egress/unproven";
+  # Written whenever the wall is loaded.
+  egressWall = "/run/daruma-egress-wall/loaded";
+  egressSelfTest = "/run/daruma-egress-self-test";
   egressRules = "${configuration}/egress.nft";
 
   watchdState = "${state}/watchd";

@@ -71,6 +71,7 @@ in
       map (section sections) (
         filter (name: sections ? ${name}) [
           "Unit"
+          "Path"
           "Service"
           "Install"
         ]

@@ -56,6 +56,7 @@ let
   );
 
   program = "${daruma}/libexec/daruma/egress-wall";
+  selfTest = "${daruma}/libexec/daruma/egress-self-test";
   environment = [ (text.word "PATH=${path}") ];
 in
 {
@@ -106,6 +107,67 @@ in
       };
     };
 
+    # egressd knows when a proof is wanted, and may start nothing; systemd looks for its sign.
+    "daruma-egress-self-test.path" = {
+      Unit.Description = "Daruma egress: a self-test is wanted";
+      Path.PathExists = paths.egressUnproven;
+      Install.WantedBy = [ "multi-user.target" ];
+    };
+
+    "daruma-egress-self-test.service" = {
+      Unit = {
+        Description = "Daruma egress: the self-test of the wall";
+        After = [
+          "daruma-egress-wall.service"
+          "daruma-egressd.service"
+        ];
+        StartLimitIntervalSec = 0;
+      };
+      Service = hardening.selfTest // {
+        Type = "oneshot";
+        ExecStart = text.commandLine [
+          selfTest
+          "run"
+          "--egressd"
+          paths.egressSocket
+          "--directory"
+          paths.egressSelfTest
+        ];
+        Environment = environment;
+        RuntimeDirectory = baseNameOf paths.egressSelfTest;
+        RuntimeDirectoryMode = "0700";
+        Restart = "on-failure";
+        RestartSec = "5s";
+        # A switch that stops it in the middle leaves nothing proven; egressd asks again.
+        X-RestartIfChanged = false;
+      };
+    };
+
+    # One agent's user, in the sandbox of every agent behind the wall. A template: one more agent changes nothing in it.
+    "daruma-egress-probe@.service" = {
+      Unit = {
+        Description = "Daruma egress: what agent %i can reach";
+        CollectMode = "inactive-or-failed";
+        StartLimitIntervalSec = 0;
+      };
+      Service =
+        hardening.agent
+        // hardening.confined
+        // {
+          Type = "oneshot";
+          ExecStart = "${selfTest} probe";
+          # systemd opens them, as root: the agent's user reaches neither.
+          StandardInput = "file:${paths.egressSelfTest}/%i.in";
+          StandardOutput = "truncate:${paths.egressSelfTest}/%i.out";
+          StandardError = "journal";
+          TemporaryFileSystem = "${paths.runtime}:ro";
+          TimeoutStartSec = "30s";
+          User = (paths.agent "%i").user;
+          Group = (paths.agent "%i").user;
+          X-RestartIfChanged = false;
+        };
+    };
+
     "daruma-egressd.service" = {
       Unit = {
         Description = "Daruma egress: the proxy";
@@ -126,6 +188,8 @@ in
           "${paths.egressLedger}/egressd.sock"
           "--socket"
           paths.egressSocket
+          "--wall"
+          paths.egressWall
         ];
         User = "daruma-egress";
         Group = "daruma-egress";

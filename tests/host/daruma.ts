@@ -1,6 +1,7 @@
 /** What Daruma says on a test host, and waiting until it says it. */
 import { setTimeout as delay } from "node:timers/promises";
 import { isDarumaError, openUnix, systemCode } from "@daruma/base";
+import type { AgentDoorStatus } from "@daruma/egress";
 import type { Host } from "./host.ts";
 
 export interface Entry {
@@ -67,6 +68,12 @@ export async function entry(host: Host, where: Where): Promise<Entry> {
 /** Number of the last entry. */
 export async function lastEntry(host: Host): Promise<number> {
   return (await entries(host)).at(-1)?.seq ?? 0;
+}
+
+/** What egressd says of each agent that is confined; null where nobody answers. */
+export async function egress(host: Host): Promise<Readonly<Record<string, AgentDoorStatus>> | null> {
+  const answer = await ask(host, "/run/daruma-egress/egressd.sock", "/v1/status");
+  return answer === null ? null : JSON.parse(answer).agents;
 }
 
 export async function healthy(host: Host, name: string): Promise<AgentStatus> {

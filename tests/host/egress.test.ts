@@ -1,6 +1,6 @@
 /** What an agent may reach, kept by the kernel: with real sockets, from inside the real sandbox, as the agent's own user. */
 import { proxyPorts } from "@daruma/config";
-import { entries, healthy, until } from "./daruma.ts";
+import { egress, entries, entry, healthy, lastEntry, until } from "./daruma.ts";
 import { deploy } from "./deploy.ts";
 import { runs, world } from "./fixtures/egress.ts";
 import { fleet } from "./fixtures/fleets.ts";
@@ -136,6 +136,17 @@ scenario("A confined agent reaches what its list names, and nothing else, by any
   );
   for (const name of ["web", "other", "free"]) await healthy(host, name);
 
+  /** Waits until it is proven of both agents that the wall holds. */
+  const proven = async (after: number) => {
+    for (const subject of ["web", "other"]) {
+      const { details } = await entry(host, { action: "egress.self-test", subject, after });
+      t.match(details, { outcome: "passed", problems: [] }, `${subject} is behind the wall`);
+    }
+    t.match(await egress(host), { web: { enforced: true }, other: { enforced: true } });
+  };
+  await proven(0);
+  t.equal((await egress(host))?.free, undefined);
+
   /** All commands in one go, inside the agent: what each printed, and how it ended. */
   const inside = async (port: number, commands: Readonly<Record<string, string>>) => {
     const input = JSON.stringify(Object.values(commands));
@@ -184,17 +195,45 @@ scenario("A confined agent reaches what its list names, and nothing else, by any
   // Somebody flushes the rules, or makes a hole in them: they are back.
   const stands =
     "nft list table inet daruma_egress | grep -q agent-web && ! nft list table inet daruma_egress | grep -q 198.51.100.1";
+  const flushed = await lastEntry(host);
   await host.succeed("nft flush ruleset");
   await host.waitUntilSucceeds(stands);
+  await proven(flushed);
   await host.succeed(`nft insert rule inet daruma_egress agent-web ip daddr ${outside.v4} accept`);
   await host.waitUntilSucceeds(stands);
   t.notMatch((await inside(web, { again: tcp(outside.v4, 443) })).get("again")?.output, /hello/);
   await host.waitUntilSucceeds("systemctl is-active daruma-agent-web");
 
+  // Rules that have a hole from the start are as they were loaded: only the self-test finds it, and closes everything.
+  const gone = "! systemctl is-active daruma-agent-web && ! systemctl is-active daruma-agent-other";
+  const broken = await lastEntry(host);
+  const rules = (await host.succeed("readlink -f /etc/daruma/egress.nft")).trim();
+  await host.succeed(
+    `sed '/chain agent-web {/a meta l4proto udp accept' ${rules} >/run/hole.nft && ln -sfn /run/hole.nft /etc/daruma/egress.nft && ` +
+      "systemctl reload daruma-egress-wall",
+  );
+  const found = await until("the self-test finds the hole", async () =>
+    (await entries(host)).find(
+      ({ seq, action, details }) =>
+        seq > broken && action === "egress.self-test" && details.outcome === "open",
+    ),
+  );
+  t.match(found, {
+    subject: "web",
+    details: { problems: [/^open: UDP to a service of this host over IPv4/, /^open: UDP .*IPv6/] },
+  });
+  await host.waitUntilSucceeds(gone);
+  await until("the wall is gone as well, and nothing is said to be enforced", async () => {
+    const { web, other } = (await egress(host)) ?? {};
+    return web?.proof.state === "open" && other?.proof.state === "untested" ? true : undefined;
+  });
+  t.equal((await host.exec("agentctl egress status")).exitCode, 3);
+  await host.succeed(
+    `ln -sfn ${rules} /etc/daruma/egress.nft && systemctl start daruma-agent-web daruma-agent-other`,
+  );
+
   // Where they cannot be put back, agents that need them stop; the one that does not goes on.
   await host.succeed("ln -sfn /nowhere /etc/daruma/egress.nft && nft flush ruleset");
-  await host.waitUntilSucceeds(
-    "! systemctl is-active daruma-agent-web && ! systemctl is-active daruma-agent-other",
-  );
+  await host.waitUntilSucceeds(gone);
   await host.succeed("systemctl is-active daruma-agent-free");
 });

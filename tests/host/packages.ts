@@ -19,6 +19,7 @@ const script = join(import.meta.dirname, "machine", "make-layer.sh");
 const programs = [
   "agentctl.mjs",
   "classic_level.node",
+  "egress-self-test.mjs",
   "egressd.mjs",
   "ledgerd.mjs",
   "verify-worker.mjs",

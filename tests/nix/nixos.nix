@@ -99,6 +99,21 @@ let
       };
     };
 
+  watchedPath.options = {
+    wantedBy = mkOption {
+      type = types.listOf unitName;
+      default = [ ];
+    };
+    unitConfig = mkOption {
+      type = types.attrsOf unitOption;
+      default = { };
+    };
+    pathConfig = mkOption {
+      type = types.attrsOf unitOption;
+      default = { };
+    };
+  };
+
   setting =
     name: value:
     lib.concatMapStrings (
@@ -123,6 +138,16 @@ let
       lib.mapAttrsToList (name: value: "Environment=${builtins.toJSON "${name}=${value}"}\n") definition.environment
     )
     + section definition.serviceConfig
+    + lib.optionalString (
+      definition.wantedBy != [ ]
+    ) "\n[Install]\nWantedBy=${lib.concatStringsSep " " definition.wantedBy}\n";
+
+  pathText =
+    definition:
+    "[Unit]\n"
+    + section definition.unitConfig
+    + "\n[Path]\n"
+    + section definition.pathConfig
     + lib.optionalString (
       definition.wantedBy != [ ]
     ) "\n[Install]\nWantedBy=${lib.concatStringsSep " " definition.wantedBy}\n";
@@ -227,6 +252,10 @@ in
       type = types.package;
       default = pkgs.systemd;
     };
+    systemd.paths = mkOption {
+      type = types.attrsOf (types.submodule watchedPath);
+      default = { };
+    };
     systemd.services = mkOption {
       type = types.attrsOf (types.submodule service);
       default = { };
@@ -251,9 +280,11 @@ in
   };
 
   config = {
-    systemd.units = lib.mapAttrs' (
-      name: definition: lib.nameValuePair "${name}.service" (serviceText definition)
-    ) config.systemd.services;
+    systemd.units =
+      let
+        units = suffix: textOf: lib.mapAttrs' (name: each: lib.nameValuePair (name + suffix) (textOf each));
+      in
+      units ".service" serviceText config.systemd.services // units ".path" pathText config.systemd.paths;
 
     # As a toplevel does: everything is in it, and what is wrong with the configuration comes first.
     system.build.toplevel =

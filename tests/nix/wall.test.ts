@@ -26,7 +26,31 @@ t.test(
     if (!walled || !more || !observed || !none) throw new Error("four hosts give four results");
     t.equal(must(walled.etc, "daruma/egress.nft").text, golden);
     const wallOf = ({ unitTexts }: Units) => Object.keys(unitTexts).filter((name) => name.includes("egress"));
-    t.equal(wallOf(walled).length, 3);
+    t.same(wallOf(walled).sort(), [
+      "daruma-egress-probe@.service",
+      "daruma-egress-self-test.path",
+      "daruma-egress-self-test.service",
+      "daruma-egress-wall.service",
+      "daruma-egress-watch.service",
+      "daruma-egressd.service",
+    ]);
+    // What is proven of the probe has to be so of the agent: one user, one sandbox.
+    const settingsOf = (name: string) => new Set(must(walled.unitTexts, name).split("\n"));
+    const [agent, probe] = ["daruma-agent-enricher.service", "daruma-egress-probe@.service"].map(settingsOf);
+    t.same(
+      [...(probe ?? [])].filter((line) => line !== "" && !agent?.has(line.replace("=da-%i", "=da-enricher"))),
+      [
+        "CollectMode=inactive-or-failed",
+        "Description=Daruma egress: what agent %i can reach",
+        "ExecStart=/stub/daruma/libexec/daruma/egress-self-test probe",
+        "StandardError=journal",
+        "StandardInput=file:/run/daruma-egress-self-test/%i.in",
+        "StandardOutput=truncate:/run/daruma-egress-self-test/%i.out",
+        "TimeoutStartSec=30s",
+        "Type=oneshot",
+        "X-RestartIfChanged=false",
+      ],
+    );
     t.same(wallOf(observed), ["daruma-egressd.service"]);
     t.notOk("daruma/egress.nft" in observed.etc);
     t.notMatch(must(observed.unitTexts, "daruma-agent-enricher.service"), /egress-wall|IPAddressDeny/);

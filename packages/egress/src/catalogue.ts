@@ -11,6 +11,11 @@ export const egressErrors = defineErrors({
     remedy: "Check that the file in the message is there and may be read; deploy again if it is damaged.",
     exit: exitCode.error,
   },
+  EGRESS_SELF_TEST_E_USAGE: {
+    summary: "egress-self-test was started with wrong or missing options.",
+    remedy: "Compare the options with those in the unit daruma-egress-self-test.",
+    exit: exitCode.usage,
+  },
   EGRESSD_E_PORT: {
     summary: "A port on which an agent finds its proxy, or a forward of it, is taken by another process.",
     remedy: "Stop what listens there (`ss -ltnp`); egressd goes on trying.",

@@ -9,10 +9,12 @@ import type { Recorder, Via } from "./recorder.ts";
 import { LookupFailure, type Resolver } from "./resolver.ts";
 import { formatTarget, type ParsedTarget, type Target } from "./target.ts";
 import { joinSockets, type TunnelSummary } from "./tunnel.ts";
+import type { UpstreamsFeed } from "./upstreams.ts";
 
 export interface DoorSetting {
   readonly resolver: Pick<Resolver, "resolve">;
   readonly recorder: Pick<Recorder, "denied" | "connected" | "failed">;
+  readonly upstreams: Pick<UpstreamsFeed, "failed" | "reached">;
   /** Ports of 127.0.0.1 that egressd itself listens on. */
   readonly ownPorts: () => ReadonlySet<number>;
   readonly times: Times;
@@ -211,6 +213,7 @@ export class Door {
     this.#live.add(live);
     this.#counts.opened += 1;
     this.#failures.delete(formatTarget(target));
+    this.#setting.upstreams.reached(formatTarget(target));
     const rules = decide(this.#rules, target);
     const release: Opened["release"] = ({ sentBytes, receivedBytes, durationMs }) => {
       if (!this.#live.delete(live)) return;
@@ -259,6 +262,7 @@ export class Door {
     this.#failures.set(text, { target: text, code, at: new Date().toISOString() });
     const [oldest] = this.#failures.keys();
     if (this.#failures.size > maxFailures && oldest !== undefined) this.#failures.delete(oldest);
+    this.#setting.upstreams.failed(this.agent, text, code);
     this.#setting.recorder.failed({ agent: this.agent, target: text, via, code });
   }
 

@@ -1,7 +1,8 @@
+import { getServers } from "node:dns";
 import { type FSWatcher, watch } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
-import { dirname } from "node:path";
-import { messageOf, serveUnix, systemCode, type UnixServer } from "@daruma/base";
+import { dirname, join } from "node:path";
+import { messageOf, serveUnix, streamed, systemCode, type UnixServer } from "@daruma/base";
 import { type EgressManifest, type HostManifest, isNetwork, parseManifest } from "@daruma/config";
 import type { LedgerConnection } from "@daruma/ledger";
 import { egressErrors } from "./catalogue.ts";
@@ -9,6 +10,9 @@ import { Door, type DoorStatus, defaultTimes, type Times } from "./door.ts";
 import { Entrance } from "./entrance.ts";
 import { Recorder } from "./recorder.ts";
 import { Resolver, type ResolverOptions } from "./resolver.ts";
+import type { Proof } from "./self-test/proofs.ts";
+import { SelfTests } from "./self-test/self-tests.ts";
+import { Upstreams, UpstreamsFeed } from "./upstreams.ts";
 
 export interface EgressdOptions {
   /** host.json of the current generation. It may not be there yet: then nobody gets through. */
@@ -18,6 +22,8 @@ export interface EgressdOptions {
   readonly socket: string;
   /** Nothing is refused, whatever the rules' own mode: for where nothing enforces them. */
   readonly observe: boolean;
+  /** File that is written whenever the wall is loaded; left out where there is no wall to be proven. */
+  readonly wall?: string;
   readonly resolver?: ResolverOptions;
   readonly times?: Partial<Times>;
   /** What repeats within this time is one entry of the ledger. Default 10,000. */
@@ -42,6 +48,9 @@ export interface AgentDoorStatus extends DoorStatus {
   readonly mode: EgressManifest["mode"];
   /** Whether every port of it is open. */
   readonly listening: boolean;
+  /** Whether the kernel is known to keep the agent to its rules: its self-test has passed since wall and rules are what they are. */
+  readonly enforced: boolean;
+  readonly proof: Proof;
 }
 
 export interface Egressd {
@@ -57,6 +66,9 @@ interface Place {
   readonly entrances: ReadonlyMap<string, Entrance>;
 }
 
+/** How long a failure speaks against an upstream that nobody has tried since. */
+const upstreamWindowMs = 300_000;
+
 /** @throws EGRESSD_E_MANIFEST, SOCKET_E_* */
 export async function startEgressd(options: EgressdOptions): Promise<Egressd> {
   const egressd = new Daemon(options);
@@ -70,6 +82,8 @@ class Daemon implements Egressd {
   readonly #resolver: Resolver;
   readonly #places = new Map<string, Place>();
   #ownPorts: ReadonlySet<number> = new Set();
+  readonly #upstreams = new UpstreamsFeed(new Upstreams(upstreamWindowMs));
+  #selfTests: SelfTests | null = null;
   #server: UnixServer | null = null;
   #timer: NodeJS.Timeout | null = null;
   #watcher: FSWatcher | null = null;
@@ -84,15 +98,30 @@ class Daemon implements Egressd {
   }
 
   async begin(): Promise<void> {
+    const { wall, socket, log, resolver } = this.#options;
+    if (wall !== undefined) {
+      const nameServers = resolver?.servers ?? getServers();
+      const flag = join(dirname(socket), "unproven");
+      this.#selfTests = await SelfTests.start({ wall, flag, nameServers, recorder: this.#recorder, log });
+    }
     await this.reload();
     this.#server = await serveUnix({
       path: this.#options.socket,
       routes: {
-        "GET /v1/status": async () => this.status(),
+        "GET /v1/status": async () => {
+          // A wall that is gone proves nothing any longer.
+          await this.#selfTests?.look();
+          return this.status();
+        },
         "POST /v1/reload": async () => {
           await this.reload();
           return this.status();
         },
+        "GET /v1/upstreams": async ({ response }) => {
+          this.#upstreams.stream(response);
+          return streamed;
+        },
+        ...this.#selfTests?.routes,
       },
       onBug: (error) =>
         this.#options.log(error instanceof Error ? (error.stack ?? error.message) : String(error)),
@@ -105,7 +134,9 @@ class Daemon implements Egressd {
     const agents = [...this.#places].map(([name, { door, entrances }]) => {
       const listening = [...entrances.values()].every((entrance) => entrance.isListening);
       const { port, mode } = door.rules;
-      return [name, { port, mode, listening, ...door.status }] as const;
+      const proof = this.#selfTests?.proofOf(name) ?? { state: "none" };
+      const enforced = proof.state === "proven";
+      return [name, { port, mode, listening, enforced, proof, ...door.status }] as const;
     });
     const { observe } = this.#options;
     return {
@@ -126,12 +157,14 @@ class Daemon implements Egressd {
   async close(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#watcher?.close();
+    this.#upstreams.close();
     await this.#server?.close();
     await this.#reloading.catch(() => undefined);
     for (const [, { door, entrances }] of this.#places) {
       for (const entrance of entrances.values()) entrance.close();
       door.close();
     }
+    await this.#selfTests?.close();
     await this.#recorder.close(5_000);
   }
 
@@ -148,6 +181,7 @@ class Daemon implements Egressd {
 
   /** A switch or a rollback changes what the path leads to; nobody has to tell. */
   async #look(): Promise<void> {
+    void this.#selfTests?.look();
     const seen = await stamp(this.#options.manifest);
     if (seen === this.#seen) return;
     await this.reload().catch((error) =>
@@ -162,6 +196,7 @@ class Daemon implements Egressd {
     this.#seen = seen;
     const wanted = this.#wanted(manifest);
     const [cut, changed] = await this.#apply(wanted);
+    await this.#selfTests?.setAgents(wanted);
     if (!changed && !isFirst) return;
     this.#recorder.note({
       action: "egress.rules",
@@ -215,6 +250,7 @@ class Daemon implements Egressd {
     return new Door(name, rules, {
       resolver: this.#resolver,
       recorder: this.#recorder,
+      upstreams: this.#upstreams,
       ownPorts: () => this.#ownPorts,
       times: { ...defaultTimes, ...this.#options.times },
     });

@@ -4,6 +4,7 @@ import { systemCode } from "@daruma/base";
 import { answer, answerOf, rawAnswer } from "./answers.ts";
 import type { Door, Opened } from "./door.ts";
 import { endWith } from "./polite-end.ts";
+import { echoAuthority, serveEcho } from "./self-test/echo.ts";
 import { formatTarget, type ParsedTarget, parseTarget } from "./target.ts";
 
 const maxHeaderBytes = 16 * 1024;
@@ -79,6 +80,10 @@ export class HttpFront {
     // Node hands it over flowing, with nobody listening: what comes while the target is being connected would be lost.
     client.pause();
     const text = incoming.url ?? "";
+    if (text === echoAuthority) {
+      serveEcho(client, head);
+      return;
+    }
     const opened = await this.#door.open(authorityOf(text), "connect");
     if (!("socket" in opened)) {
       endWith(client, rawAnswer(answerOf(opened)));

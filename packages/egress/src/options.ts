@@ -9,6 +9,8 @@ export interface ProgramOptions {
   readonly ledger: string;
   /** Socket to serve. */
   readonly socket: string;
+  /** File that is written whenever the wall is loaded; absent where there is none. */
+  readonly wall?: string;
   /** Refuse nothing: `agentctl dev`. */
   readonly observe: boolean;
   /** Name servers; empty for those of /etc/resolv.conf. */
@@ -27,6 +29,7 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
         manifest: text,
         ledger: text,
         socket: text,
+        wall: text,
         observe: flag,
         dns: { type: "string", multiple: true },
         "exit-with-parent": flag,
@@ -45,6 +48,7 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
       ledger: need("ledger"),
       socket: need("socket"),
       observe: values.observe ?? false,
+      ...(values.wall === undefined ? {} : { wall: values.wall }),
       dns,
       exitWithParent: values["exit-with-parent"] ?? false,
     };

@@ -17,6 +17,7 @@ import { routineActions } from "./routine-actions.ts";
  * action, and the verifier looks at none, for a ledger outlives the release that wrote it. Details may always hold more.
  */
 
+const upstream = optional(text("what several agents do not reach: to this it is put down"));
 const cause = text(
   "crash, hang, unhealthy, memory, start-failed, dependency or configuration: what kind of failure it is",
 );
@@ -78,7 +79,7 @@ export const actions: Readonly<Record<string, Action>> = {
   "agent.exit": {
     means: "It ended, and was not to.",
     subject: "agent",
-    details: { cause, exit, uptimeMs, phase: text("what it was doing") },
+    details: { cause, exit, uptimeMs, phase: text("what it was doing"), upstream },
   },
   "agent.complete": {
     means: "It ended with success, and is not to run again.",
@@ -94,6 +95,7 @@ export const actions: Readonly<Record<string, Action>> = {
       failingProbes: number("in a row"),
       becameHealthy: boolean("whether it was healthy before, in this run"),
       uptimeMs,
+      upstream,
     },
   },
   "agent.hang": {
@@ -105,6 +107,7 @@ export const actions: Readonly<Record<string, Action>> = {
       limitMs: number("of silence that it may keep"),
       heardBefore: boolean("whether it was heard at all, in this run and by this watchd"),
       uptimeMs,
+      upstream,
     },
   },
   "agent.over-memory": {

@@ -55,6 +55,16 @@ export const egressActions: Readonly<Record<string, Action>> = {
       lost,
     },
   },
+  "egress.self-test": {
+    means: "It was tried from inside its sandbox what it can reach past its proxy.",
+    subject: "agent",
+    details: {
+      outcome: text("passed, open (there is a way out) or unclear (it is tried again)"),
+      ways: number("that had to be closed"),
+      problems: texts("what was not as it has to be"),
+      lost,
+    },
+  },
   "egress.rules": {
     means: "egressd works by other rules from now on.",
     subject: "daemon",

@@ -10,6 +10,8 @@ export interface Arguments {
   readonly generations: string | null;
   /** Socket of ledgerd. */
   readonly ledger: string;
+  /** Socket of egressd, which knows what agents do not reach. */
+  readonly egressd?: string;
   /** Socket to serve. */
   readonly socket: string;
   readonly exitWithParent: boolean;
@@ -29,6 +31,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
         systemd: flag,
         ledger: text,
         socket: text,
+        egressd: text,
         "exit-with-parent": flag,
       },
     });
@@ -45,6 +48,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
       generations: values.generations ?? null,
       ledger: need("ledger"),
       socket: need("socket"),
+      ...(values.egressd === undefined ? {} : { egressd: values.egressd }),
       exitWithParent: values["exit-with-parent"] ?? false,
     };
   } catch (cause) {

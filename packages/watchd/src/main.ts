@@ -15,6 +15,7 @@ import { apiRoutes } from "./supervisor/api.ts";
 import type { World } from "./supervisor/executor.ts";
 import type { LedgerPort } from "./supervisor/outbox.ts";
 import { type Supervisor, startSupervisor } from "./supervisor/supervisor.ts";
+import { followUpstreams } from "./upstreams.ts";
 
 const intentWithinMs = 2_000;
 /** Well within the unit's TimeoutStopSec=. */
@@ -24,6 +25,7 @@ async function main(): Promise<void> {
   const options = parseArguments(process.argv.slice(2));
   const log = (message: string) => process.stderr.write(`watchd: ${message}\n`);
   const clock = createClock();
+  const { egressd } = options;
   const host = options.generations === null ? openHost({ ...options, log }) : null;
   const world = host ?? (await laptop(options, options.generations ?? ""));
   const routines =
@@ -54,6 +56,9 @@ async function main(): Promise<void> {
     clock,
     journalDir: join(options.state, "watchd", "journal"),
     connectLedger: connect,
+    ...(egressd === undefined
+      ? {}
+      : { followUpstreams: (tell) => followUpstreams({ socket: egressd, tell }) }),
     log,
     onFatal: fail,
     beforeActing: async (state) => {

@@ -60,6 +60,7 @@ rec {
     for program in agentctl watchd ledgerd egressd; do
       printf '#!/bin/sh\nexec %s/bin/node %s/lib/daruma/%s.mjs "$@"\n' ${nodejs_24} $out $program >$out/bin/$program
     done
+    printf '#!/bin/sh\nexec %s/bin/node %s/lib/daruma/egress-self-test.mjs "$@"\n' ${nodejs_24} $out >$out/libexec/daruma/egress-self-test
     cp /payload/rollback.sh $out/libexec/daruma/rollback
     cp /payload/wall.sh $out/libexec/daruma/egress-wall
     cp /payload/failed.sh $out/libexec/daruma/watchd-failed

@@ -41,6 +41,23 @@ export const egressExplainCommand = defineCommand({
   load: async () => (await import("./egress-explain.ts")).egressExplain,
 });
 
+export const egressStatusCommand = defineCommand({
+  path: ["egress", "status"],
+  summary: "Show whether agents are kept to what they may reach",
+  description:
+    "Asks egressd. An agent counts as enforced once its self-test has passed: a program in its sandbox, with its user, has tried ways out past its proxy, and none was open. After each change of the wall or of its rules it is tested again, and until then it is unproven. Also told are the targets that it could not reach. On a host, only root may ask.",
+  args: {},
+  options: { state: stateOption },
+  json: "document",
+  examples: [{ run: "agentctl egress status", does: "Show a table" }],
+  exits: [
+    { code: exitCode.ok, means: "every agent whose rules are to be enforced is proven to be kept to them" },
+    { code: exitCode.unhealthy, means: "one is not, or not yet" },
+    { code: exitCode.unreachable, means: "egressd cannot be reached" },
+  ],
+  load: async () => (await import("./egress-status.ts")).egressStatus,
+});
+
 export const egressLogCommand = defineCommand({
   path: ["egress", "log"],
   summary: "Show what agents reached, and what they were refused",

@@ -1,7 +1,12 @@
 import type { Command } from "../cli/command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
-import { egressExplainCommand, egressLogCommand, egressSuggestCommand } from "./egress-commands.ts";
+import {
+  egressExplainCommand,
+  egressLogCommand,
+  egressStatusCommand,
+  egressSuggestCommand,
+} from "./egress-commands.ts";
 import {
   explainRollbackCommand,
   generationsAllowCommand,
@@ -55,6 +60,7 @@ export const commandTable: readonly Command[] = [
   routineHistoryCommand,
   routineLogsCommand,
   egressExplainCommand,
+  egressStatusCommand,
   egressLogCommand,
   egressSuggestCommand,
   ledgerTailCommand,

@@ -102,6 +102,7 @@ function watchdSpec({ programs, state, sockets, environment }: DaemonsOptions): 
       ...["--generations", layout.generations],
       ...["--ledger", sockets.watchdLedger],
       ...["--socket", sockets.watchd],
+      ...["--egressd", sockets.egressd],
     ],
     log: layout.watchdLog,
     environment,

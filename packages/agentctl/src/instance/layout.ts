@@ -7,6 +7,9 @@ export const stateDirectoryName = ".daruma";
 /** Where a host keeps its sockets (design.md 4). */
 export const hostRuntimeDirectory = "/run/daruma";
 
+/** egressd's own socket on a host: in a directory that it has for itself. */
+export const hostEgressdSocket = "/run/daruma-egress/egressd.sock";
+
 /** Files of a state directory of `agentctl dev`. */
 export interface StateLayout {
   readonly root: string;

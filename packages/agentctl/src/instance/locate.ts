@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { baseErrors, systemCode } from "@daruma/base";
 import {
+  hostEgressdSocket,
   hostRuntimeDirectory,
   runtimeDirectories,
   type Sockets,
@@ -41,7 +42,7 @@ export async function locateInstance(
   const nearest = await nearestState(cwd);
   if (nearest !== undefined) return devInstance(nearest, environment);
   if (await isDirectory(hostRuntimeDirectory))
-    return { state: null, sockets: socketsIn(hostRuntimeDirectory) };
+    return { state: null, sockets: { ...socketsIn(hostRuntimeDirectory), egressd: hostEgressdSocket } };
   throw unreachable(
     `no Daruma runs here: there is no ${stateDirectoryName} in ${cwd} or above it, and no ${hostRuntimeDirectory}`,
     cwd,

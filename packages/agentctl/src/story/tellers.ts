@@ -29,12 +29,12 @@ const good: ReadonlySet<string> = new Set([
 const tellers: Readonly<Record<string, Teller>> = {
   "agent.start": () => "starting",
   "agent.healthy": (d) => `healthy after ${ms(d.afterMs)}`,
-  "agent.exit": (d) => `${exitText(d)} after ${ms(d.uptimeMs)}`,
+  "agent.exit": (d) => `${exitText(d)} after ${ms(d.uptimeMs)}${putDownTo(d)}`,
   "agent.complete": (d) => `completed after ${ms(d.uptimeMs)}`,
   "agent.unhealthy": (d) =>
-    `${d.becameHealthy === false ? "did not become healthy" : "is unhealthy"}: ${text(d.reason)}`,
+    `${d.becameHealthy === false ? "did not become healthy" : "is unhealthy"}: ${text(d.reason)}${putDownTo(d)}`,
   "agent.hang": (d) =>
-    `hangs: it has ${d.heardBefore === false ? "never said that it gets on" : `not been heard of for ${ms(d.silentMs)}`}`,
+    `hangs: it has ${d.heardBefore === false ? "never said that it gets on" : `not been heard of for ${ms(d.silentMs)}`}${putDownTo(d)}`,
   "agent.over-memory": (d) => `uses ${mib(d.bytes)} of memory, more than its limit of ${mib(d.limitBytes)}`,
   "agent.start-failed": (d) => `could not be started: ${text(d.message)} (${text(d.code)})`,
   "agent.start-lost": () => "ended before its start was known",
@@ -78,6 +78,10 @@ const tellers: Readonly<Record<string, Teller>> = {
   "egress.connect": (d) =>
     `reached ${text(d.target)}${times(d.connections)}: ${text(d.sentBytes)} bytes out, ${text(d.receivedBytes)} in`,
   "egress.fail": (d) => `could not reach ${text(d.target)}${times(d.times)}: ${text(d.code)}`,
+  "egress.self-test": (d) =>
+    d.outcome === "passed"
+      ? `is kept behind the wall: ${text(d.ways)} ways out are closed`
+      : `is not proven to be behind the wall: ${list(d.problems)}`,
   "egress.rules": (d) =>
     `keeps the rules of ${Array.isArray(d.agents) && d.agents.length > 0 ? list(d.agents) : "no agent"}${typeof d.cut === "number" && d.cut > 0 ? `, and cut ${d.cut} connections that they do not allow` : ""}`,
   ...routineTellers,
@@ -134,8 +138,13 @@ function exitText(d: Details): string {
   if (kind === "watchdog") return "was ended by systemd: its heartbeat had stopped";
   if (kind === "signal") return `was killed by ${text(field(exit, "signal"))}`;
   if (kind !== "exit") return "ended, no one knows how (it was adopted)";
-  const external = d.cause === "dependency" ? ", which says that the fault is outside," : "";
+  const external =
+    d.cause === "dependency" && d.upstream === undefined ? ", which says that the fault is outside," : "";
   return `exited with code ${text(field(exit, "code"))}${external}`;
+}
+
+function putDownTo({ upstream }: Details): string {
+  return upstream === undefined ? "" : `; several agents do not reach ${text(upstream)}`;
 }
 
 function times(count: unknown): string {

@@ -65,6 +65,8 @@ export type Event =
     }
   /** Whether the ledger takes entries. */
   | { readonly type: "ledger"; readonly reachable: boolean }
+  /** What egressd finds down for several agents: agent -> target, for all of them. */
+  | { readonly type: "upstreams"; readonly down: Readonly<Record<string, string>> }
   | { readonly type: "drain" }
   | { readonly type: "tick" };
 

@@ -5,6 +5,7 @@ import { isExhausted, judgeRollback, type RollbackJudgement, type RuleVerdict } 
 import { beginStart } from "./start-stop.ts";
 import type { AgentState, AlertKind, FailureCause, Incident } from "./state.ts";
 import { agentOf, draw, freshId, patchAgent, record, type Turn } from "./turn.ts";
+import { downUpstreamOf } from "./upstreams.ts";
 
 /** EX_TEMPFAIL of sysexits(3): the agent says that the fault is not its own. */
 export const temporaryFailure = 75;
@@ -32,16 +33,23 @@ export interface Failure {
 export function bookFailure(turn: Turn, name: string, failure: Failure): void {
   const agent = agentOf(turn, name);
   if (agent === undefined) return;
-  const incident = agent.incident ?? openIncident(turn, failure.cause);
-  patchAgent(turn, name, { incident, ...booked(turn, agent, failure.fault) });
+  const upstream = explainsItself(failure) ? null : downUpstreamOf(turn.state, name, turn.now);
+  const { cause, fault } = upstream === null ? failure : ({ cause: "dependency", fault: "outside" } as const);
+  const incident = agent.incident ?? openIncident(turn, cause);
+  patchAgent(turn, name, { incident, ...booked(turn, agent, fault) });
   record(turn, {
     action: failure.action,
     subject: name,
     incident: incident.id,
     run: failure.run,
     severity: "warning",
-    details: { cause: failure.cause, ...failure.details },
+    details: { cause, ...failure.details, ...(upstream === null ? {} : { upstream }) },
   });
+}
+
+/** Nothing outside makes an agent too big, impossible to start, or say that its configuration is wrong. */
+function explainsItself({ cause, fault }: Failure): boolean {
+  return fault !== "own" || cause === "memory" || cause === "start-failed" || cause === "configuration";
 }
 
 function booked(turn: Turn, agent: AgentState, fault: Failure["fault"]): Partial<AgentState> {

@@ -23,6 +23,7 @@ import { askStop, beginStart } from "./start-stop.ts";
 import type { AgentState, State } from "./state.ts";
 import { onBoot, onSurvey } from "./survey.ts";
 import { agentOf, patchAgent, type Turn } from "./turn.ts";
+import { onUpstreams } from "./upstreams.ts";
 
 export interface Step {
   readonly state: State;
@@ -89,6 +90,8 @@ function apply(turn: Turn, event: Event): void {
       return onLeftWithoutWatchd(turn, event);
     case "ledger":
       return onLedger(turn, event.reachable);
+    case "upstreams":
+      return onUpstreams(turn, event.down);
     case "drain":
       return onDrain(turn);
     case "tick":

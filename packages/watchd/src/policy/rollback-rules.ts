@@ -1,6 +1,7 @@
 import type { Instant, KnownGood } from "../ports.ts";
 import { withinWindow } from "./backoff.ts";
 import type { AgentState, GenerationState, State } from "./state.ts";
+import { downUpstreamOf } from "./upstreams.ts";
 
 /** One of the conditions under which a rollback is right, how it stands, and why, for the person who asks. */
 export interface RuleVerdict {
@@ -55,7 +56,7 @@ export function judgeRollback(state: State, name: string, now: Instant): Rollbac
             ? `${name} and the host are the same in every known-good generation`
             : "there is no generation to compare with",
     },
-    notExternal(agent),
+    notExternal(agent, downUpstreamOf(state, name, now)),
     budgetLeft(state, generation),
     oncePerIncident(agent),
     {
@@ -134,12 +135,16 @@ function beganAfterSwitch(agent: AgentState, generation: GenerationState): RuleV
   };
 }
 
-function notExternal(agent: AgentState): RuleVerdict {
-  const holds = agent.externalFaults === 0 && agent.waitsFor === null;
+function notExternal(agent: AgentState, upstream: string | null): RuleVerdict {
+  const holds = agent.externalFaults === 0 && agent.waitsFor === null && upstream === null;
   return {
     rule: "fault-not-external",
     holds,
-    why: holds ? "nothing says that the fault is outside" : "the agent says that the fault is outside",
+    why: holds
+      ? "nothing says that the fault is outside"
+      : upstream === null
+        ? "the agent says that the fault is outside"
+        : `egressd does not reach ${upstream}, for this agent and others`,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { AgentManifest, WatchdogPolicy } from "@daruma/config";
 import type { Instant, KnownGood } from "../ports.ts";
+import type { UpstreamDown } from "./upstreams.ts";
 
 /** The part of an agent's manifest that judgement needs; commands and environments stay out of the journal. */
 export type AgentPolicy = Pick<
@@ -199,6 +200,8 @@ export interface State {
   readonly stopped: readonly string[];
   /** The ledger takes no entries. What happens meanwhile waits in the journal; but a generation is not proven so. */
   readonly ledgerAway: boolean;
+  /** Agent -> what egressd finds down for it and for others: its failures are put down to that. */
+  readonly upstreamsDown: Readonly<Record<string, UpstreamDown>>;
   /** Everything is being stopped for good; nothing is started any more. */
   readonly draining: boolean;
 }
@@ -223,6 +226,7 @@ export function initialState(options: { epoch: string; bootId: string; seed: num
     surveyed: false,
     stopped: [],
     ledgerAway: false,
+    upstreamsDown: {},
     draining: false,
   };
 }

@@ -20,6 +20,8 @@ export function onBoot(turn: Turn, bootId: string): void {
     bootId,
     surveyed: false,
     draining: false,
+    // egressd is asked anew.
+    upstreamsDown: {},
     provenSince: null,
     promotion: turn.state.promotion === "verifying" ? "pending" : turn.state.promotion,
   });

@@ -74,20 +74,24 @@ function aProcessIgnoresItsStop(world: World): void {
 }
 
 /** One agent or all of them lose what they need. */
-function somethingOutsideIsDown(world: World): void {
+function somethingOutsideIsDown(world: World, watchd: Watchd): void {
   const { machine, nature, profile, random } = world;
   const agents = Object.entries(profile.current?.manifest.agents ?? {});
   const all = random.chance(0.3);
   const chosen = random.pick(agents);
+  // One thing that they all need: egressd sees it, whatever they make of it.
+  const isSeen = all && agents.length > 1 && random.chance(0.5);
+  const together = random.delay(500, 60_000);
   for (const [name, { health }] of all ? agents : [chosen]) {
-    const forMs = random.delay(500, 60_000);
-    const shows = health === null || random.chance(0.5) ? "exit" : "answer";
+    const forMs = isSeen ? together : random.delay(500, 60_000);
+    const shows = isSeen ? "crash" : health === null || random.chance(0.5) ? "exit" : "answer";
     const outage = { until: machine.time + forMs, shows } as const;
-    machine.outages.set(name, outage);
-    machine.touch(name);
+    machine.suffer(name, outage);
     for (const process of machine.aliveOf(name)) nature.suffer(process, outage);
     later(world, forMs, () => machine.touch(name));
   }
+  watchd.tellUpstreams();
+  if (isSeen) later(world, together, () => watchd.tellUpstreams());
 }
 
 function deployGood(world: World): void {

@@ -19,6 +19,7 @@ export function endWell(world: World, watchd: Watchd): void {
   const needy = [...machine.outages.keys()];
   machine.outages.clear();
   for (const agent of needy) machine.touch(agent);
+  watchd.tellUpstreams();
   for (const process of machine.processes) process.deaf = false;
   startAll(world, watchd);
   waitFor(

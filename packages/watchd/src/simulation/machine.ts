@@ -1,4 +1,5 @@
 import { temporaryFailure, wrongConfiguration } from "../policy/failure.ts";
+import { upstreamGraceMs } from "../policy/upstreams.ts";
 import type { ExitCause, Instant, ProbeOutcome, Run } from "../ports.ts";
 import type { Fleet, Version } from "./fleet.ts";
 
@@ -27,8 +28,8 @@ export interface Process {
 /** A fault that lies outside: what the agent needs is down. */
 export interface Outage {
   readonly until: number;
-  /** How the agent says so: it exits with 75, or its health answer names the dependency. */
-  readonly shows: "exit" | "answer";
+  /** How it shows: the agent exits with 75, its health answer names the dependency, or it just crashes and egressd tells. */
+  readonly shows: "exit" | "answer" | "crash";
 }
 
 /** A time in which an agent was not healthy in truth, whether anybody noticed or not; `to` is null while it lasts. */
@@ -45,13 +46,20 @@ export interface TrueFailure {
    * run always.
    */
   readonly kind: "own" | "outside" | "configuration" | "done";
+  /** Whether an outage that egressd has told of may stand for it: watchd need not count it, whosever fault it is. */
+  readonly isExcused: boolean;
 }
+
+/** How much later than it happened a failure may be heard of. */
+const newsLagMs = 15_000;
 
 /** The simulated machine: its clocks, its processes, and the truth about every agent's health. */
 export class Machine {
   time = 0;
   bootId = "boot-1";
   readonly outages = new Map<string, Outage>();
+  /** Agent -> when the last outage of it ends that egressd has told of. */
+  readonly #seenUntil = new Map<string, number>();
   /** What a person has stopped, as it is on disk. */
   readonly stopped = new Set<string>();
   readonly badTimes = new Map<string, BadTime[]>();
@@ -122,9 +130,10 @@ export class Machine {
     this.#processes.delete(runId);
     this.touch(agent);
     const { digest } = process.run;
-    if (!process.stopAsked && process.life !== 0) this.blame(agent, digest, kindOf(cause));
+    const kind = this.#kindOf(agent, cause);
+    if (!process.stopAsked && process.life !== 0) this.blame(agent, digest, kind);
     else if (!process.stopAsked)
-      this.#strangers.set(runId, { agent, time: this.time, digest, kind: kindOf(cause) });
+      this.#strangers.set(runId, { agent, time: this.time, digest, kind, isExcused: this.#isExcused(agent) });
     const isStop = process.stopAskedOutside && cause.kind !== "stopped";
     this.onEnd(process, isStop ? { kind: "stopped", inSwitch: false } : cause);
   }
@@ -132,7 +141,7 @@ export class Machine {
   /** Notes that an agent has really failed. */
   blame(agent: string, digest: string, kind: TrueFailure["kind"]): void {
     const failures = this.failures.get(agent) ?? [];
-    failures.push({ time: this.time, digest, kind });
+    failures.push({ time: this.time, digest, kind, isExcused: this.#isExcused(agent) });
     this.failures.set(agent, failures);
   }
 
@@ -158,9 +167,27 @@ export class Machine {
     for (const agent of this.badTimes.keys()) this.touch(agent);
   }
 
+  suffer(agent: string, outage: Outage): void {
+    this.outages.set(agent, outage);
+    if (outage.shows === "crash")
+      this.#seenUntil.set(agent, Math.max(outage.until, this.#seenUntil.get(agent) ?? 0));
+    this.touch(agent);
+  }
+
+  #isExcused(agent: string): boolean {
+    const until = this.#seenUntil.get(agent);
+    return until !== undefined && this.time < until + upstreamGraceMs + newsLagMs;
+  }
+
   outageOf(agent: string): Outage | null {
     const outage = this.outages.get(agent);
     return outage !== undefined && outage.until > this.time ? outage : null;
+  }
+
+  /** What egressd tells of it. */
+  upstreamsDown(): Readonly<Record<string, string>> {
+    const down = [...this.outages.keys()].filter((agent) => this.outageOf(agent)?.shows === "crash");
+    return Object.fromEntries(down.map((agent) => [agent, "db.example:5432"]));
   }
 
   /** What a probe that is sent now will find. */
@@ -182,6 +209,11 @@ export class Machine {
     if (healthy && last !== undefined && last.to === null) last.to = this.time;
     if (!healthy && (last === undefined || last.to !== null)) times.push({ from: this.time, to: null });
     this.badTimes.set(agent, times);
+  }
+
+  #kindOf(agent: string, cause: ExitCause): TrueFailure["kind"] {
+    const kind = kindOf(cause);
+    return kind === "own" && this.outageOf(agent)?.shows === "crash" ? "outside" : kind;
   }
 
   #serves(process: Process): boolean {

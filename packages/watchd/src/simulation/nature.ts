@@ -64,7 +64,9 @@ export class Nature {
   suffer(process: Process, outage: Outage): void {
     if (outage.shows === "answer") return;
     this.#later(this.#random.delay(1, 400), process, () => {
-      if (this.#machine.outageOf(process.run.agent) === outage) this.exit(process, temporaryFailure);
+      if (this.#machine.outageOf(process.run.agent) !== outage) return;
+      if (outage.shows === "crash") this.crash(process);
+      else this.exit(process, temporaryFailure);
     });
   }
 

@@ -80,7 +80,13 @@ export class Watchd {
     this.#stalledUntil = 0;
     this.#state = JSON.parse(JSON.stringify(this.#journal));
     this.send({ type: "boot", bootId: machine.bootId }, 0);
+    this.tellUpstreams();
     this.#survey(this.#life, random.delay(0, 200));
+  }
+
+  /** What egressd sees is told as it changes, before what comes of it. */
+  tellUpstreams(): void {
+    this.send({ type: "upstreams", down: this.#world.machine.upstreamsDown() }, 0);
   }
 
   kill(downMs: number): void {

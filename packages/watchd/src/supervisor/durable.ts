@@ -95,6 +95,7 @@ function completed(durable: Durable): Durable {
       ...durable.state,
       stopped: durable.state.stopped ?? [],
       ledgerAway: durable.state.ledgerAway ?? false,
+      upstreamsDown: durable.state.upstreamsDown ?? {},
       agents: Object.fromEntries(agents),
     },
   };

@@ -5,6 +5,7 @@ import type { Event, LedgerRecord } from "../policy/events.ts";
 import { isDrained } from "../policy/operator.ts";
 import { initialState, type State } from "../policy/state.ts";
 import type { Clock, CurrentGeneration, Run } from "../ports.ts";
+import type { DownUpstreams } from "../upstreams.ts";
 import { startBackground } from "./background.ts";
 import { type Durable, encode, recoverDurable } from "./durable.ts";
 import { Engine } from "./engine.ts";
@@ -23,6 +24,8 @@ export interface SupervisorOptions {
   readonly onFatal: (error: unknown) => void;
   /** Called with each state that is durable, before anything comes of it. */
   readonly beforeActing?: (state: State) => Promise<void>;
+  /** Begins to tell which upstreams are down; resolves once that is known as far as it can be. */
+  readonly followUpstreams?: (tell: (down: DownUpstreams) => void) => Promise<{ close(): void }>;
   /** Called after each completed look at everything: proof that this watchd does its work. */
   readonly onReconciled?: () => void;
 }
@@ -115,6 +118,7 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
   outbox.start();
   world.services.onExit((exit) => engine.dispatch({ type: "exited", ...exit }));
   world.services.onAsked((run) => engine.dispatch({ type: "stop-asked", ...run }));
+  const upstreams = await options.followUpstreams?.((down) => engine.dispatch({ type: "upstreams", down }));
   await refresh();
   // A service manager that is too busy to answer is asked again by the clock; until then nothing is started or stopped.
   await survey.take().catch((error) => options.log(`the first survey failed: ${messageOf(error)}`));
@@ -142,6 +146,7 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
     },
     close: async () => {
       background.stop();
+      upstreams?.close();
       await outbox.settle(1_000);
       engine.close();
       await outbox.close();

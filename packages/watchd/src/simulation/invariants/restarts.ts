@@ -65,7 +65,9 @@ function leastGap(
   }
   const own = memory
     .failuresOf(agent, world)
-    .filter(({ kind, time: at }) => kind !== "outside" && at > time - policy.withinMs).length;
+    .filter(
+      ({ kind, isExcused, time: at }) => kind !== "outside" && !isExcused && at > time - policy.withinMs,
+    ).length;
   if (own < policy.attempts) return own === 0 ? 0 : shortest(policy, own);
   return Math.max(leastHoldMs, policy.backoff.maxMs * (1 - policy.backoff.jitter));
 }
