@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { open, stat } from "node:fs/promises";
 import { extname, relative, resolve } from "node:path";
 import { Readable } from "node:stream";
-import { type DarumaError, messageOf } from "@daruma/base";
+import { type DarumaError, messageOf, type Problem } from "@daruma/base";
 import { configErrors, type Fleet } from "@daruma/config";
 import { compileErrors } from "./catalogue.ts";
 import { evaluatorArgument, type Place, type Report, reportDescriptor } from "./report.ts";
@@ -73,7 +73,7 @@ function evaluationOf(report: Report, file: string): Evaluation {
     case "fleet":
       return { ok: true, dependencies, fleet: report.fleet };
     case "invalid": {
-      const { problems } = report;
+      const problems = report.problems.map(withNearPlace);
       const message = `the fleet has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}`;
       const error = configErrors.make("CONFIG_E_INVALID", message, { where: display(file), problems });
       return { ok: false, dependencies, error };
@@ -158,6 +158,13 @@ function ended(file: string, code: number | null, killer: string | null): Daruma
   const how = killer === null ? `with exit code ${code}` : `by ${killer}`;
   const message = `the evaluation of the fleet file ended ${how} before there was a fleet`;
   return compileErrors.make("COMPILE_E_CONFIG_EXITED", message, { where: display(file) });
+}
+
+function withNearPlace(problem: Problem): Problem {
+  const { place } = problem;
+  if (place === undefined) return problem;
+  const used = place.usedAt && { usedAt: { ...place.usedAt, file: display(place.usedAt.file) } };
+  return { ...problem, place: { ...place, file: display(place.file), ...used } };
 }
 
 function formatPlace({ file, line, column }: Place): string {

@@ -1,7 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { isDeepStrictEqual } from "node:util";
+import type { Problem } from "@daruma/base";
 import * as config from "@daruma/config";
+import { locateFleet } from "../locate/session.ts";
 import { explainFailure, headPlace } from "./failure.ts";
 import { type ModuleTrace, traceModules } from "./module-trace.ts";
 import { evaluatorArgument, type Failure, type Place, type Report, reportDescriptor } from "./report.ts";
@@ -17,14 +20,18 @@ export async function runEvaluator(argv: readonly string[]): Promise<never> {
   if (file === undefined) throw new Error(`${evaluatorArgument} needs the path of a fleet file`);
   const url = pathToFileURL(realpathSync(file)).href;
   const trace = traceModules(url, config);
-  const fail = (error: unknown): never => finish(trace, { kind: "failure", ...explain(error, trace) });
+  // What the end is if looking for places fails, as it can only for a fleet file that is not the same twice.
+  const known: { finding?: Finding } = {};
+  const failure = (found: Failure): never => finish(trace, known.finding ?? { kind: "failure", ...found });
+  const fail = (error: unknown): never => failure(explain(error, trace));
   // Errors in timers and forgotten promises of the user's code would end the process without a report.
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
-  process.on("beforeExit", () => finish(trace, { kind: "failure", ...neverSettled(file) }));
+  process.on("beforeExit", () => failure(neverSettled(file)));
   try {
     const exported: unknown = await import(url);
-    return finish(trace, await judge(exported, file));
+    known.finding = await judge(exported, file);
+    return finish(trace, await withPlaces(known.finding, url));
   } catch (error) {
     return fail(error);
   }
@@ -48,6 +55,21 @@ async function judge(exported: unknown, file: string): Promise<Finding> {
   const decoded = config.decodeFleet(fleet);
   if (decoded.ok) return { kind: "fleet", fleet: decoded.fleet };
   return { kind: "invalid", problems: decoded.problems };
+}
+
+/** Adds to each problem where it is. Looking is not worth a failure: what is not found is left out. */
+async function withPlaces(finding: Finding, url: string): Promise<Finding> {
+  if (finding.kind !== "invalid") return finding;
+  const located = await locateFleet(url);
+  const again = config.decodeFleet(located.fleet);
+  // A fleet file that is another one each time has no places that could be named.
+  if (again.ok || !isDeepStrictEqual(again.problems, finding.problems)) return finding;
+  const [first, ...others] = finding.problems;
+  const place = (problem: Problem): Problem => {
+    const found = located.placeOf(problem);
+    return found === undefined ? problem : { ...problem, place: found };
+  };
+  return { kind: "invalid", problems: [place(first), ...others.map(place)] };
 }
 
 function wrongExport(file: string, what: string): Finding {
