@@ -11,13 +11,14 @@ import { configErrors } from "@daruma/config";
 import { egressErrors } from "@daruma/egress";
 import { actionsReference, ledgerErrors } from "@daruma/ledger";
 import { watchdErrors } from "@daruma/watchd";
-import { agentctlErrors, cliReference, commandTable, compileErrors } from "agentctl";
+import { agentctlErrors, cliReference, commandTable, compileErrors, lintErrors } from "agentctl";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const catalogues: readonly { readonly title: string; readonly catalogue: Catalogue }[] = [
   { title: "agentctl", catalogue: agentctlErrors.catalogue },
   { title: "agentctl compile", catalogue: compileErrors.catalogue },
+  { title: "agentctl check, lints", catalogue: lintErrors.catalogue },
   { title: "Fleet file", catalogue: configErrors.catalogue },
   { title: "Ledger", catalogue: ledgerErrors.catalogue },
   { title: "watchd, agents and generations", catalogue: watchdErrors.catalogue },

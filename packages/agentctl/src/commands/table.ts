@@ -1,4 +1,5 @@
 import type { Command } from "../cli/command.ts";
+import { checkCommand } from "./check-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { egressExplainCommand, egressLogCommand, egressSuggestCommand } from "./egress-commands.ts";
@@ -30,6 +31,7 @@ import { routineNextCommand } from "./routine-commands.ts";
 export const commandTable: readonly Command[] = [
   devCommand,
   compileCommand,
+  checkCommand,
   statusCommand,
   stopCommand,
   startCommand,

@@ -26,8 +26,13 @@ export interface Located {
 /** Marks the second copy of each module of the fleet. */
 const mark = "daruma-locate";
 
-/** Codes of problems that are about a name, and not about what it names. */
-const aboutNames: ReadonlySet<string> = new Set(["CONFIG_E_UNKNOWN_OPTION", "CONFIG_E_NAME"]);
+/** Codes of problems that are about a name, or about the whole of what it names; its value would be many lines. */
+const aboutNames: ReadonlySet<string> = new Set([
+  "CONFIG_E_UNKNOWN_OPTION",
+  "CONFIG_E_NAME",
+  "LINT_E_NO_HEALTH",
+  "LINT_E_EGRESS_OPEN",
+]);
 
 /**
  * Evaluates a fleet file once more with its literals instrumented. Only for when something has to be shown: a fleet that is
