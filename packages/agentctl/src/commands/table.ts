@@ -3,6 +3,7 @@ import { checkCommand } from "./check-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { egressExplainCommand, egressLogCommand, egressSuggestCommand } from "./egress-commands.ts";
+import { initCommand } from "./init-command.ts";
 import {
   explainRollbackCommand,
   generationsAllowCommand,
@@ -29,6 +30,7 @@ import { routineNextCommand } from "./routine-commands.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
+  initCommand,
   devCommand,
   compileCommand,
   checkCommand,
