@@ -2,6 +2,7 @@ import type { Command } from "../cli/command.ts";
 import { checkCommand } from "./check-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
+import { diffCommand } from "./diff-command.ts";
 import { egressExplainCommand, egressLogCommand, egressSuggestCommand } from "./egress-commands.ts";
 import { initCommand } from "./init-command.ts";
 import {
@@ -34,6 +35,7 @@ export const commandTable: readonly Command[] = [
   devCommand,
   compileCommand,
   checkCommand,
+  diffCommand,
   statusCommand,
   stopCommand,
   startCommand,
