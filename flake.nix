@@ -32,6 +32,12 @@
         }
       );
 
+      # nix flake init -t DARUMA: what `agentctl init` writes.
+      templates.default = {
+        path = ./templates/fleet;
+        description = "A fleet of AI agents that works at once";
+      };
+
       formatter = forAllSystems (pkgs: pkgs.nixfmt-tree);
     };
 }

@@ -1,23 +1,27 @@
 /**
  * Writes the generated documents: docs/reference/errors.md from the error catalogues of all packages, docs/reference/cli.md
- * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary. With --check nothing is written;
+ * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary; and templates/fleet, which is what `agentctl init` writes. With --check nothing is written;
  * stale files are named, and the exit code is 1.
  */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { baseErrors, type Catalogue, systemCode, writeFileAtomic } from "@daruma/base";
 import { configErrors } from "@daruma/config";
 import { egressErrors } from "@daruma/egress";
 import { actionsReference, ledgerErrors } from "@daruma/ledger";
 import { watchdErrors } from "@daruma/watchd";
-import { agentctlErrors, cliReference, commandTable, compileErrors } from "agentctl";
+import { agentctlErrors, cliReference, commandTable, compileErrors, lintErrors } from "agentctl";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const catalogues: readonly { readonly title: string; readonly catalogue: Catalogue }[] = [
   { title: "agentctl", catalogue: agentctlErrors.catalogue },
   { title: "agentctl compile", catalogue: compileErrors.catalogue },
+  { title: "agentctl check, lints", catalogue: lintErrors.catalogue },
   { title: "Fleet file", catalogue: configErrors.catalogue },
   { title: "Ledger", catalogue: ledgerErrors.catalogue },
   { title: "watchd, agents and generations", catalogue: watchdErrors.catalogue },
@@ -29,6 +33,7 @@ const documents: Readonly<Record<string, string>> = {
   "docs/reference/errors.md": errorsReference(),
   "docs/reference/cli.md": cliReference(commandTable),
   "docs/reference/ledger-actions.md": actionsReference(),
+  ...newFleet(),
 };
 
 if (process.argv.includes("--check")) await check();
@@ -39,6 +44,27 @@ async function write(): Promise<void> {
     if ((await current(path)) === text) continue;
     await writeFileAtomic(join(root, path), text);
     process.stdout.write(`wrote ${path}\n`);
+  }
+}
+
+/** What `agentctl init` writes: the same is there for `nix flake init -t`. */
+function newFleet(): Record<string, string> {
+  const directory = mkdtempSync(join(tmpdir(), "daruma-template-"));
+  try {
+    execFileSync(process.execPath, [
+      join(root, "packages/agentctl/src/main.ts"),
+      "init",
+      directory,
+      "--json",
+    ]);
+    const files = readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    return Object.fromEntries(
+      files.map((file) => [`templates/fleet/${relative(directory, file)}`, readFileSync(file, "utf8")]),
+    );
+  } finally {
+    rmSync(directory, { recursive: true });
   }
 }
 

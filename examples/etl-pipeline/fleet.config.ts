@@ -11,6 +11,7 @@ export default defineFleet({
     "etl-01": {
       system: "x86_64-linux",
       agents: {
+        // daruma-ignore LINT_E_EGRESS_OPEN: under `agentctl dev`, which this example is for, egress is not enforced
         loader: {
           // Each source() directory is copied into the generation as a whole, so a rollback brings back exactly the
           // code and the data set that ran before.
@@ -42,6 +43,7 @@ export default defineFleet({
             within: "1m",
           },
           // SIGTERM lets the agent finish its batch, which takes some ten milliseconds.
+          // daruma-ignore LINT_E_GRACE: the probation is as short as this only for the demo
           stop: { signal: "SIGTERM", grace: "5s" },
           limits: { memory: "256MiB" },
           // Back to the last generation that is known to be good, and tell a person either way.

@@ -25,6 +25,7 @@ t.test("the flake has a module, and a package and tests for each system", { skip
     in {
       inherit (outputs) checks packages formatter;
       names = builtins.attrNames outputs;
+      template = builtins.pathExists (outputs.templates.default.path + "/fleet.config.ts");
       module = builtins.pathExists outputs.nixosModules.default;
       inputs = flake.inputs;
     }
@@ -36,7 +37,8 @@ t.test("the flake has a module, and a package and tests for each system", { skip
   const forSystems = (value: (system: string) => unknown) =>
     Object.fromEntries(["x86_64-linux", "aarch64-linux"].map((system) => [system, value(system)]));
   t.same(found, {
-    names: ["checks", "formatter", "nixosModules", "packages"],
+    names: ["checks", "formatter", "nixosModules", "packages", "templates"],
+    template: true,
     module: true,
     checks: forSystems((system) =>
       Object.fromEntries(

@@ -42,6 +42,16 @@ export const agentctlErrors = defineErrors({
     remedy: "Report it together with the stack that was printed on stderr.",
     exit: exitCode.error,
   },
+  INIT_E_EXISTS: {
+    summary: "`agentctl init` would overwrite files. It wrote nothing.",
+    remedy: "Choose another directory, or move the files away.",
+    exit: exitCode.error,
+  },
+  INIT_E_WRITE: {
+    summary: "`agentctl init` cannot write a file.",
+    remedy: "Check directory, permissions and disk space; then remove what was written, and run it again.",
+    exit: exitCode.error,
+  },
   ROLLBACK_E_NO_TARGET: {
     summary: "There is no earlier known-good generation to go back to.",
     remedy: "List what there is with `agentctl generations`, and choose one with --to N.",

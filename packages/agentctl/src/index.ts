@@ -2,3 +2,4 @@ export { agentctlErrors } from "./catalogue.ts";
 export { cliReference } from "./cli/reference.ts";
 export { commandTable } from "./commands/table.ts";
 export { compileErrors } from "./compile/catalogue.ts";
+export { lintErrors } from "./lint/catalogue.ts";

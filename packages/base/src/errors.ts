@@ -26,6 +26,24 @@ export type Catalogue = Readonly<Record<string, ErrorEntry>>;
 export interface Problem {
   readonly path: string;
   readonly message: string;
+  /** An entry of an error catalogue that says what kind of problem it is. */
+  readonly code?: string;
+  readonly place?: SourcePlace;
+}
+
+/** A stretch of a user's text file. Lines and columns count from 1, columns in UTF-16 units; the end is behind the last. */
+export interface SourcePlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly endLine: number;
+  readonly endColumn: number;
+  /** Why the place is not the very one, where it is not. */
+  readonly note?: string;
+  /** Lines of the file around the place, with `firstLine` as the number of the first. */
+  readonly excerpt?: { readonly firstLine: number; readonly lines: readonly string[] };
+  /** Where what is written here is put into the fleet, for what a helper function or a constant holds. */
+  readonly usedAt?: { readonly file: string; readonly line: number; readonly column: number };
 }
 
 export interface ErrorDetails {

@@ -13,6 +13,7 @@ export {
   isDarumaError,
   messageOf,
   type Problem,
+  type SourcePlace,
   systemCode,
 } from "./errors.ts";
 export { makeDirectories, syncDirectory, writeFileAtomic } from "./files.ts";

@@ -28,7 +28,11 @@ export function decodeFleet(input: unknown): Decoded {
   const plain = toPlain(input);
   const decoded = decodeUnknown(plain.value);
   const inSchema = Result.isFailure(decoded) ? problemsOf(decoded.failure.issue) : [];
-  const found = combine(plain.problems, inSchema, lintFleet(plain.value));
+  const found = combine(
+    coded(plain.problems, "CONFIG_E_NOT_DATA"),
+    inSchema,
+    coded(lintFleet(plain.value), "CONFIG_E_CONFLICT"),
+  );
   const [first, ...others] = found;
   if (first !== undefined) return { ok: false, problems: [first, ...others] };
   if (Result.isFailure(decoded)) throw new Error("the schema refused a fleet without saying why");
@@ -47,6 +51,11 @@ export function parseFleet(input: unknown, where?: string): Fleet {
   const message = `the fleet has ${count === 1 ? "a problem" : `${count} problems`}`;
   const details = where === undefined ? {} : { where };
   throw configErrors.make("CONFIG_E_INVALID", message, { ...details, problems: decoded.problems });
+}
+
+/** Gives problems that do not say of what kind they are the code of what the pass looks for. */
+function coded(problems: readonly Problem[], code: keyof typeof configErrors.catalogue): Problem[] {
+  return problems.map((problem) => ({ code, ...problem }));
 }
 
 /** Merges what three passes found; of several findings at one place, the first pass knows best. */

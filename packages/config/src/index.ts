@@ -1,4 +1,5 @@
 export { configErrors } from "./catalogue.ts";
+export { configDeclarations } from "./declarations.ts";
 export { type Decoded, decodeFleet, parseFleet } from "./decode.ts";
 export { addressBits, parseCidr } from "./egress/entry.ts";
 export { type Authority, type Host as EgressHost, parseHost, splitAuthority } from "./egress/host.ts";

@@ -176,7 +176,7 @@ function sharedHealthUrls(agents: readonly (readonly [string, unknown])[], path:
 }
 
 function refuse(path: Path, message: string | undefined): Problem[] {
-  return message === undefined ? [] : [problem(path, message)];
+  return message === undefined ? [] : [{ ...problem(path, message), code: "CONFIG_E_NAME" }];
 }
 
 function problem(path: Path, message: string): Problem {

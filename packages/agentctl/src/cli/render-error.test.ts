@@ -51,3 +51,39 @@ t.test("what a message quotes cannot steer the terminal", async (t) => {
   t.equal(printable("right\u202eleft"), "right\\u202eleft");
   t.equal(printable("two\nlines\tand a tab, 日本"), "two\n    lines\tand a tab, 日本");
 });
+
+t.test("a problem with a place is told with its lines, a mark, and where it is used", async (t) => {
+  const place = {
+    file: "web.ts",
+    line: 10,
+    column: 4,
+    endLine: 10,
+    endColumn: 7,
+    excerpt: { firstLine: 9, lines: ["{", "\ta: one,", "}"] },
+    note: "a note",
+    usedAt: { file: "fleet.config.ts", line: 1, column: 2 },
+  };
+  const problems = [{ path: "a", message: "is bad", code: "TEST_E_VALUE", place }];
+  const error = new DarumaError("TEST_E_BAD", entry, "a problem", { where: "fleet.config.ts", problems });
+  t.equal(
+    renderError(error, plain),
+    `error TEST_E_BAD: a problem
+  at fleet.config.ts
+
+web.ts:10:4 TEST_E_VALUE
+  a: is bad
+     9 | {
+  > 10 | \ta: one,
+       | \t  ^^^
+    11 | }
+  note: a note
+  used at fleet.config.ts:1:2
+
+hint: Try again.`,
+  );
+  const long = { ...place, endLine: 12, endColumn: 1, column: 2 };
+  const several = new DarumaError("TEST_E_BAD", entry, "a problem", {
+    problems: [{ path: "a", message: "is bad", place: long }],
+  });
+  t.match(renderError(several, plain), "       | \t^^^^^^^\n");
+});

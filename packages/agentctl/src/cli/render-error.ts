@@ -1,6 +1,10 @@
-import { type ErrorDocument, isDarumaError, messageOf } from "@daruma/base";
+import { type ErrorDocument, isDarumaError, messageOf, type Problem } from "@daruma/base";
 import { agentctlErrors } from "../catalogue.ts";
 import type { Paint } from "./output.ts";
+import { printable } from "./printable.ts";
+import { renderProblem } from "./render-problem.ts";
+
+export { printable };
 
 export interface Failure {
   readonly exit: number;
@@ -25,7 +29,7 @@ interface Diagnostic {
   readonly message: string;
   readonly hint: string;
   readonly where: string | undefined;
-  readonly problems: readonly { readonly path: string; readonly message: string }[];
+  readonly problems: readonly Problem[];
 }
 
 /** Not mistakes: somebody wanted the end. */
@@ -39,18 +43,8 @@ export function renderError(error: Diagnostic, paint: Paint): string {
     ...(where === undefined || error.message.includes(where) ? [] : [`  at ${printable(where)}`]),
     ...problems
       .filter((problem) => !error.message.includes(`${problem.path}: ${problem.message}`))
-      .map((problem) => `  - ${paint("bold", printable(problem.path))}: ${printable(problem.message)}`),
+      .map((problem) => renderProblem(problem, paint)),
+    ...(problems.some(({ place }) => place !== undefined) ? [""] : []),
     ...(error.hint === "" ? [] : [`${paint("cyan", "hint")}: ${printable(error.hint)}`]),
   ].join("\n");
-}
-
-/** Messages quote user input: control characters in it must not steer the terminal. New lines are indented. */
-export function printable(text: string): string {
-  return text
-    .replaceAll(/\r?\n/g, "\n    ")
-    .replaceAll(/[\p{Cc}\p{Cf}]/gu, (char) =>
-      char === "\n" || char === "\t"
-        ? char
-        : `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
-    );
 }

@@ -1,6 +1,6 @@
 import { exitCode } from "@daruma/base";
 import { defineCommand } from "../cli/command.ts";
-import { configOption } from "./options.ts";
+import { configOption, formatOption } from "./options.ts";
 
 export const compileCommand = defineCommand({
   path: ["compile"],
@@ -15,6 +15,7 @@ export const compileCommand = defineCommand({
       value: "DIR",
       description: "Where to write. Default: the directory `generated` beside the fleet file",
     },
+    format: formatOption,
     check: { type: "flag", description: "Write nothing; exit 1 if a file is missing, stale or left over" },
   },
   json: "document",

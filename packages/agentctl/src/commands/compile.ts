@@ -12,16 +12,22 @@ import {
   type WriteResult,
   writeGenerated,
 } from "../compile/index.ts";
+import { annotating } from "./annotating.ts";
 
 export interface CompileInput {
   readonly options: {
     readonly config: string;
     readonly out: string | undefined;
     readonly check: boolean;
+    readonly format: string;
   };
 }
 
-export async function compile(context: Context, { options }: CompileInput): Promise<ExitCode> {
+export function compile(context: Context, { options }: CompileInput): Promise<ExitCode> {
+  return annotating(context, options.format, () => compileAll(context, { options }));
+}
+
+async function compileAll(context: Context, { options }: CompileInput): Promise<ExitCode> {
   const configFile = resolve(context.cwd, options.config);
   const out = resolve(context.cwd, options.out ?? join(dirname(configFile), "generated"));
   const fleet = await loadFleet({ configFile, signal: context.interrupt });

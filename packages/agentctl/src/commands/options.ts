@@ -13,6 +13,15 @@ export const configOption = {
   description: "The fleet file",
 } as const;
 
+export const formatOption = {
+  type: "choice",
+  value: "FORMAT",
+  choices: ["text", "github"],
+  default: "text",
+  description:
+    "How problems are told: text, or github for annotations of GitHub Actions on stdout, beside the text on stderr",
+} as const;
+
 export const timeoutOption = {
   type: "text",
   value: "DURATION",

@@ -1,12 +1,15 @@
 import type { Command } from "../cli/command.ts";
+import { checkCommand } from "./check-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
+import { diffCommand } from "./diff-command.ts";
 import {
   egressExplainCommand,
   egressLogCommand,
   egressStatusCommand,
   egressSuggestCommand,
 } from "./egress-commands.ts";
+import { initCommand } from "./init-command.ts";
 import {
   explainRollbackCommand,
   generationsAllowCommand,
@@ -42,8 +45,11 @@ import {
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
+  initCommand,
   devCommand,
   compileCommand,
+  checkCommand,
+  diffCommand,
   statusCommand,
   stopCommand,
   startCommand,

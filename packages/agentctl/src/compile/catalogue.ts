@@ -44,6 +44,22 @@ export const compileErrors = defineErrors({
     remedy: "Correct each source listed; directories are relative to the fleet file.",
     exit: exitCode.error,
   },
+  CHECK_E_FAILED: {
+    summary: "`agentctl check` found something wrong with a fleet.",
+    remedy: "Correct each problem listed; every one has a code, which docs/reference/errors.md explains.",
+    exit: exitCode.error,
+  },
+  CHECK_E_NIX: {
+    summary: "Nix does not read a generated file. This is a bug of Daruma, or the file was changed by hand.",
+    remedy: "Run `agentctl compile`; if that does not help, report what Nix says.",
+    exit: exitCode.error,
+  },
+  COMPILE_E_REVISION: {
+    summary:
+      "An earlier state of the fleet cannot be had: no Git, no repository, no such commit, or no fleet file in it.",
+    remedy: "Run the command in a Git repository, and name a commit, tag or branch that has the fleet file.",
+    exit: exitCode.error,
+  },
   COMPILE_E_TEXT: {
     summary: "A text cannot be written in Nix: it contains NUL or half of a surrogate pair.",
     remedy: "Replace the text named in the message.",

@@ -138,6 +138,51 @@ t.test("a fleet with problems reports all of them with their paths", async (t) =
   t.same(paths, ["hosts.laptop.agents.hello.helth", "hosts.laptop.agents.hello.startup"]);
 });
 
+t.test("a problem has its code, and its place in the user's TypeScript with the lines around", async (t) => {
+  const helper = `export interface Port { n: number }\nexport const web = (port: Port) => ({\n  comand: ["/x"], // 日本\n});\n`;
+  const evaluation = await evaluate(t, {
+    "web.ts": helper,
+    "fleet.config.ts": `import { web, type Port } from "./web.ts";\n${fleet.replace("agents: {", "agents: { web: web({ n: 1 } as Port) as never,")}`,
+  });
+  const problems = evaluation.ok ? [] : evaluation.error.problems;
+  t.match(problems, [
+    {
+      code: "CONFIG_E_UNKNOWN_OPTION",
+      path: "hosts.laptop.agents.web.comand",
+      message: 'is not an option; did you mean "command"?',
+      place: {
+        line: 3,
+        column: 3,
+        endLine: 3,
+        endColumn: 9,
+        excerpt: { firstLine: 2, lines: helper.split("\n").slice(1, 4) },
+        usedAt: { line: 8, column: 22 },
+      },
+    },
+    { code: "CONFIG_E_REQUIRED", path: "hosts.laptop.agents.web.command", place: { line: 2, column: 37 } },
+  ]);
+  t.match(problems[0]?.place?.file, /web\.ts$/);
+  t.match(problems[0]?.place?.usedAt?.file, /fleet\.config\.ts$/);
+});
+
+t.test(
+  "a fleet file that is another one each time is told without places, not with wrong ones",
+  async (t) => {
+    const counting = `globalThis.runs = (globalThis.runs ?? 0) + 1;\n`;
+    for (const second of [
+      "const startup = globalThis.runs === 1 ? '-5s' : '-6s';",
+      "const startup = '-5s'; if (globalThis.runs > 1) throw new Error('twice');",
+      "const startup = '-5s'; if (globalThis.runs > 1) await new Promise(() => {});",
+    ]) {
+      const evaluation = await evaluate(t, {
+        "fleet.config.ts": `${counting}${second}\n${fleet.replace("command:", "startup, command:")}`,
+      });
+      const problems = evaluation.ok ? [] : evaluation.error.problems;
+      t.match(problems, [{ code: "CONFIG_E_VALUE", message: /-5s/, place: undefined }], second);
+    }
+  },
+);
+
 t.test("what throws names its place, in the file and in files that it imports", async (t) => {
   const throwing = `interface A { x: number }\nfunction f(a: A): never {\n  throw new TypeError("boom " + a.x);\n}\n`;
   t.same(await failure(t, { "fleet.config.ts": `${throwing}export default f({ x: 1 });` }), [

@@ -2,10 +2,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { open, stat } from "node:fs/promises";
 import { extname, relative, resolve } from "node:path";
 import { Readable } from "node:stream";
-import { type DarumaError, messageOf } from "@daruma/base";
+import { type DarumaError, messageOf, type Problem } from "@daruma/base";
 import { configErrors, type Fleet } from "@daruma/config";
+import type { Judged } from "../lint/silence.ts";
 import { compileErrors } from "./catalogue.ts";
-import { evaluatorArgument, type Place, type Report, reportDescriptor } from "./report.ts";
+import { evaluatorArgument, lintArgument, type Place, type Report, reportDescriptor } from "./report.ts";
 
 export interface EvaluateOptions {
   /** The fleet file, absolute or relative to the current directory. */
@@ -26,6 +27,12 @@ export interface EvaluateOptions {
    * @default 2, our own stderr
    */
   readonly outputDescriptor?: number;
+  /**
+   * Looks also for what is allowed and bites in production.
+   *
+   * @default false
+   */
+  readonly lint?: boolean;
 }
 
 export interface Program {
@@ -36,7 +43,10 @@ export interface Program {
 export type Evaluation = {
   /** The files that the result depends on, absolute; what a watcher watches, also after a failure. */
   readonly dependencies: readonly string[];
-} & ({ readonly ok: true; readonly fleet: Fleet } | { readonly ok: false; readonly error: DarumaError });
+} & (
+  | { readonly ok: true; readonly fleet: Fleet; readonly lints: Judged }
+  | { readonly ok: false; readonly error: DarumaError }
+);
 
 /** How long, at most, the end of the process is ahead of what it wrote. */
 const drainMs = 1_000;
@@ -71,9 +81,9 @@ function evaluationOf(report: Report, file: string): Evaluation {
   const dependencies = report.dependencies.length === 0 ? [file] : report.dependencies;
   switch (report.kind) {
     case "fleet":
-      return { ok: true, dependencies, fleet: report.fleet };
+      return { ok: true, dependencies, fleet: report.fleet, lints: nearLints(report.lints) };
     case "invalid": {
-      const { problems } = report;
+      const problems = report.problems.map(withNearPlace);
       const message = `the fleet has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}`;
       const error = configErrors.make("CONFIG_E_INVALID", message, { where: display(file), problems });
       return { ok: false, dependencies, error };
@@ -110,7 +120,7 @@ async function runChild(file: string, options: EvaluateOptions): Promise<string 
     args: process.argv.slice(1, 2),
   };
   signal?.throwIfAborted();
-  const child = spawn(execPath, [...args, evaluatorArgument, file], {
+  const child = spawn(execPath, [...args, evaluatorArgument, file, ...(options.lint ? [lintArgument] : [])], {
     stdio: ["ignore", outputDescriptor, outputDescriptor, "pipe"],
   });
   const { promise, resolve, reject } = Promise.withResolvers<string | DarumaError>();
@@ -158,6 +168,17 @@ function ended(file: string, code: number | null, killer: string | null): Daruma
   const how = killer === null ? `with exit code ${code}` : `by ${killer}`;
   const message = `the evaluation of the fleet file ended ${how} before there was a fleet`;
   return compileErrors.make("COMPILE_E_CONFIG_EXITED", message, { where: display(file) });
+}
+
+function nearLints({ findings, silenced }: Judged = { findings: [], silenced: [] }): Judged {
+  return { findings: findings.map(withNearPlace), silenced: silenced.map(withNearPlace) };
+}
+
+function withNearPlace<P extends Problem>(problem: P): P {
+  const { place } = problem;
+  if (place === undefined) return problem;
+  const used = place.usedAt && { usedAt: { ...place.usedAt, file: display(place.usedAt.file) } };
+  return { ...problem, place: { ...place, file: display(place.file), ...used } };
 }
 
 function formatPlace({ file, line, column }: Place): string {

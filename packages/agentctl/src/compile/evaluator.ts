@@ -1,30 +1,47 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { isDeepStrictEqual } from "node:util";
+import type { Problem, SourcePlace } from "@daruma/base";
 import * as config from "@daruma/config";
+import { lintFleet } from "../lint/lints.ts";
+import { silence } from "../lint/silence.ts";
+import { type Located, locateFleet } from "../locate/session.ts";
 import { explainFailure, headPlace } from "./failure.ts";
 import { type ModuleTrace, traceModules } from "./module-trace.ts";
-import { evaluatorArgument, type Failure, type Place, type Report, reportDescriptor } from "./report.ts";
+import {
+  evaluatorArgument,
+  type Failure,
+  lintArgument,
+  type Place,
+  type Report,
+  reportDescriptor,
+} from "./report.ts";
 
 /**
  * The whole program of the process that evaluates a fleet file: loads it, decodes what it exports, writes one report to
  * descriptor 3 and exits. It never returns to its caller.
  *
- * @param argv the arguments after `__evaluate`: the absolute path of the fleet file.
+ * @param argv the arguments after `__evaluate`: the absolute path of the fleet file, and `lint` if it is to be linted.
  */
 export async function runEvaluator(argv: readonly string[]): Promise<never> {
-  const [file] = argv;
+  const [file, mode] = argv;
   if (file === undefined) throw new Error(`${evaluatorArgument} needs the path of a fleet file`);
   const url = pathToFileURL(realpathSync(file)).href;
   const trace = traceModules(url, config);
-  const fail = (error: unknown): never => finish(trace, { kind: "failure", ...explain(error, trace) });
+  // What the end is if looking for places fails, as it can only for a fleet file that is not the same twice.
+  const known: { finding?: Finding } = {};
+  const failure = (found: Failure): never => finish(trace, known.finding ?? { kind: "failure", ...found });
+  const fail = (error: unknown): never => failure(explain(error, trace));
   // Errors in timers and forgotten promises of the user's code would end the process without a report.
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
-  process.on("beforeExit", () => finish(trace, { kind: "failure", ...neverSettled(file) }));
+  process.on("beforeExit", () => failure(neverSettled(file)));
   try {
     const exported: unknown = await import(url);
-    return finish(trace, await judge(exported, file));
+    const finding = await judge(exported, file);
+    known.finding = mode === lintArgument ? unrepeated(finding) : finding;
+    return finish(trace, await lookAgain(finding, mode === lintArgument, url));
   } catch (error) {
     return fail(error);
   }
@@ -48,6 +65,43 @@ async function judge(exported: unknown, file: string): Promise<Finding> {
   const decoded = config.decodeFleet(fleet);
   if (decoded.ok) return { kind: "fleet", fleet: decoded.fleet };
   return { kind: "invalid", problems: decoded.problems };
+}
+
+/** Adds to each problem where it is. Looking is not worth a failure: what is not found is left out. */
+async function lookAgain(finding: Finding, lint: boolean, url: string): Promise<Finding> {
+  if (finding.kind === "invalid") return withPlaces(finding, url);
+  return finding.kind === "fleet" && lint ? withLints(finding, url) : finding;
+}
+
+async function withLints(finding: Extract<Finding, { kind: "fleet" }>, url: string): Promise<Finding> {
+  const located = await locateFleet(url);
+  const again = config.decodeFleet(located.fleet);
+  if (!again.ok || !isDeepStrictEqual(again.fleet, finding.fleet)) return unrepeated(finding);
+  const findings = lintFleet(finding.fleet).map((each) => ({ ...each, ...placed(each, located) }));
+  return { ...finding, lints: silence(findings, located.files) };
+}
+
+/** What is found without a second look at the fleet file, because it is not the same then. */
+function unrepeated(finding: Finding): Finding {
+  if (finding.kind !== "fleet") return finding;
+  const message = "is not the same when it is evaluated again";
+  const unsteady = { code: "LINT_E_NOT_REPEATABLE", path: "hosts", message } as const;
+  return { ...finding, lints: { findings: [unsteady, ...lintFleet(finding.fleet)], silenced: [] } };
+}
+
+function placed(problem: Problem, located: Located): { readonly place?: SourcePlace } {
+  const place = located.placeOf(problem);
+  return place === undefined ? {} : { place };
+}
+
+async function withPlaces(finding: Extract<Finding, { kind: "invalid" }>, url: string): Promise<Finding> {
+  const located = await locateFleet(url);
+  const again = config.decodeFleet(located.fleet);
+  // A fleet file that is another one each time has no places that could be named.
+  if (again.ok || !isDeepStrictEqual(again.problems, finding.problems)) return finding;
+  const [first, ...others] = finding.problems;
+  const place = (problem: Problem): Problem => ({ ...problem, ...placed(problem, located) });
+  return { kind: "invalid", problems: [place(first), ...others.map(place)] };
 }
 
 function wrongExport(file: string, what: string): Finding {

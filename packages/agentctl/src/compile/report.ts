@@ -1,5 +1,6 @@
 import type { Problem } from "@daruma/base";
 import type { Fleet } from "@daruma/config";
+import type { Judged } from "../lint/silence.ts";
 import type { compileErrors } from "./catalogue.ts";
 
 /** What the process that evaluates a fleet file tells the one that started it: one line of JSON on descriptor 3. */
@@ -13,6 +14,8 @@ interface Traced {
 interface FleetReport extends Traced {
   readonly kind: "fleet";
   readonly fleet: Fleet;
+  /** Present when they were asked for. */
+  readonly lints?: Judged;
 }
 
 interface InvalidReport extends Traced {
@@ -40,6 +43,9 @@ export interface Place {
 
 /** The descriptor on which the report is written: neither stdout nor stderr, which belong to the user's code. */
 export const reportDescriptor = 3;
+
+/** The second argument of an evaluator that looks also for what is allowed and bites. */
+export const lintArgument = "lint";
 
 /** The hidden first argument on which a program of ours turns into the evaluator of a fleet file. */
 export const evaluatorArgument = "__evaluate";

@@ -1,0 +1,82 @@
+import { dirname, relative } from "node:path";
+import { type DarumaError, isDarumaError, type Problem } from "@daruma/base";
+import {
+  checkGenerated,
+  checkSources,
+  compileErrors,
+  compileFleet,
+  evaluateFleet,
+  loadTemplates,
+  staleError,
+} from "../compile/index.ts";
+import { checkNix } from "./nix.ts";
+import type { Checked, CheckOptions, Outcome, Step, StepName } from "./step.ts";
+import { checkTypes } from "./types.ts";
+
+/** Looks at everything that can be wrong with a fleet before it is deployed; one failing step does not hide another. */
+export async function checkFleet(options: CheckOptions): Promise<Checked> {
+  const { configFile, out, signal } = options;
+  const types = checkTypes(options);
+  const evaluation = await evaluateFleet({ configFile, signal, lint: true });
+  const steps: Step[] = [];
+  const problems: Problem[] = [];
+  const add = (name: StepName, outcome: Outcome) => {
+    steps.push(stepOf(name, outcome));
+    if (!("skipped" in outcome)) problems.push(...outcome);
+  };
+  add("types", await types);
+  if (!evaluation.ok) {
+    add("fleet", problemsOf(evaluation.error, "fleet"));
+    const skipped = "the fleet file gives no fleet";
+    for (const name of ["sources", "lints", "generated", "nix"] as const) add(name, { skipped });
+    return { steps, problems, silenced: [] };
+  }
+  const { fleet, lints } = evaluation;
+  add("fleet", []);
+  add("sources", await caught("sources", () => checkSources(fleet, configFile)));
+  add("lints", lints.findings);
+  const directory = out ?? `${dirname(configFile)}/generated`;
+  const files = compileFleet(fleet, { configFile, out: directory, templates: await loadTemplates() });
+  add(
+    "generated",
+    out === null ? { skipped: "--no-generated" } : await checkCurrent(out, files, options.cwd),
+  );
+  add("nix", await checkNix(files, fleet, options));
+  return { steps, problems, silenced: lints.silenced };
+}
+
+/** The error with which `agentctl check` ends. */
+export function checkError(problems: readonly Problem[], where: string): DarumaError {
+  const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
+  return compileErrors.make("CHECK_E_FAILED", `check found ${count}`, { where, problems });
+}
+
+function stepOf(name: StepName, outcome: Outcome): Step {
+  if ("skipped" in outcome) return { name, state: "skipped", detail: outcome.skipped };
+  const count = outcome.length;
+  if (count === 0) return { name, state: "passed", detail: null };
+  return { name, state: "failed", detail: count === 1 ? "1 problem" : `${count} problems` };
+}
+
+async function checkCurrent(out: string, files: ReadonlyMap<string, string>, cwd: string): Promise<Outcome> {
+  return caught("generated", async () => {
+    const differences = await checkGenerated(out, files);
+    if (differences.length > 0) throw staleError(relative(cwd, out) || out, differences);
+  });
+}
+
+async function caught(subject: string, action: () => Promise<void>): Promise<readonly Problem[]> {
+  try {
+    await action();
+    return [];
+  } catch (error) {
+    if (!isDarumaError(error)) throw error;
+    return problemsOf(error, subject);
+  }
+}
+
+/** The problems of an error, each with a code; an error without any is one itself. */
+function problemsOf(error: DarumaError, subject: string): Problem[] {
+  if (error.problems.length > 0) return error.problems.map((problem) => ({ code: error.code, ...problem }));
+  return [{ code: error.code, path: error.where ?? subject, message: error.message }];
+}

@@ -1,0 +1,58 @@
+import { access } from "node:fs/promises";
+import { resolve } from "node:path";
+import { type ExitCode, exitCode } from "@daruma/base";
+import type { Fleet } from "@daruma/config";
+import type { Context } from "../cli/command.ts";
+import { compileErrors, loadFleet } from "../compile/index.ts";
+import { diffFleets, sourcesOf } from "../diff/diff.ts";
+import { hasChanges } from "../diff/document.ts";
+import { atRevision, type Revision } from "../diff/revision.ts";
+import { describeDiff } from "../diff/words.ts";
+
+export interface DiffInput {
+  readonly args: { readonly REF: string | undefined };
+  readonly options: { readonly config: string; readonly "exit-code": boolean };
+}
+
+export async function diff(context: Context, { args, options }: DiffInput): Promise<ExitCode> {
+  const { cwd, interrupt, output } = context;
+  const configFile = resolve(cwd, options.config);
+  const ref = args.REF ?? "HEAD";
+  const after = await loadFleet({ configFile, signal: interrupt });
+  const { commit, found } = await atRevision(configFile, ref, interrupt, async (revision) => {
+    await access(revision.configFile).catch((cause: unknown) => {
+      throw compileErrors.make("COMPILE_E_REVISION", `there is no ${options.config} at ${ref}`, { cause });
+    });
+    const before = await loadFleet({ configFile: revision.configFile, signal: interrupt });
+    const notes = notesOn(revision, before, after);
+    const { sourceState } = revision;
+    return { commit: revision.commit, found: diffFleets(before, after, { sourceState, notes }) };
+  });
+  const changes = hasChanges(found);
+  await output.result({ schemaVersion: 1, from: { ref, commit }, changes, ...found }, () =>
+    changes ? describeDiff(found) : [`a deploy would change nothing since ${ref} (${commit})`],
+  );
+  return changes && options["exit-code"] ? exitCode.error : exitCode.ok;
+}
+
+function notesOn(revision: Revision, before: Fleet, after: Fleet): string[] {
+  const lock = revision.changed("flake.lock")
+    ? [
+        "flake.lock changes: packages, NixOS and Daruma may be others, and every unit that uses them is restarted",
+      ]
+    : [];
+  const unknown = directoriesOf(after).filter(
+    (directory) =>
+      directoriesOf(before).includes(directory) && revision.sourceState(directory, directory) === "unknown",
+  );
+  const outside = unknown.map(
+    (directory) => `whether the code in ${directory} changed is not known: Git does not have it`,
+  );
+  return [...lock, ...outside];
+}
+
+function directoriesOf(fleet: Fleet): string[] {
+  return [
+    ...new Set(Object.values(fleet.hosts).flatMap(({ agents }) => Object.values(agents).flatMap(sourcesOf))),
+  ];
+}

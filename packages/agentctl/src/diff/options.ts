@@ -1,0 +1,99 @@
+import { isDeepStrictEqual } from "node:util";
+import { type AgentSpec, formatDuration, formatSize, type Host } from "@daruma/config";
+import type { PolicyChange } from "./document.ts";
+
+/** Options of an agent by which it runs, with what is compared. A change restarts its unit. */
+export function unitOptions(agent: AgentSpec): ReadonlyMap<string, unknown> {
+  const { command, workingDirectory, environment, credentials } = agent;
+  return new Map<string, unknown>([
+    ["command", command],
+    ["workingDirectory", workingDirectory],
+    ...prefixed("environment", environment),
+    ...prefixed("credentials", credentials),
+    ...[...policyOptions(agent)].filter(([option]) => !watchdAlone.has(option)),
+  ]);
+}
+
+/** Only watchd looks at them, in host.json: to change them leaves the agent's unit as it is. */
+const watchdAlone: ReadonlySet<string> = new Set([
+  "restart.backoff.initial",
+  "restart.backoff.factor",
+  "restart.backoff.max",
+  "restart.backoff.jitter",
+  "restart.attempts",
+  "restart.within",
+  "escalate",
+  "required",
+]);
+
+/** How an agent is judged and handled, as its fleet file says it. */
+export function policyOptions(agent: AgentSpec): ReadonlyMap<string, string> {
+  const { health, restart, limits, stop } = agent;
+  const probes: [string, string][] =
+    health === null
+      ? []
+      : [
+          ["health.http", health.url],
+          ["health.every", formatDuration(health.everyMs)],
+          ["health.failures", String(health.failures)],
+          ["health.expect.status", String(health.status)],
+          ["health.expect.within", formatDuration(health.withinMs)],
+        ];
+  return new Map([
+    ["startup", formatDuration(agent.startupMs)],
+    ...probes,
+    ["restart.when", restart.when],
+    ["restart.backoff.initial", formatDuration(restart.backoff.initialMs)],
+    ["restart.backoff.factor", String(restart.backoff.factor)],
+    ["restart.backoff.max", formatDuration(restart.backoff.maxMs)],
+    ["restart.backoff.jitter", String(restart.backoff.jitter)],
+    ["restart.attempts", String(restart.attempts)],
+    ["restart.within", formatDuration(restart.withinMs)],
+    ...(limits.memoryBytes === null ? [] : [["limits.memory", formatSize(limits.memoryBytes)] as const]),
+    ["stop.signal", stop.signal],
+    ["stop.grace", formatDuration(stop.graceMs)],
+    ["escalate", agent.escalate.join(", ")],
+    ["required", String(agent.required)],
+  ]);
+}
+
+export function hostPolicies({ watchdog, egress, system }: Host): ReadonlyMap<string, string> {
+  return new Map([
+    ["system", system],
+    ["watchdog.probation", formatDuration(watchdog.probationMs)],
+    ["watchdog.rollbackBudget", String(watchdog.rollbackBudget)],
+    ["egress.mode", egress.mode],
+    ["egress.limits.connections", String(egress.limits.connections)],
+    ["egress.limits.idle", formatDuration(egress.limits.idleMs)],
+    ...(egress.limits.bytes === null
+      ? []
+      : [["egress.limits.bytes", formatSize(egress.limits.bytes)] as const]),
+  ]);
+}
+
+export function diffPolicies(
+  agent: string | null,
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): PolicyChange[] {
+  return changedKeys(before, after).map((option) => ({
+    agent,
+    option,
+    from: before.get(option) ?? null,
+    to: after.get(option) ?? null,
+  }));
+}
+
+/** Keys whose values differ, or that only one has, in the order of the first and then of the second. */
+export function changedKeys(
+  before: ReadonlyMap<string, unknown>,
+  after: ReadonlyMap<string, unknown>,
+): string[] {
+  return [...new Set([...before.keys(), ...after.keys()])].filter(
+    (key) => before.has(key) !== after.has(key) || !isDeepStrictEqual(before.get(key), after.get(key)),
+  );
+}
+
+function prefixed(name: string, values: Readonly<Record<string, unknown>>): [string, unknown][] {
+  return Object.entries(values).map(([key, value]) => [`${name}.${key}`, value]);
+}

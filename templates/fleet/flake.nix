@@ -1,0 +1,82 @@
+{
+  description = "A fleet of AI agents";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+  # Where Daruma is from. "flake:daruma" is a name in your flake registry: nix registry add daruma ADDRESS
+  inputs.daruma.url = "flake:daruma";
+  inputs.daruma.inputs.nixpkgs.follows = "nixpkgs";
+
+  outputs =
+    {
+      self,
+      nixpkgs,
+      daruma,
+    }:
+    let
+      inherit (nixpkgs) lib;
+
+      # Daruma's lock file names no registry. This is the address that its dependencies are fetched from, by their hashes.
+      npmRegistry = throw "flake.nix: set npmRegistry to the address of the npm registry to build Daruma from";
+
+      systems = [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      agentctl = pkgs: pkgs.callPackage (daruma + "/nix/package.nix") { inherit npmRegistry; };
+
+      # One for each generated/HOST, which `agentctl compile` writes. What is particular to a machine (disks, network, users)
+      # is in machines/HOST.nix, where there is one.
+      generated = if builtins.pathExists ./generated then builtins.readDir ./generated else { };
+      hosts = builtins.filter (name: builtins.pathExists (./generated + "/${name}/default.nix")) (
+        builtins.attrNames generated
+      );
+      machine = host: ./machines + "/${host}.nix";
+    in
+    {
+      nixosConfigurations = lib.genAttrs hosts (
+        host:
+        lib.nixosSystem {
+          modules = [
+            daruma.nixosModules.default
+            (./generated + "/${host}")
+            (
+              { config, pkgs, ... }:
+              {
+                networking.hostName = lib.mkDefault host;
+                nixpkgs.hostPlatform = lib.mkDefault config.services.daruma.system;
+                services.daruma.package = lib.mkDefault (agentctl pkgs);
+              }
+            )
+          ]
+          ++ lib.optional (builtins.pathExists (machine host)) (machine host);
+        }
+      );
+
+      packages = lib.genAttrs systems (
+        system:
+        let
+          pkgs = nixpkgs.legacyPackages.${system};
+        in
+        rec {
+          default = ci;
+          # What the CI files run: agentctl, and the compiler for the step "types" of `agentctl check`.
+          ci = pkgs.symlinkJoin {
+            name = "fleet-ci";
+            paths = [
+              (agentctl pkgs)
+              pkgs.typescript
+            ];
+          };
+        }
+      );
+
+      devShells = lib.genAttrs systems (system: {
+        default = nixpkgs.legacyPackages.${system}.mkShell {
+          packages = [
+            self.packages.${system}.ci
+            nixpkgs.legacyPackages.${system}.nodejs_24
+          ];
+        };
+      });
+    };
+}
