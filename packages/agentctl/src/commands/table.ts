@@ -17,6 +17,7 @@ import {
   ledgerTailCommand,
   ledgerVerifyCommand,
 } from "./ledger-commands.ts";
+import { ledgerPruneCommand } from "./ledger-prune-command.ts";
 import {
   ledgerIncidentCommand,
   ledgerQueryCommand,
@@ -50,4 +51,5 @@ export const commandTable: readonly Command[] = [
   ledgerVerifyCommand,
   ledgerKeyCommand,
   ledgerReindexCommand,
+  ledgerPruneCommand,
 ];
