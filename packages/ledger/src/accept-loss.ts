@@ -6,6 +6,7 @@ import { emptyHead } from "./entry.ts";
 import { readHeadFile } from "./head-file.ts";
 import { hasLevel, type LedgerDb, openLevel } from "./level.ts";
 import { appendLoss } from "./loss-entry.ts";
+import { startPruned } from "./pruned.ts";
 import { copyRemains, examine, type Remains } from "./salvage.ts";
 import { keyPaths } from "./signing-key.ts";
 import { Store } from "./store.ts";
@@ -55,15 +56,10 @@ async function prepare(directory: string, host: string, why: string, target: str
   const headOnFile = await readHeadFile(head).catch(() => null);
   await copyFiles(level, work.copy);
   const db = await openCopy(work.copy);
+  const remains = db === null ? unreadable : await examine(db);
+  if (db !== null && remains.pruned.seq > 0) await startPruned(db, remains.pruned, storePaths(work.store));
   const store = await Store.open(work.store, host);
   try {
-    const unreadable: Remains = {
-      good: emptyHead,
-      why: "the database cannot be read",
-      known: null,
-      signed: 1,
-    };
-    const remains = db === null ? unreadable : await examine(db);
     const keepsKey = remains.signed <= remains.good.seq;
     if (db !== null) await copyRemains(db, store, remains.good, keepsKey);
     if (!keepsKey) await writeFileAtomic(join(work.root, "new-key"), "", 0o600);
@@ -76,12 +72,21 @@ async function prepare(directory: string, host: string, why: string, target: str
       why: remains.why ?? why,
       setAside: join("damaged", basename(target)),
       key: keepsKey ? "kept" : "replaced",
+      ...(remains.pruned.seq === 0 ? {} : { pruned: remains.pruned.seq }),
     });
   } finally {
     await store.close();
     await db?.close();
   }
 }
+
+const unreadable: Remains = {
+  good: emptyHead,
+  why: "the database cannot be read",
+  known: null,
+  signed: 1,
+  pruned: emptyHead,
+};
 
 async function openCopy(directory: string): Promise<LedgerDb | null> {
   try {

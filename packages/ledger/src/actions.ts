@@ -323,6 +323,17 @@ export const actions: Readonly<Record<string, Action>> = {
   },
   ...egressActions,
   ...routineActions,
+  "ledger.prune": {
+    means: "The oldest entries are to be pruned, and are from then on. Written before anything is.",
+    subject: "ledger",
+    details: {
+      from: number("the first entry that goes"),
+      through: number("the last one"),
+      hash: text("hash of the last one"),
+      before: text("what was asked for: entries earlier than this (RFC 3339)"),
+      reason: text("why, as the person says"),
+    },
+  },
   "ledger.accept-loss": {
     means: "The ledger was damaged, and goes on without what did not verify. Written by ledgerd itself.",
     subject: "ledger",
@@ -333,6 +344,7 @@ export const actions: Readonly<Record<string, Action>> = {
       why: text("what did not verify"),
       setAside: nullable(text("where the damaged files are, below the ledger's directory")),
       key: text("kept or replaced"),
+      pruned: optional(number("up to which entry the ledger had been pruned, if it had")),
     },
   },
 };

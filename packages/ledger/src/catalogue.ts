@@ -117,6 +117,17 @@ export const ledgerErrors = defineErrors({
       "If it has seen more entries or others, this ledger was cut, rewritten or restored from an old image: keep a copy of its directory and compare exports. Otherwise give the witness the ledger's public key.",
     exit: exitCode.verification,
   },
+  LEDGER_E_NOT_SIGNED: {
+    summary: "Entries that no checkpoint is over are not pruned. Nothing was changed.",
+    remedy:
+      "Have a checkpoint signed, which `agentctl ledger export --out FILE` does, and keep the export: it holds what will be gone. Then try again.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_PRUNED: {
+    summary: "What was asked for begins with entries that were pruned.",
+    remedy: "Ask for what comes after them; earlier exports hold the rest.",
+    exit: exitCode.error,
+  },
   LEDGER_E_NOT_FOUND: {
     summary: "There is no ledger and no export at the path.",
     remedy: "Give the file that `agentctl ledger export` wrote, or ledgerd's --store directory.",

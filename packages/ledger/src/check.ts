@@ -8,6 +8,7 @@ import { loadIndex } from "./index-store.ts";
 import { type LedgerDb, storeFormat, storeKeys } from "./level.ts";
 import { leafHash } from "./merkle.ts";
 import { IndexGrowth } from "./postings.ts";
+import { checkPruned, readPruned } from "./pruned.ts";
 import { emptyTree, type TreeState } from "./tree.ts";
 import { entriesChecked, TreeCheck } from "./tree-check.ts";
 import { type BadEntry, type BadReason, ChainVerifier } from "./verify.ts";
@@ -17,6 +18,8 @@ export interface StoreState {
   readonly host: string;
   readonly chain: ChainState;
   readonly tree: TreeState;
+  /** The last entry that was pruned; number 0 if none was. */
+  readonly pruned: Head;
   /** It may not cover all entries yet. */
   readonly index: IndexGrowth;
   /** Why the index that was stored does not count; `null` if it does. */
@@ -47,6 +50,7 @@ export async function checkStore(
       host,
       chain: await startStore(db, headOnFile, host),
       tree: emptyTree,
+      pruned: emptyHead,
       index: new IndexGrowth(0, null),
       indexFault: null,
       checkpoint: null,
@@ -56,10 +60,13 @@ export async function checkStore(
   const host = checkMeta(db, meta, expected);
   const chain: ChainState = { head: parseHead(db, head), writers: await readWriters(db) };
   if (headOnFile === null && chain.head.seq > 0) throw damaged(db, "its head file is missing");
-  const tree = await checkTail(db, chain.head, headOnFile ?? emptyHead, host);
+  const pruned = await readPruned(db);
+  const tree = await checkTail(db, chain.head, headOnFile ?? emptyHead, pruned, host);
+  await checkPruned(db, pruned, chain.head);
   const checkpoint = await checkCheckpoint(db, tree, host);
-  const { growth: index, fault: indexFault } = await loadIndex(db, chain.head.seq);
-  return { host, chain, tree, index, indexFault, checkpoint, witnessed: await readWitnessed(db) };
+  const { growth: index, fault: indexFault } = await loadIndex(db, chain.head.seq, pruned.seq);
+  const witnessed = await readWitnessed(db);
+  return { host, chain, tree, pruned, index, indexFault, checkpoint, witnessed };
 }
 
 /** What entries are fed to. */
@@ -125,22 +132,29 @@ function checkMeta(db: LedgerDb, text: string | undefined, expected: string | nu
   throw ledgerErrors.make("LEDGER_E_OTHER_HOST", message, { where: db.location });
 }
 
-async function checkTail(db: LedgerDb, head: Head, headOnFile: Head, host: string): Promise<TreeState> {
-  const treeCheck = await TreeCheck.begin(db, head.seq);
-  const from = Math.max(1, Math.min(head.seq - entriesChecked, treeCheck.size) + 1);
+async function checkTail(
+  db: LedgerDb,
+  head: Head,
+  headOnFile: Head,
+  pruned: Head,
+  host: string,
+): Promise<TreeState> {
+  const treeCheck = await TreeCheck.begin(db, head.seq, pruned.seq);
+  const from = Math.max(pruned.seq, Math.min(head.seq - entriesChecked, treeCheck.size)) + 1;
   const verifier = new ChainVerifier(host);
   const bad = await verifyStored(db, from, verifier, (bytes) =>
     verifier.last?.seq === treeCheck.size + 1 ? treeCheck.add(leafHash(bytes)) : undefined,
   );
   if (bad !== null) throw damaged(db, `entry ${bad.seq ?? from} is bad: ${bad.message}`);
-  const last = verifier.last ?? emptyHead;
+  const last = verifier.last ?? pruned;
   if (last.seq !== head.seq || last.hash !== head.hash) {
     throw damaged(db, `its last entry is ${nameOf(last)}, its head says ${nameOf(head)}`);
   }
   if (headOnFile.seq > head.seq) {
     throw damaged(db, `it ends at entry ${head.seq}, but its head file knows ${headOnFile.seq}`);
   }
-  if (headOnFile.seq > 0 && (await hashOf(db, headOnFile.seq)) !== headOnFile.hash) {
+  // Of what was pruned nothing is left to compare it with.
+  if (headOnFile.seq > pruned.seq && (await hashOf(db, headOnFile.seq)) !== headOnFile.hash) {
     throw damaged(db, `entry ${headOnFile.seq} is not the one that its head file knows`);
   }
   return await treeCheck.end();

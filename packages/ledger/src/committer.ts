@@ -70,6 +70,11 @@ export class Committer {
     return this.#queue.length >= maxQueuedRequests || this.#queuedBytes >= maxQueuedBytes;
   }
 
+  /** True from the call of `stop` on. */
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
   /** Calls once, when the queue has room again. */
   onRoom(callback: () => void): void {
     this.#roomWaiters.push(callback);

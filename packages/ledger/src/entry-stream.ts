@@ -21,7 +21,7 @@ const foundAtOnce = 256;
  * Answers with the stored bytes of entries, a line each, no faster than the client reads. Only a complete answer ends
  * cleanly: on an error the connection is cut, so that nobody takes a part for the whole.
  *
- * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED, LEDGER_E_INDEXING, LEDGER_E_INDEX if not even the first entries can be read.
+ * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED, LEDGER_E_INDEXING, LEDGER_E_INDEX, LEDGER_E_PRUNED if not even the first entries can be read.
  */
 export async function streamEntries(
   source: EntrySource,
@@ -57,10 +57,14 @@ async function* blocksOf(
   const { store } = source;
   const { filter, limit, newest } = query;
   const present = Math.min(store.state.head.seq, query.before - 1);
-  let after = query.after;
+  const { seq: pruned } = store.pruned;
+  if (query.after > 0) refuseGone(store, query.after);
+  // Whoever asks for all gets all that there is: the first number tells what is gone.
+  let after = Math.max(query.after, pruned);
   let left = limit;
   if (isFiltered(filter)) {
     for await (const seqs of foundIn(store, query, present)) {
+      refuseGone(store, (seqs[0] ?? 1) - 1);
       const lines = await store.readSome(seqs);
       left -= lines.length;
       yield lines.map((line) => checked(line, filter));
@@ -69,6 +73,7 @@ async function* blocksOf(
   } else if (newest !== null) after = Math.max(after, present - newest);
   if (!query.follow) left = Math.min(left, Math.max(0, present - after));
   while (left > 0 && !response.destroyed) {
+    refuseGone(store, after);
     const entries = await store.read(after, left);
     if (entries.length === 0) {
       yield [];
@@ -123,6 +128,13 @@ function parse(line: Buffer): Entry {
   } catch {
     throw ledgerErrors.make("LEDGER_E_DAMAGED", "a stored entry is not JSON");
   }
+}
+
+/** Before anything is sent, and again whenever it may have been pruned meanwhile. */
+function refuseGone({ pruned }: Store, after: number): void {
+  if (after >= pruned.seq) return;
+  const message = `what comes after entry ${after} was pruned, up to entry ${pruned.seq}`;
+  throw ledgerErrors.make("LEDGER_E_PRUNED", message);
 }
 
 async function write(response: ServerResponse, entries: readonly Buffer[]): Promise<void> {

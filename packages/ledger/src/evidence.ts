@@ -134,6 +134,7 @@ export class EvidenceVerifier {
       witnessed,
       unwitnessed: treeSize - witnessed,
       witnesses: this.#witnesses,
+      pruned: 0,
       clockSteps: this.#clockSteps,
     };
   }

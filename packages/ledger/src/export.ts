@@ -1,18 +1,27 @@
+import { ledgerErrors } from "./catalogue.ts";
 import { type Entry, emptyHead, type Head } from "./entry.ts";
 import { printCheckpointLine, printGap, printSelection, type Selection } from "./export-format.ts";
-import { Frontier, leafHash } from "./merkle.ts";
+import { coverOf, Frontier, leafHash } from "./merkle.ts";
 import type { StoredEntry } from "./reader.ts";
 
 export interface ExportOptions {
   readonly selection: Selection;
   /** The largest must be over all entries that are given. */
   readonly checkpoints: readonly { readonly size: number; readonly checkpoint: string }[];
+  /** What stands for the first `size` entries, which were pruned and are not among those that are given. */
+  readonly pruned?: Prefix | undefined;
+}
+
+/** As ledgerd proves it: `proof` are hashes in base64. */
+export interface Prefix {
+  readonly size: number;
+  readonly proof: readonly string[];
 }
 
 const blockCharacters = 64 * 1024;
 
 /**
- * Makes an export of all entries of a ledger, given in order from 1 on: what is selected of them, the hashes that stand for
+ * Makes an export of all entries of a ledger, given in order from the first that is left: what is selected of them, the hashes that stand for
  * what is left out, and the checkpoints where they belong.
  */
 export class ExportWriter {
@@ -25,10 +34,14 @@ export class ExportWriter {
   #written = 0;
   #last: Head = emptyHead;
 
-  constructor({ selection, checkpoints }: ExportOptions) {
+  constructor({ selection, checkpoints, pruned }: ExportOptions) {
     this.#selector = new Selector(selection);
     this.#checkpoints = new Map(checkpoints.map(({ size, checkpoint }) => [size, checkpoint]));
     this.#text = Object.keys(selection).length === 0 ? "" : printSelection(selection);
+    if (pruned === undefined || pruned.size === 0) return;
+    this.#last = { seq: pruned.size, hash: emptyHead.hash };
+    this.#text += printGap({ from: 1, to: pruned.size, nodes: nodesOf(pruned) });
+    this.#printCheckpoint(pruned.size);
   }
 
   /** Entries in the export so far. */
@@ -41,7 +54,11 @@ export class ExportWriter {
     return this.#last;
   }
 
-  /** The export, in blocks of whole lines. */
+  /**
+   * The export, in blocks of whole lines.
+   *
+   * @throws LEDGER_E_PRUNED if entries are missing; what `entries` throws
+   */
   async *blocks(entries: AsyncIterable<StoredEntry>): AsyncGenerator<string, void, undefined> {
     for await (const stored of entries) {
       this.#take(stored);
@@ -56,6 +73,11 @@ export class ExportWriter {
   }
 
   #take(stored: StoredEntry): void {
+    const { seq } = stored.entry;
+    if (seq !== this.#last.seq + 1) {
+      const message = `entry ${seq} comes where ${this.#last.seq + 1} should: the ledger was pruned meanwhile`;
+      throw ledgerErrors.make("LEDGER_E_PRUNED", message, { hint: "Export again." });
+    }
     const choice = this.#selector.choose(stored.entry);
     this.#release(choice !== "perhaps-edge");
     if (choice === "perhaps-edge") this.#held = stored;
@@ -77,9 +99,13 @@ export class ExportWriter {
       this.#gap ??= { from: seq, leaves: new Frontier(seq - 1) };
       this.#gap.leaves.push(leafHash(line));
     }
-    const checkpoint = this.#checkpoints.get(seq);
+    this.#printCheckpoint(seq);
+  }
+
+  #printCheckpoint(size: number): void {
+    const checkpoint = this.#checkpoints.get(size);
     if (checkpoint === undefined) return;
-    this.#endGap(seq);
+    this.#endGap(size);
     this.#text += printCheckpointLine(checkpoint);
   }
 
@@ -88,6 +114,12 @@ export class ExportWriter {
       this.#text += printGap({ from: this.#gap.from, to, nodes: this.#gap.leaves.hashes });
     this.#gap = null;
   }
+}
+
+function nodesOf({ size, proof }: Prefix): readonly Buffer[] {
+  const nodes = proof.map((node) => Buffer.from(node, "base64"));
+  if (nodes.length === coverOf({ from: 0, to: size }).length) return nodes;
+  throw new Error(`${nodes.length} hashes do not stand for ${size} entries`);
 }
 
 type Choice = "in" | "out" | "perhaps-edge";

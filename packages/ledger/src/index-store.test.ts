@@ -72,7 +72,7 @@ t.test("entries that an older release adds are indexed when a newer one is back"
   }
   // An older release does not know the index, and leaves it as it was.
   await changing(directory, async (db) => {
-    await forgetIndex(db);
+    await forgetIndex(db, 0);
     for (const [key, value] of kept) await db.put<string, Buffer>(key, value, { valueEncoding: "buffer" });
   });
   const store = await Store.open(directory, host);

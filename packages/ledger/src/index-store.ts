@@ -2,7 +2,7 @@ import type { DarumaError } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import type { Entry } from "./entry.ts";
 import { type LedgerDb, storeKeys } from "./level.ts";
-import { blockWidth, IndexGrowth, type IndexOperation, parseSpan, spanWidths } from "./postings.ts";
+import { blockWidth, IndexGrowth, type IndexOperation, parseSpan, spanWidths, unionOf } from "./postings.ts";
 
 /** Entries that are indexed in one batch after the fact: some 50 ms, in which no append is written. */
 const entriesAtOnce = 16 * blockWidth;
@@ -39,15 +39,15 @@ export interface LoadedIndex {
  *
  * @throws LEDGER_E_DAMAGED
  */
-export async function loadIndex(db: LedgerDb, headSeq: number): Promise<LoadedIndex> {
+export async function loadIndex(db: LedgerDb, headSeq: number, prunedSeq: number): Promise<LoadedIndex> {
   const claim = await db.get(storeKeys.indexed);
   const size = Number(claim ?? "0");
   if (!Number.isSafeInteger(size) || size < 0 || size > headSeq) {
-    return none(`claims to cover ${JSON.stringify(claim)} of ${headSeq} entries`);
+    return await none(db, prunedSeq, `claims to cover ${JSON.stringify(claim)} of ${headSeq} entries`);
   }
-  if (size === 0) return { growth: new IndexGrowth(0, null), fault: null };
-  const fault = (await missingSpans(db, size)) ?? (await wrongTail(db, size));
-  if (fault !== null) return none(fault);
+  if (size <= prunedSeq) return { growth: await growthAfter(db, prunedSeq), fault: null };
+  const fault = (await missingSpans(db, size, prunedSeq)) ?? (await wrongTail(db, size, prunedSeq));
+  if (fault !== null) return await none(db, prunedSeq, fault);
   const whole = size - (size % blockWidth);
   const inSpan = whole % spanWidths[1];
   const above = parseSpan(await db.get(storeKeys.span(1, Math.floor(whole / spanWidths[1]))));
@@ -57,28 +57,39 @@ export async function loadIndex(db: LedgerDb, headSeq: number): Promise<LoadedIn
   return { growth, fault: null };
 }
 
-function none(fault: string): LoadedIndex {
-  return { growth: new IndexGrowth(0, null), fault };
+async function none(db: LedgerDb, prunedSeq: number, fault: string): Promise<LoadedIndex> {
+  return { growth: await growthAfter(db, prunedSeq), fault };
+}
+
+/** What the index of a ledger grows from: nothing, but where it was pruned the times that are left of what is gone. */
+export async function growthAfter(db: LedgerDb, prunedSeq: number): Promise<IndexGrowth> {
+  const [from, to] = [prunedSeq - (prunedSeq % spanWidths[1]), prunedSeq].map((seq) => seq / blockWidth);
+  const range = { gte: storeKeys.span(0, from ?? 0), lt: storeKeys.span(0, to ?? 0) };
+  const spans = (await db.values(range).all()).map(parseSpan).filter((span) => span !== null);
+  return new IndexGrowth(prunedSeq, unionOf(spans));
 }
 
 /** All spans of level 1, and those of level 0 below the last one. */
-async function missingSpans(db: LedgerDb, size: number): Promise<string | null> {
+async function missingSpans(db: LedgerDb, size: number, prunedSeq: number): Promise<string | null> {
   const last = Math.floor((size - 1) / spanWidths[1]);
-  const blocks = { from: last * (spanWidths[1] / blockWidth), to: Math.floor((size - 1) / blockWidth) };
+  const firstBlock = Math.max(last * spanWidths[1], prunedSeq) / blockWidth;
+  const blocks = { from: firstBlock, to: Math.floor((size - 1) / blockWidth) };
   const present = async (level: number, from: number, to: number) => {
     let count = 0;
     const range = { gte: storeKeys.span(level, from), lte: storeKeys.span(level, to) };
     for await (const text of db.values(range)) if (parseSpan(text) !== null) count += 1;
     return count === to - from + 1;
   };
-  const whole = (await present(1, 0, last)) && (await present(0, blocks.from, blocks.to));
+  const whole =
+    (await present(1, Math.floor(prunedSeq / spanWidths[1]), last)) &&
+    (await present(0, blocks.from, blocks.to));
   return whole ? null : "has lost a part of its times";
 }
 
 /** The last blocks, made once more from their entries. */
-async function wrongTail(db: LedgerDb, size: number): Promise<string | null> {
+async function wrongTail(db: LedgerDb, size: number, prunedSeq: number): Promise<string | null> {
   const open = size % blockWidth === 0 ? blockWidth : size % blockWidth;
-  const from = Math.max(0, size - open - (blocksChecked - 1) * blockWidth);
+  const from = Math.max(prunedSeq, size - open - (blocksChecked - 1) * blockWidth);
   const growth = new IndexGrowth(from, null);
   await addEntries(db, growth, size);
   // A span of level 1 is over entries from before as well.
@@ -96,17 +107,30 @@ async function wrongTail(db: LedgerDb, size: number): Promise<string | null> {
  *
  * @throws LEDGER_E_DAMAGED
  */
-export async function indexNext(db: LedgerDb, growth: IndexGrowth, headSeq: number): Promise<void> {
-  if (growth.size === 0) await forgetIndex(db);
+export async function indexNext(
+  db: LedgerDb,
+  growth: IndexGrowth,
+  headSeq: number,
+  prunedSeq: number,
+): Promise<void> {
+  if (growth.size === prunedSeq) await forgetIndex(db, prunedSeq);
   await addEntries(db, growth, Math.min(headSeq, growth.size + entriesAtOnce));
   await db.batch<string, string | Buffer>(indexOperations(growth), { sync: true });
 }
 
 /** First it no longer counts, then it goes: half an index is never taken for a whole one. */
-export async function forgetIndex(db: LedgerDb): Promise<void> {
+export async function forgetIndex(db: LedgerDb, prunedSeq: number): Promise<void> {
   await db.batch([{ type: "put", key: storeKeys.indexed, value: "0" }], { sync: true });
-  await db.clear(storeKeys.postings);
-  await db.clear(storeKeys.spans);
+  for (const range of rangesAfter(prunedSeq)) await db.clear(range);
+}
+
+/** All keys of the index but the times of what was pruned, of which nothing could make them anew. */
+function rangesAfter(prunedSeq: number) {
+  const [blocks, groups] = spanWidths.map((width, level) => ({
+    gte: storeKeys.span(level, Math.floor(prunedSeq / width)),
+    lt: storeKeys.span(level, Number.MAX_SAFE_INTEGER),
+  }));
+  return [storeKeys.postings, blocks ?? {}, groups ?? {}];
 }
 
 /**
@@ -114,10 +138,14 @@ export async function forgetIndex(db: LedgerDb): Promise<void> {
  *
  * @throws LEDGER_E_DAMAGED
  */
-export async function compareIndex(db: LedgerDb, headSeq: number): Promise<IndexComparison> {
+export async function compareIndex(
+  db: LedgerDb,
+  headSeq: number,
+  prunedSeq: number,
+): Promise<IndexComparison> {
   const snapshot = db.snapshot();
   try {
-    const growth = new IndexGrowth(0, null);
+    const growth = await growthAfter(db, prunedSeq);
     let known = 0;
     let wrong = 0;
     while (growth.size < headSeq) {
@@ -130,7 +158,7 @@ export async function compareIndex(db: LedgerDb, headSeq: number): Promise<Index
       wrong += operations.filter(({ value }, index) => stored[index]?.equals(value) !== true).length;
     }
     let present = 0;
-    for (const range of [storeKeys.postings, storeKeys.spans]) {
+    for (const range of rangesAfter(prunedSeq)) {
       for await (const _ of db.keys({ ...range, snapshot })) present += 1;
     }
     return { entries: headSeq, differences: wrong + present - known };

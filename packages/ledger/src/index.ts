@@ -24,10 +24,13 @@ export {
   ledgerKey,
   ledgerValues,
   ledgerWitnesses,
+  prefixProof,
   renewLedgerIndex,
   signLedger,
 } from "./proof-client.ts";
 export type { CheckpointDocument, KeyDocument, ProofDocument, WitnessesDocument } from "./proof-routes.ts";
+export { ledgerPrunePlan, pruneLedger } from "./prune-client.ts";
+export type { PrunedDocument, PrunePlanDocument } from "./prune-routes.ts";
 export { type ReadOptions, readEntries, type StoredEntry } from "./reader.ts";
 export { type DataRecord, faultOfRecord, parseRecordSubject, recordSubject } from "./record.ts";
 export { compareDirectoryIndex, type ReindexOptions, reindexDirectory } from "./reindex.ts";

@@ -24,6 +24,10 @@ export const storeKeys = {
   /** The size of the checkpoint that a witness has taken last. */
   witness: (name: string) => `witness!${name}`,
   checkpoint: (size: number) => `checkpoint!${hexOf(size)}`,
+  /** The last entry that was pruned, as a head; missing while none was. */
+  pruned: "pruned",
+  /** Up to which entry what was pruned has been deleted. */
+  dropped: "dropped",
   /** How many entries, from the first one on, the index covers. */
   indexed: "indexed",
   /** A block of the index; labels hold no control characters, so no value is mistaken for the beginning of another. */
@@ -36,6 +40,7 @@ export const storeKeys = {
   entries: { gt: "entry!", lt: 'entry"' },
   writers: { gt: "writer!", lt: 'writer"' },
   tiles: { gt: "tile!", lt: 'tile"' },
+  nodes: { gt: "node!", lt: 'node"' },
   witnesses: { gt: "witness!", lt: 'witness"' },
   checkpoints: { gt: "checkpoint!", lt: 'checkpoint"' },
   postings: { gt: "index!", lt: 'index"' },

@@ -120,6 +120,11 @@ interface Places {
   readonly all: number[];
 }
 
+/** From the earliest to the latest of all; `null` of none. */
+export function unionOf(spans: readonly Span[]): Span | null {
+  return spans.reduce<Span | null>((all, { from, to }) => widened(widened(all, from), to), null);
+}
+
 function widened(span: Span | null, time: string): Span {
   if (span === null) return { from: time, to: time };
   if (time >= span.from && time <= span.to) return span;

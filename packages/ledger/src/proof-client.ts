@@ -63,6 +63,11 @@ export async function ledgerWitnesses(options: ConnectOptions): Promise<Witnesse
   return (await call(options, "GET", "/v1/witnesses", ["witnesses"])) as WitnessesDocument;
 }
 
+/** What stands for the first `size` entries in an export that leaves them out: the roots of their perfect subtrees. */
+export async function prefixProof(options: ConnectOptions, size: number): Promise<ProofDocument> {
+  return (await call(options, "GET", `/v1/proof/prefix?size=${size}`, ["size", "proof"])) as ProofDocument;
+}
+
 /** That entry `seq` is one of the first `size`. */
 export async function inclusionProof(
   options: ConnectOptions,

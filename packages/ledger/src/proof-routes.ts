@@ -36,7 +36,7 @@ export interface CheckpointDocument {
   readonly checkpoint: string;
 }
 
-/** What `GET /v1/proof/inclusion` and `GET /v1/proof/consistency` answer. */
+/** What `GET /v1/proof/inclusion`, `GET /v1/proof/consistency` and `GET /v1/proof/prefix` answer. */
 export interface ProofDocument {
   readonly schemaVersion: 1;
   /** Size of the tree that it leads to. */
@@ -64,6 +64,11 @@ export function proofRoutes(context: ProofContext): Readonly<Record<string, Hand
       schemaVersion: 1,
       witnesses: witnesses.states,
     }),
+    "GET /v1/proof/prefix": async (request) => {
+      knowOnly(request, ["size"]);
+      const size = sizeOf(request, "size", store);
+      return proofOf(size, await store.tree().prefix(size));
+    },
     "GET /v1/proof/inclusion": async (request) => {
       knowOnly(request, ["seq", "size"]);
       const size = sizeOf(request, "size", store);

@@ -6,6 +6,7 @@ import { emptyHead, type Head, readEntry, type SealedEntry } from "./entry.ts";
 import { EvidenceVerifier } from "./evidence.ts";
 import type { OutboxKey } from "./group.ts";
 import { type LedgerDb, storeKeys } from "./level.ts";
+import { passPruned, prunedLeaves, readPruned } from "./pruned.ts";
 import type { Store } from "./store.ts";
 
 /** What a damaged database still holds that can be relied on. */
@@ -18,6 +19,8 @@ export interface Remains {
   readonly known: Head | null;
   /** The size of the largest checkpoint. */
   readonly signed: number;
+  /** The last entry that was pruned before, with number 0 if none was; the tree over those is as good as the rest. */
+  readonly pruned: Head;
 }
 
 const entriesAtOnce = 1000;
@@ -29,24 +32,36 @@ const entriesAtOnce = 1000;
 export async function examine(db: LedgerDb): Promise<Remains> {
   const verifier = new EvidenceVerifier();
   const checkpoints = db.iterator(storeKeys.checkpoints);
+  let pruned = emptyHead;
   try {
+    pruned = await readPruned(db);
     let next = await checkpoints.next();
     let size = 0;
-    await verifyStored(db, 1, verifier, async () => {
+    const compare = async () => {
       size += 1;
       for (; next?.[0] === storeKeys.checkpoint(size); next = await checkpoints.next()) {
         verifier.proof({ kind: "checkpoint", text: next[1] });
       }
-    });
+    };
+    for await (const leaf of prunedLeaves(db, pruned)) {
+      passPruned(verifier, size + 1, leaf);
+      await compare();
+    }
+    await verifyStored(db, pruned.seq + 1, verifier, compare);
   } catch (error) {
     verifier.fail("unreadable", `it cannot be read: ${messageOf(error)}`, 1);
   } finally {
     await checkpoints.close();
   }
   const { firstBad, lastSeq, headHash } = verifier.finish();
-  const seq = firstBad === null ? (lastSeq ?? 0) : (firstBad.seq ?? 1) - 1;
+  const seq = firstBad === null ? (lastSeq ?? pruned.seq) : (firstBad.seq ?? 1) - 1;
+  const why = firstBad?.message ?? null;
+  const found = { why, known: await knownHead(db), signed: await signedSize(db) };
+  // Where not even the tree over what was pruned is good, nothing can go on from it.
+  if (seq < pruned.seq) return { ...found, good: emptyHead, pruned: emptyHead };
+  if (seq === pruned.seq) return { ...found, good: pruned, pruned };
   const good = seq === lastSeq && headHash !== null ? { seq, hash: headHash } : await headAt(db, seq);
-  return { good, why: firstBad?.message ?? null, known: await knownHead(db), signed: await signedSize(db) };
+  return { ...found, good, pruned };
 }
 
 /** Copies what is good into a new store, with what belongs to it. `signed`: the checkpoints too, if their key stays. */
@@ -60,7 +75,7 @@ export async function copyRemains(db: LedgerDb, store: Store, good: Head, signed
     await store.commit({ ...none, entries, next });
     entries = [];
   };
-  for (let seq = 1; seq <= good.seq; seq += 1) {
+  for (let seq = store.pruned.seq + 1; seq <= good.seq; seq += 1) {
     const line = (await db.get(storeKeys.entry(seq))) ?? "";
     const { entry } = readEntry(line);
     if (entry === null) throw new Error(`entry ${seq} was good and is no longer`);

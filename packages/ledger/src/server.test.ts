@@ -112,6 +112,7 @@ t.test("the status tells the head, and nothing else is served", async (t) => {
       pid: process.pid,
       entries: 1,
       head,
+      pruned: 0,
       signed: 0,
       indexed: 1,
       witnessed: 0,

@@ -14,6 +14,8 @@ import { indexRoutes, valueRoutes } from "./index-routes.ts";
 import { Indexer } from "./indexer.ts";
 import { logSigner } from "./log-key.ts";
 import { proofRoutes } from "./proof-routes.ts";
+import { dropPruned } from "./prune.ts";
+import { pruneRoutes } from "./prune-routes.ts";
 import { appendProtocol, operatorWriter } from "./request.ts";
 import type { Signer } from "./signed-note.ts";
 import { Store } from "./store.ts";
@@ -64,6 +66,8 @@ export interface LedgerStatus {
   readonly pid: number;
   readonly entries: number;
   readonly head: Head;
+  /** Up to this one entries were pruned; 0 if none were. */
+  readonly pruned: number;
   /** How many of the entries the last checkpoint covers. */
   readonly signed: number;
   /** How many of them, from the first one on, can be found by what they say. */
@@ -144,6 +148,8 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
   checkpointer.start();
   if (store.indexFault !== null) options.onProblem(badIndex(store, store.indexFault));
   indexer.start();
+  // A crash may have cut a pruning short.
+  dropPruned(store, committer).catch(options.onProblem);
   let stopped: Promise<void> | null = null;
   return {
     head,
@@ -203,7 +209,9 @@ function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Pro
       },
       ...proofRoutes({ store, checkpointer, witnesses, verifier: signer.verifier }),
       ...valueRoutes(store),
-      ...(writer === operatorWriter ? indexRoutes(store, indexer) : {}),
+      ...(writer === operatorWriter
+        ? { ...indexRoutes(store, indexer), ...pruneRoutes(store, committer) }
+        : {}),
     },
     onUpgrade: (protocol, socket, head) => upgrade(protocol, socket, head, writer, parts),
     onBug: options.onProblem,
@@ -233,6 +241,7 @@ function statusOf(store: Store): LedgerStatus {
     pid: process.pid,
     entries: head.seq,
     head,
+    pruned: store.pruned.seq,
     signed: store.checkpoint?.size ?? 0,
     indexed: store.indexed,
     witnessed: Math.max(0, ...store.witnessed.values()),

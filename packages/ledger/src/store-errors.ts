@@ -1,5 +1,6 @@
 import { type DarumaError, messageOf } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
+import type { Head } from "./entry.ts";
 
 export function writeFailed(cause: unknown, afterwards?: unknown): DarumaError {
   const why =
@@ -14,4 +15,9 @@ export function unreadable(directory: string): DarumaError {
     `the ledger in ${directory} cannot be read until it can be written again`,
     { where: directory },
   );
+}
+
+export function endsElsewhere(directory: string, found: Head, expected: Head): DarumaError {
+  const message = `after a failed write the ledger in ${directory} ends at entry ${found.seq}, not at ${expected.seq}`;
+  return ledgerErrors.make("LEDGER_E_DAMAGED", message, { where: directory });
 }

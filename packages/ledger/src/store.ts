@@ -1,19 +1,21 @@
 import { resolve } from "node:path";
 import { type DarumaError, isDarumaError } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
-import { printHead, type StoreState } from "./check.ts";
+import type { StoreState } from "./check.ts";
 import type { SignedCheckpoint } from "./checkpoint.ts";
 import { checkpointOperations, readCheckpoint } from "./checkpoint-store.ts";
+import { groupOperations } from "./commit-operations.ts";
+import type { Head } from "./entry.ts";
 import type { ChainState, GroupPlan } from "./group.ts";
-import { forgetIndex, indexNext, indexOperations } from "./index-store.ts";
-import { type LedgerDb, openError, storeKeys } from "./level.ts";
+import { forgetIndex, growthAfter, indexNext, indexOperations } from "./index-store.ts";
+import { type LedgerDb, openError } from "./level.ts";
 import { leafHash } from "./merkle.ts";
-import { IndexGrowth } from "./postings.ts";
-import { unreadable, writeFailed } from "./store-errors.ts";
+import { beginPruning, dropPruned } from "./pruned.ts";
+import { endsElsewhere, unreadable, writeFailed } from "./store-errors.ts";
 import { closeParts, type Opened, openParts } from "./store-parts.ts";
 import { readFrom, readSome } from "./store-read.ts";
-import { type Completed, growTree } from "./tree.ts";
-import { TreeReader, treeOperations } from "./tree-store.ts";
+import { growTree } from "./tree.ts";
+import { TreeReader } from "./tree-store.ts";
 
 /** The ledger on disk. One process has it open at a time; it is the only one that may call `commit`, one at a time. */
 export class Store {
@@ -63,6 +65,11 @@ export class Store {
     return this.#state.checkpoint;
   }
 
+  /** The last entry that was pruned; number 0 if none was. Before the next one there is nothing to be read. */
+  get pruned(): Head {
+    return this.#state.pruned;
+  }
+
   /** False after a failed write, until the store could be opened again. */
   get writable(): boolean {
     return this.#opened !== null;
@@ -78,7 +85,7 @@ export class Store {
     try {
       const leaves = plan.entries.map(({ line }) => leafHash(line));
       const { tree, completed } = growTree(this.#state.tree, leaves);
-      const operations = [...operationsOf(plan, completed), ...this.#indexed(plan)];
+      const operations = [...groupOperations(plan, completed), ...this.#indexed(plan)];
       await this.#opened.db.batch<string, string | Buffer>(operations, { sync: true });
       this.#opened.headFile.write(plan.next.head);
       this.#state = { ...this.#state, chain: plan.next, tree };
@@ -136,15 +143,10 @@ export class Store {
       if (isDarumaError(error) && error.code === "LEDGER_E_DAMAGED") this.#broken = error;
       throw this.#broken ?? writeFailed(error);
     }
-    const found = opened.state.chain.head.hash;
     const expected = [this.#state.chain.head.hash, this.#unsettled?.next.head.hash];
-    if (!expected.includes(found)) {
+    if (!expected.includes(opened.state.chain.head.hash)) {
       await closeParts(opened);
-      this.#broken = ledgerErrors.make(
-        "LEDGER_E_DAMAGED",
-        `after a failed write the ledger in ${this.directory} ends at entry ${opened.state.chain.head.seq}, not at ${this.#state.chain.head.seq}`,
-        { where: this.directory },
-      );
+      this.#broken = endsElsewhere(this.directory, opened.state.chain.head, this.#state.chain.head);
       throw this.#broken;
     }
     this.#unsettled = null;
@@ -159,20 +161,19 @@ export class Store {
    * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
    */
   async read(after: number, limit: number): Promise<readonly Buffer[]> {
-    const { head } = this.#state.chain;
-    if (after >= head.seq || limit <= 0) return [];
-    return await this.#reading((db) => readFrom(db, after, head.seq, limit));
+    const { seq } = this.#state.chain.head;
+    return after >= seq || limit <= 0 ? [] : await this.#reading((db) => readFrom(db, after, seq, limit));
   }
 
   /**
-   * Asks the index, which covers all entries up to number `last`.
+   * Asks the index, which covers all entries up to number `last` that are not pruned.
    *
    * @throws LEDGER_E_INDEXING, LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
    */
-  async ask<T>(question: (db: LedgerDb, last: number) => Promise<T>): Promise<T> {
-    const { index, chain } = this.#state;
+  async ask<T>(question: (db: LedgerDb, last: number, prunedSeq: number) => Promise<T>): Promise<T> {
+    const { index, chain, pruned } = this.#state;
     const last = chain.head.seq;
-    if (index.size >= last) return await this.#reading((db) => question(db, last));
+    if (index.size >= last) return await this.#reading((db) => question(db, last, pruned.seq));
     const message = `${index.size} of ${last} entries are indexed so far`;
     throw ledgerErrors.make("LEDGER_E_INDEXING", message, { where: this.directory });
   }
@@ -202,8 +203,8 @@ export class Store {
    * @throws LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED
    */
   async indexNext(): Promise<void> {
-    const { index, chain } = this.#state;
-    await this.#maintaining((db) => indexNext(db, index, chain.head.seq));
+    const { index, chain, pruned } = this.#state;
+    await this.#maintaining((db) => indexNext(db, index, chain.head.seq, pruned.seq));
   }
 
   /**
@@ -212,8 +213,25 @@ export class Store {
    * @throws LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED
    */
   async forgetIndex(): Promise<void> {
-    await this.#maintaining(forgetIndex);
-    this.#state = { ...this.#state, index: new IndexGrowth(0, null) };
+    const { seq } = this.pruned;
+    await this.#maintaining((db) => forgetIndex(db, seq));
+    this.#state = { ...this.#state, index: await this.#reading((db) => growthAfter(db, seq)) };
+  }
+
+  /**
+   * Lets the entries up to `pruned`, which the index covers, count as gone. Like a commit: only one of the two at a time.
+   *
+   * @throws LEDGER_E_WRITE_FAILED, LEDGER_E_DAMAGED
+   */
+  async prune(pruned: Head): Promise<void> {
+    if (this.indexed < pruned.seq) throw new Error("what is pruned must be indexed");
+    await this.#maintaining((db) => beginPruning(db, pruned));
+    this.#state = { ...this.#state, pruned };
+  }
+
+  /** Takes a step of `dropPruned`. Like a commit, and throws what `prune` does. */
+  dropPruned(from: string): Promise<string | null> {
+    return this.#maintaining((db) => dropPruned(db, this.pruned, from));
   }
 
   /**
@@ -252,13 +270,14 @@ export class Store {
     }
   }
 
-  async #maintaining(write: (db: LedgerDb) => Promise<void>): Promise<void> {
-    if (this.#opened === null) throw new Error("the index needs a store that is ready");
+  async #maintaining<T>(write: (db: LedgerDb) => Promise<T>): Promise<T> {
+    if (this.#opened === null) throw new Error("writing needs a store that is ready");
     try {
-      await write(this.#opened.db);
+      return await write(this.#opened.db);
     } catch (cause) {
       if (isDarumaError(cause)) throw cause;
       await this.#settle(null, cause);
+      throw writeFailed(cause);
     }
   }
 
@@ -278,14 +297,4 @@ export class Store {
     }
     if (this.#state.chain.head.hash !== plan?.next.head.hash) throw writeFailed(cause);
   }
-}
-
-function operationsOf(plan: GroupPlan, completed: Completed) {
-  const put = (key: string, value: string) => ({ type: "put", key, value }) as const;
-  const operations = plan.entries.map((entry) => put(storeKeys.entry(entry.seq), entry.line));
-  for (const name of plan.firstKeys.keys()) {
-    operations.push(put(storeKeys.writer(name), JSON.stringify(plan.next.writers.get(name))));
-  }
-  operations.push(put(storeKeys.head, printHead(plan.next.head)));
-  return [...operations, ...treeOperations(completed)];
 }

@@ -30,9 +30,10 @@ export class TreeCheck {
 
   /**
    * @param headSeq the number of the last entry
+   * @param prunedSeq that of the last one that was pruned: of those only the tree is left
    * @throws LEDGER_E_DAMAGED
    */
-  static async begin(db: LedgerDb, headSeq: number): Promise<TreeCheck> {
+  static async begin(db: LedgerDb, headSeq: number, prunedSeq: number): Promise<TreeCheck> {
     const storedTiles = await countTiles(db);
     if (storedTiles > Math.floor(headSeq / tileWidth)) {
       throw ledgerErrors.make(
@@ -42,7 +43,7 @@ export class TreeCheck {
       );
     }
     // What is compared begins with a tile.
-    const unchecked = Math.ceil(Math.max(0, headSeq - entriesChecked) / tileWidth);
+    const unchecked = Math.ceil(Math.max(prunedSeq, headSeq - entriesChecked) / tileWidth);
     return new TreeCheck(db, storedTiles, await loadTree(db, Math.min(storedTiles, unchecked) * tileWidth));
   }
 

@@ -91,6 +91,11 @@ export class TreeReader {
     return await this.#rootOfRange({ from: 0, to: size });
   }
 
+  /** The hashes that stand for the first `size` leaves: of the fewest perfect subtrees that they make up, from left to right. */
+  async prefix(size: number): Promise<readonly TreeHash[]> {
+    return await this.#rootsOf(coverOf({ from: 0, to: size }).map(leavesOf));
+  }
+
   async inclusion(index: number, size: number): Promise<readonly TreeHash[]> {
     return await this.#rootsOf(inclusionRanges(index, size));
   }
@@ -127,7 +132,12 @@ export class TreeReader {
   }
 }
 
-async function readTile(db: LedgerDb, index: number): Promise<Buffer> {
+function leavesOf({ level, index }: Subtree): LeafRange {
+  return { from: index * 2 ** level, to: (index + 1) * 2 ** level };
+}
+
+/** The hashes of 256 leaves. */
+export async function readTile(db: LedgerDb, index: number): Promise<Buffer> {
   const tile = await db.get<string, Buffer>(storeKeys.tile(index), { valueEncoding: "buffer" });
   if (tile?.length === tileWidth * hashBytes) return tile;
   throw damaged(db, `tile ${index} of its tree is missing or cut`);

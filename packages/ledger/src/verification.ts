@@ -28,6 +28,11 @@ export interface Verification extends ChainVerification {
   /** The rest: what nobody outside the host would miss. */
   readonly unwitnessed: number;
   readonly witnesses: readonly WitnessedSize[];
+  /**
+   * Of a directory: up to which entry it was pruned, so that only the tree is left; 0 if it was not. An export shows what it does not
+   * hold as a gap, for whatever reason.
+   */
+  readonly pruned: number;
   /** Entries that bear an earlier time than the one before: the host's clock was turned back. No fault of the ledger. */
   readonly clockSteps: number;
 }

@@ -10,7 +10,9 @@ import { EvidenceVerifier } from "./evidence.ts";
 import { readHeadFile } from "./head-file.ts";
 import { hasLevel, type LedgerDb, openError, openLevel, storeKeys } from "./level.ts";
 import { isLocked } from "./lock.ts";
-import { leafHash } from "./merkle.ts";
+import { leafHash, type TreeHash } from "./merkle.ts";
+import { prunedByEntry } from "./prune.ts";
+import { checkPruned, passPruned, prunedLeaves, readPruned } from "./pruned.ts";
 import { storePaths } from "./store-parts.ts";
 import { TreeCheck } from "./tree-check.ts";
 import { noTrust, type Trust } from "./trust.ts";
@@ -111,8 +113,11 @@ async function verifyDb(
   tell: Tell,
 ): Promise<Verification> {
   const verifier = new EvidenceVerifier(trust);
+  let pruned = emptyHead;
+  const finish = () => ({ ...verifier.finish(), pruned: pruned.seq });
   try {
-    if ((await verifyEntries(db, verifier)) !== null) return verifier.finish();
+    pruned = await readPruned(db);
+    if ((await verifyEntries(db, verifier, pruned)) !== null) return finish();
     const head = parseHead(db, await db.get(storeKeys.head));
     const wrong = await wrongHead(db, verifier.last ?? emptyHead, head, headOnFile);
     if (wrong !== null) verifier.fail("wrong-head", wrong, 1);
@@ -120,23 +125,44 @@ async function verifyDb(
     const told = isDarumaError(error) ? error : openError(db.location, error);
     verifier.fail("unreadable", `it cannot be read: ${tell(told.message)}`, 1);
   }
-  return verifier.finish();
+  return finish();
 }
 
-/** Verifies the entries, the tree that is stored of them, and each checkpoint where it belongs. */
-async function verifyEntries(db: LedgerDb, verifier: EvidenceVerifier): Promise<BadEntry | null> {
+/**
+ * Verifies the entries, the tree that is stored of them and of what was pruned before them, each checkpoint where it belongs, and that
+ * the ledger says of what was pruned that it was.
+ */
+async function verifyEntries(
+  db: LedgerDb,
+  verifier: EvidenceVerifier,
+  pruned: Head,
+): Promise<BadEntry | null> {
   const checkpoints = db.iterator(storeKeys.checkpoints);
   try {
     const tree = await TreeCheck.whole(db);
     let next = await checkpoints.next();
-    const bad = await verifyStored(db, 1, verifier, async (bytes) => {
-      await tree.add(leafHash(bytes));
+    let said = 0;
+    const grow = async (leaf: TreeHash) => {
+      await tree.add(leaf);
       for (; next?.[0] === storeKeys.checkpoint(tree.size); next = await checkpoints.next()) {
         verifier.proof({ kind: "checkpoint", text: next[1] });
       }
+    };
+    for await (const leaf of prunedLeaves(db, pruned)) {
+      passPruned(verifier, tree.size + 1, leaf);
+      await grow(leaf);
+    }
+    const bad = await verifyStored(db, pruned.seq + 1, verifier, async (bytes) => {
+      said = Math.max(said, prunedByEntry(bytes));
+      await grow(leafHash(bytes));
     });
     if (bad !== null || verifier.bad !== null) return verifier.bad;
     await tree.compare();
+    await checkPruned(db, pruned, verifier.last ?? pruned);
+    if (said < pruned.seq) {
+      const message = `entries up to ${pruned.seq} are gone, and no entry says that they were pruned`;
+      return verifier.fail("left-out", message, 1);
+    }
     if (next === undefined) return null;
     return verifier.fail("cut", `the ledger ends here, but ${next[0]} was signed`, 1);
   } catch (error) {

@@ -55,6 +55,7 @@ t.test("a good chain verifies, and its head is told", async (t) => {
       witnessed: 0,
       unwitnessed: 20,
       witnesses: [],
+      pruned: 0,
       clockSteps: 0,
     });
   }

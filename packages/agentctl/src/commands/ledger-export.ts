@@ -3,8 +3,10 @@ import {
   type CheckpointDocument,
   ExportWriter,
   ledgerCheckpoint,
+  ledgerErrors,
   ledgerStatus,
   ledgerWitnesses,
+  prefixProof,
   readEntries,
   type Selection,
   signLedger,
@@ -32,9 +34,13 @@ export async function ledgerExport(context: Context, { options }: ExportInput): 
   const socket = sockets.operatorLedger;
   const checkpoints = await checkpointsOf(socket);
   const size = checkpoints.at(-1)?.size ?? 0;
-  const writer = new ExportWriter({ selection, checkpoints });
-  // Entries that come while this runs are for the next export.
-  const entries = size === 0 ? nothing() : readEntries({ socket, limit: size, signal: context.interrupt });
+  const { pruned } = await ledgerStatus({ socket });
+  if (pruned > 0) await checkSelection(socket, selection, pruned);
+  const prefix = pruned === 0 ? undefined : await prefixProof({ socket }, pruned);
+  const writer = new ExportWriter({ selection, checkpoints, pruned: prefix });
+  // Entries that come while this runs are for the next export; should some be pruned meanwhile, ledgerd refuses.
+  const range = { after: pruned, limit: size - pruned, signal: context.interrupt };
+  const entries = size === 0 ? nothing() : readEntries({ socket, ...range });
   const blocks = writer.blocks(entries);
   if (options.out === undefined) {
     for await (const block of blocks) await context.output.jsonLines(block);
@@ -60,6 +66,18 @@ async function checkpointsOf(socket: string): Promise<readonly CheckpointDocumen
   const taken = await Promise.all([...sizes].map((size) => ledgerCheckpoint({ socket }, size)));
   // Asked for again: a witness may have signed it meanwhile.
   return [...taken, await ledgerCheckpoint({ socket }, last.size)];
+}
+
+/** A range shows the entry before it. Where that was pruned, nobody could tell that the range is whole. */
+async function checkSelection(socket: string, selection: Selection, pruned: number): Promise<void> {
+  const { since, until, ...filters } = selection;
+  if ((since ?? until) === undefined || Object.keys(filters).length > 0) return;
+  for await (const { entry } of readEntries({ socket, after: pruned, limit: 1 })) {
+    if (since !== undefined && since > entry.time) return;
+    const message = `entries up to ${pruned} were pruned, and the range would begin with the first one that is left`;
+    const hint = `Export all that there is, or give a --since that is later than ${entry.time}.`;
+    throw ledgerErrors.make("LEDGER_E_PRUNED", message, { hint });
+  }
 }
 
 async function* nothing(): AsyncGenerator<never, void, undefined> {}

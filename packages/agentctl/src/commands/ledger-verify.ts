@@ -57,8 +57,11 @@ function describeTrust(verification: Verification, { key }: Trust): string {
   }
 }
 
-function describeExtent({ extent, selection, treeSize }: Verification): string[] {
+function describeExtent({ extent, selection, treeSize, pruned }: Verification): string[] {
   if (extent === "complete") return [];
+  if (pruned > 0) {
+    return [`entries 1 to ${pruned} were pruned, as the ledger says: of those only the hashes are left`];
+  }
   const asked = Object.entries(selection ?? {}).map(([name, value]) => `${name} ${value}`);
   const what = `of a ledger of ${treeSize} entries${asked.length === 0 ? "" : `, asked for ${asked.join(", ")}`}`;
   if (extent === "selection") return [`this is a selection ${what}: what it does not hold may exist`];

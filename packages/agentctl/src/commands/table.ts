@@ -25,6 +25,7 @@ import {
   ledgerTailCommand,
   ledgerVerifyCommand,
 } from "./ledger-commands.ts";
+import { ledgerPruneCommand } from "./ledger-prune-command.ts";
 import {
   ledgerIncidentCommand,
   ledgerQueryCommand,
@@ -78,4 +79,5 @@ export const commandTable: readonly Command[] = [
   ledgerVerifyCommand,
   ledgerKeyCommand,
   ledgerReindexCommand,
+  ledgerPruneCommand,
 ];
