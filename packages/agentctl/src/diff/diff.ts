@@ -117,16 +117,18 @@ function diffEgressUnits(before: Host | undefined, after: Host): UnitChange[] {
   const hadWall = (old?.wall ?? null) !== null;
   const hasWall = now.wall !== null;
   const wall = presence("daruma-egress-wall.service", hadWall, hasWall, "is confined");
-  const watch = presence("daruma-egress-watch.service", hadWall, hasWall, "is confined");
+  const others = ["watch.service", "self-test.path", "self-test.service"].flatMap((unit) =>
+    presence(`daruma-egress-${unit}`, hadWall, hasWall, "is confined"),
+  );
   if (hadWall && hasWall && old?.wall !== now.wall) {
     const reload: UnitChange = {
       unit: "daruma-egress-wall.service",
       action: "reload",
       reasons: ["the kernel's rules change in place"],
     };
-    return [...proxy, reload, ...watch];
+    return [...proxy, reload, ...others];
   }
-  return [...proxy, ...wall, ...watch];
+  return [...proxy, ...wall, ...others];
 }
 
 function presence(unit: string, was: boolean, is: boolean, what: string): UnitChange[] {
