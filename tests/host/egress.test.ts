@@ -1,6 +1,6 @@
 /** What an agent may reach, kept by the kernel: with real sockets, from inside the real sandbox, as the agent's own user. */
 import { proxyPorts } from "@daruma/config";
-import { egress, entries, entry, healthy, lastEntry, until } from "./daruma.ts";
+import { egress, entries, healthy, lastEntry, until } from "./daruma.ts";
 import { deploy } from "./deploy.ts";
 import { runs, world } from "./fixtures/egress.ts";
 import { fleet } from "./fixtures/fleets.ts";
@@ -139,8 +139,17 @@ scenario("A confined agent reaches what its list names, and nothing else, by any
   /** Waits until it is proven of both agents that the wall holds. */
   const proven = async (after: number) => {
     for (const subject of ["web", "other"]) {
-      const { details } = await entry(host, { action: "egress.self-test", subject, after });
-      t.match(details, { outcome: "passed", problems: [] }, `${subject} is behind the wall`);
+      // On a busy machine one may be unclear, and is made again; none finds a way out.
+      const tests = await until(`a test of ${subject} passes`, async () => {
+        const found = (await entries(host)).filter(
+          (each) => each.seq > after && each.action === "egress.self-test" && each.subject === subject,
+        );
+        return found.some(({ details }) => details.outcome === "passed") ? found : undefined;
+      });
+      t.notOk(
+        tests.some(({ details }) => details.outcome === "open"),
+        `${subject} is behind the wall`,
+      );
     }
     t.match(await egress(host), { web: { enforced: true }, other: { enforced: true } });
   };

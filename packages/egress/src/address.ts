@@ -68,12 +68,12 @@ const networks = table.map(([name, cidrs]) => [name, networksOf(cidrs)] as const
 const globalUnicast = networksOf(["2000::/3"]);
 
 /** @param address normalised, see `parseHost` in the config package */
-export function classOf(address: string): AddressClass {
+export const classOf: (address: string) => AddressClass = remembering((address) => {
   const found = plainClassOf(address);
   const inner = carriedAddress(address, found);
   // Whatever carries it there, the metadata service is what is reached.
   return inner !== null && plainClassOf(inner) === "metadata" ? "metadata" : found;
-}
+});
 
 /** The IPv4 address that an IPv6 address stands for, if it is of a kind that stands for one. */
 export function embeddedAddress(address: string): string | null {
@@ -97,6 +97,9 @@ interface Network {
   readonly bits: string;
 }
 
+const asNetwork = remembering(
+  (address): Network => ({ isIPv6: isIPv6(address), bits: addressBits(address) }),
+);
 const ruleNetworks = new Map<string, readonly Network[]>();
 
 function plainClassOf(address: string): AddressClass {
@@ -120,7 +123,19 @@ function networksOf(cidrs: readonly string[]): readonly Network[] {
 }
 
 function contains(list: readonly Network[], address: string): boolean {
-  const bits = addressBits(address);
-  const family = isIPv6(address);
+  const { bits, isIPv6: family } = asNetwork(address);
   return list.some((network) => network.isIPv6 === family && bits.startsWith(network.bits));
+}
+
+/** Each connection asks several times about the same few addresses. Clients choose them, so not all are kept. */
+function remembering<T>(compute: (address: string) => T): (address: string) => T {
+  const known = new Map<string, T>();
+  return (address) => {
+    const found = known.get(address);
+    if (found !== undefined) return found;
+    const computed = compute(address);
+    if (known.size >= 4_096) known.clear();
+    known.set(address, computed);
+    return computed;
+  };
 }

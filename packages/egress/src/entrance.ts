@@ -8,6 +8,8 @@ import { targetOf } from "./target.ts";
 
 const loopback = "127.0.0.1";
 const retryMs = 1_000;
+/** What the kernel keeps until it is accepted, as far as net.core.somaxconn allows: beyond it, clients wait for a second and more. */
+const backlog = 4_096;
 const socksVersion = 5;
 
 /** Clients that have connected and not yet said what they want, beyond the connections that an agent may have. */
@@ -72,7 +74,7 @@ export class Entrance {
     if (this.#isClosed) return;
     const { promise, resolve } = Promise.withResolvers<unknown>();
     this.#server.once("error", resolve);
-    this.#server.listen(this.port, loopback, () => resolve(null));
+    this.#server.listen({ port: this.port, host: loopback, backlog }, () => resolve(null));
     const error = await promise;
     this.#server.removeAllListeners("error");
     this.#server.on("error", (cause) => this.#log(`port ${this.port}: ${messageOf(cause)}`));

@@ -58,6 +58,7 @@ export class HttpFront {
 
   /** Takes a client over; what was read from it already has been put back. */
   accept(socket: Socket): void {
+    socket.once("close", () => this.#disarm(socket));
     this.#arm(socket);
     this.#server.emit("connection", socket);
   }
@@ -66,9 +67,10 @@ export class HttpFront {
   #arm(socket: Socket): void {
     this.#disarm(socket);
     if (socket.destroyed) return;
-    const timer = setTimeout(() => socket.destroy(), this.#door.times.headersMs);
-    this.#deadlines.set(socket, timer);
-    socket.once("close", () => clearTimeout(timer));
+    this.#deadlines.set(
+      socket,
+      setTimeout(() => socket.destroy(), this.#door.times.headersMs),
+    );
   }
 
   #disarm(socket: Socket): void {

@@ -1,7 +1,12 @@
+import { setFlagsFromString } from "node:v8";
 import { exitCode, isDarumaError } from "@daruma/base";
 import { connectLedger } from "@daruma/ledger";
 import { startEgressd } from "./egressd.ts";
 import { parseOptions } from "./options.ts";
+
+// What a connection leaves behind is dead soon. A young generation that grows with the load (to 16 MiB and more, and never shrinks)
+// makes the collector run less often than it costs memory: 1,000 tunnels take half as much without.
+setFlagsFromString("--semi-space-growth-factor=1");
 
 /** egressd: the only way out of an agent. Says `{"ready":true,…}` on stdout once it serves. */
 async function main(): Promise<void> {

@@ -51,19 +51,23 @@ export class Upstreams {
     this.#windowMs = windowMs;
   }
 
-  failed(agent: string, target: string, code: string, at: number): void {
-    if (!outages.has(code)) return;
+  /** Returns whether `down` may say something else from now on. */
+  failed(agent: string, target: string, code: string, at: number): boolean {
+    if (!outages.has(code)) return false;
     const agents = this.#failed.get(target) ?? new Map<string, Failed>();
     agents.set(agent, { at, code });
     // The newest last, so that the first is the one to be forgotten.
     this.#failed.delete(target);
     this.#failed.set(target, agents);
     const [oldest] = this.#failed.keys();
-    if (this.#failed.size > maxTargets && oldest !== undefined) this.#failed.delete(oldest);
+    const isFull = this.#failed.size > maxTargets && oldest !== undefined;
+    if (isFull) this.#failed.delete(oldest);
+    return isFull || agents.size >= several;
   }
 
-  reached(target: string): void {
-    this.#failed.delete(target);
+  /** Returns whether `down` may say something else from now on. */
+  reached(target: string): boolean {
+    return this.#failed.delete(target);
   }
 
   down(now: number): readonly DownUpstream[] {
@@ -96,13 +100,11 @@ export class UpstreamsFeed {
   }
 
   failed(agent: string, target: string, code: string): void {
-    this.#upstreams.failed(agent, target, code, performance.now());
-    this.#tell();
+    if (this.#upstreams.failed(agent, target, code, performance.now())) this.#tell();
   }
 
   reached(target: string): void {
-    this.#upstreams.reached(target);
-    this.#tell();
+    if (this.#upstreams.reached(target)) this.#tell();
   }
 
   /** JSON lines until the other side goes: first what is so now, then whatever it changes to. */
