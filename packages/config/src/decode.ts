@@ -5,7 +5,7 @@ import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host } from "./fleet.ts";
 import { lintFleet } from "./lints.ts";
-import type { BodyPolicy, HealthPolicy, HeartbeatPolicy } from "./manifest.ts";
+import type { BodyPolicy, HealthPolicy, HeartbeatPolicy, RestartPolicy } from "./manifest.ts";
 import { toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
 import { FleetSchema } from "./schema.ts";
@@ -74,7 +74,11 @@ function resolveFleet(fleet: DecodedFleet): Fleet {
 function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Host {
   return {
     system: host.system,
-    watchdog: { probationMs: host.watchdog.probation, rollbackBudget: host.watchdog.rollbackBudget },
+    watchdog: {
+      probationMs: host.watchdog.probation,
+      rollbackBudget: host.watchdog.rollbackBudget,
+      restartsAtOnce: host.watchdog.restartsAtOnce,
+    },
     egress: resolveEgress(host.egress, fleetEgress),
     agents: mapValues(host.agents, resolveAgent),
   };
@@ -95,7 +99,6 @@ function scoped(entries: readonly EgressEntry[], scope: RuleScope): ScopedRule[]
 }
 
 function resolveAgent(agent: DecodedAgent): AgentSpec {
-  const { backoff } = agent.restart;
   return {
     command: agent.command,
     environment: agent.environment,
@@ -104,22 +107,23 @@ function resolveAgent(agent: DecodedAgent): AgentSpec {
     startupMs: agent.startup,
     health: resolveHealth(agent.health),
     heartbeat: resolveHeartbeat(agent.heartbeat),
-    restart: {
-      when: agent.restart.when,
-      backoff: {
-        initialMs: backoff.initial,
-        factor: backoff.factor,
-        maxMs: backoff.max,
-        jitter: backoff.jitter,
-      },
-      attempts: agent.restart.attempts,
-      withinMs: agent.restart.within,
-    },
+    restart: resolveRestart(agent.restart),
     limits: { memoryBytes: agent.limits.memory ?? null },
     stop: { signal: agent.stop.signal, graceMs: agent.stop.grace },
     escalate: agent.escalate,
     egress: agent.egress?.map(ruleOf) ?? null,
     required: agent.required,
+  };
+}
+
+function resolveRestart({ when, exits, backoff, attempts, within }: DecodedAgent["restart"]): RestartPolicy {
+  const { kind, initial, factor, max, jitter } = backoff;
+  return {
+    when,
+    ...(Object.keys(exits).length === 0 ? {} : { exits }),
+    backoff: { ...(kind === "exponential" ? {} : { kind }), initialMs: initial, factor, maxMs: max, jitter },
+    attempts,
+    withinMs: within,
   };
 }
 

@@ -36,6 +36,7 @@ export {
   type BackoffPolicy,
   type BodyPolicy,
   type Escalation,
+  type ExitMeaning,
   escalations,
   type HealthPolicy,
   type HeartbeatPolicy,

@@ -29,13 +29,15 @@ import {
   record,
   ShapeError,
   text,
+  whereGiven,
   whole,
 } from "./shape.ts";
-import { heartbeatPaths, restartConditions } from "./words.ts";
+import { backoffKinds, exitMeanings, heartbeatPaths, restartConditions } from "./words.ts";
 
 const milliseconds = whole(0);
 
 const readBackoff = fields<BackoffPolicy>({
+  kind: whereGiven(oneOf(backoffKinds)),
   initialMs: milliseconds,
   factor: real(1, Number.MAX_VALUE),
   maxMs: milliseconds,
@@ -44,6 +46,7 @@ const readBackoff = fields<BackoffPolicy>({
 
 const readRestart = fields<RestartPolicy>({
   when: oneOf(restartConditions),
+  exits: whereGiven(record(oneOf(exitMeanings))),
   backoff: readBackoff,
   attempts: whole(1),
   withinMs: milliseconds,
@@ -101,7 +104,11 @@ const readManifest = fields<HostManifest>({
   host: nonEmptyText,
   system: nonEmptyText,
   hostDigest: nonEmptyText,
-  watchdog: fields<WatchdogPolicy>({ probationMs: milliseconds, rollbackBudget: whole(0) }),
+  watchdog: fields<WatchdogPolicy>({
+    probationMs: milliseconds,
+    rollbackBudget: whole(0),
+    restartsAtOnce: whereGiven(whole(1)),
+  }),
   agents: record(readAgent),
 });
 

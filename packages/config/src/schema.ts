@@ -1,21 +1,12 @@
 import { Schema } from "effect";
-import {
-  absolutePathProblem,
-  choice,
-  choices,
-  duration,
-  realNumber,
-  size,
-  text,
-  wholeNumber,
-  word,
-} from "./codecs.ts";
+import { absolutePathProblem, choice, choices, duration, size, text, wholeNumber, word } from "./codecs.ts";
 import { HealthSchema, HeartbeatSchema } from "./detector-schema.ts";
 import { AllowSchema, FleetEgressSchema, HostEgressSchema } from "./egress/schema.ts";
 import { escalations, stopSignals } from "./manifest.ts";
 import { defaulted, optional, required } from "./option.ts";
 import { attributeProblem, directoryProblem, innerPathProblem } from "./references.ts";
-import { restartConditions, systems } from "./words.ts";
+import { RestartSchema } from "./restart-schema.ts";
+import { systems } from "./words.ts";
 
 const PackageReferenceSchema = Schema.Struct({
   ref: Schema.Literal("nixpkg"),
@@ -50,42 +41,6 @@ const credentialFile = text("an absolute path", (path) =>
     ? "must not be in /nix/store, which everybody can read"
     : absolutePathProblem(path),
 );
-
-const BackoffSchema = Schema.Struct({
-  initial: defaulted(duration("0ms", "1h"), {
-    description: "Delay before the first restart.",
-    default: "100ms",
-  }),
-  factor: defaulted(realNumber(1, 100), {
-    description: "By how much the delay grows from one restart to the next.",
-    default: 2,
-  }),
-  max: defaulted(duration("1ms", "1d"), {
-    description: "The delay never grows beyond this.",
-    default: "30s",
-  }),
-  jitter: defaulted(realNumber(0, 1), {
-    description: "Share of the delay, 0 to 1, by which it varies at random either way.",
-    default: 0.2,
-  }),
-}).annotate({ expected: "an object" });
-
-/** When and how fast an agent is started again. */
-export const RestartSchema = Schema.Struct({
-  when: defaulted(choice(restartConditions), {
-    description: "Which ends of the agent lead to a restart.",
-    default: "on-failure",
-  }),
-  backoff: defaulted(BackoffSchema, { description: "Delays between restarts.", default: {} }),
-  attempts: defaulted(wholeNumber(1, 1000), {
-    description: "Failures within the window `within` after which restarting is not enough.",
-    default: 3,
-  }),
-  within: defaulted(duration("1ms", "7d"), {
-    description: "The window in which `attempts` failures are counted.",
-    default: "10m",
-  }),
-}).annotate({ expected: "an object" });
 
 /** One agent, as a fleet file describes it. */
 export const AgentSchema = Schema.Struct({
@@ -193,6 +148,11 @@ export const WatchdogSchema = Schema.Struct({
   rollbackBudget: defaulted(wholeNumber(0, 10), {
     description: "How many automatic rollbacks may leave one and the same generation. 0 turns them off.",
     default: 1,
+  }),
+  restartsAtOnce: defaulted(wholeNumber(1, 100_000), {
+    description:
+      "How many agents that have failed may be starting up again at the same time; others wait for their turn.",
+    default: 10,
   }),
 }).annotate({ expected: "an object" });
 

@@ -122,9 +122,9 @@ export class Machine {
     this.#processes.delete(runId);
     this.touch(agent);
     const { digest } = process.run;
-    if (!process.stopAsked && process.life !== 0) this.blame(agent, digest, kindOf(cause));
+    if (!process.stopAsked && process.life !== 0) this.blame(agent, digest, kindOf(cause, process.version));
     else if (!process.stopAsked)
-      this.#strangers.set(runId, { agent, time: this.time, digest, kind: kindOf(cause) });
+      this.#strangers.set(runId, { agent, time: this.time, digest, kind: kindOf(cause, process.version) });
     const isStop = process.stopAskedOutside && cause.kind !== "stopped";
     this.onEnd(process, isStop ? { kind: "stopped", inSwitch: false } : cause);
   }
@@ -196,7 +196,13 @@ export function isSilent({ hung, mute, version }: Process): boolean {
   return version.heartbeat !== null && (hung || mute);
 }
 
-function kindOf(cause: ExitCause): TrueFailure["kind"] {
+function kindOf(cause: ExitCause, { exits }: Version): TrueFailure["kind"] {
+  const own =
+    cause.kind === "exit" ? exits[cause.code] : cause.kind === "signal" ? exits[cause.signal] : undefined;
+  if (own !== undefined)
+    return (
+      { success: "done", failure: "own", temporary: "outside", configuration: "configuration" } as const
+    )[own];
   if (cause.kind !== "exit") return "own";
   if (cause.code === 0) return "done";
   if (cause.code === wrongConfiguration) return "configuration";
