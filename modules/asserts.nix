@@ -70,6 +70,14 @@ let
     "must be an absolute path without spaces, backslashes and control characters, "
     + "and without empty, \".\" or \"..\" parts";
 
+  # As in packages/config/src/words.ts.
+  isEnd =
+    end:
+    match "0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5]" end != null
+    ||
+      match "SIG(HUP|INT|QUIT|ILL|TRAP|ABRT|BUS|FPE|KILL|USR1|SEGV|USR2|PIPE|ALRM|TERM|XCPU|XFSZ|VTALRM|PROF|IO|PWR|SYS)" end
+      != null;
+
   inStore =
     let
       store = "${builtins.storeDir}/";
@@ -104,6 +112,11 @@ let
         milliseconds restart.backoff.max >= milliseconds restart.backoff.initial
       ) "${restart.backoff.max} is less than backoff.initial, ${restart.backoff.initial}")
     ]
+    ++ map (
+      end:
+      check "${at}.restart.exits" (isEnd end)
+        "${toJSON end} is neither an exit code from 0 to 255 nor a signal that ends a process"
+    ) (attrNames restart.exits)
     ++ map (
       variable:
       check "${at}.environment" (isVariableName variable)

@@ -187,7 +187,35 @@ in
                 description = "Which ends of the agent lead to a restart.";
               };
 
+              exits = mkOption {
+                type = types.attrsOf (
+                  types.enum [
+                    "success"
+                    "failure"
+                    "temporary"
+                    "configuration"
+                  ]
+                );
+                default = { };
+                description = "What it means if the agent ends with this exit code or signal: `success`, `failure`, `temporary` (the fault is outside) or `configuration` (to start it again would change nothing). By itself, 0 is a success, 75 temporary, 78 a configuration, and all else a failure.";
+                example = {
+                  "3" = "temporary";
+                  SIGUSR1 = "success";
+                };
+              };
+
               backoff = {
+                kind = mkOption {
+                  type = types.enum [
+                    "immediate"
+                    "fixed"
+                    "linear"
+                    "exponential"
+                  ];
+                  default = "exponential";
+                  description = "How the delay grows: not at all (`immediate`: there is none; `fixed`: it is always `initial`), by `initial` each time (`linear`), or by `factor` (`exponential`).";
+                };
+
                 initial = mkOption {
                   type = duration;
                   default = "100ms";
@@ -307,6 +335,12 @@ in
         type = types.ints.between 0 10;
         default = 1;
         description = "How many automatic rollbacks may leave one and the same generation. 0 turns them off.";
+      };
+
+      restartsAtOnce = mkOption {
+        type = types.ints.between 1 100000;
+        default = 10;
+        description = "How many agents that have failed may be starting up again at the same time; others wait for their turn.";
       };
     };
 

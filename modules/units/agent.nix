@@ -42,6 +42,32 @@ let
     "SIGPIPE"
   ];
 
+  # What the agent's own ends mean. EX_CONFIG is one by itself.
+  meanings = {
+    "78" = "configuration";
+  }
+  // agent.restart.exits;
+  ends = meaning: filter (end: meanings.${end} == meaning) (attrNames meanings);
+
+  failures =
+    let
+      signals = cleanSignals ++ filter (signal: !elem signal cleanSignals) [ agent.stop.signal ];
+    in
+    filter (signal: !meanings ? ${signal}) signals
+    # systemd restarts after any other end that is no success.
+    ++ filter (end: elem end (cleanSignals ++ [ "0" agent.stop.signal ])) (ends "failure" ++ ends "temporary");
+
+  # Ending by the signal that asked it to is no failure. systemd knows that of some by itself.
+  successes =
+    filter (signal: !meanings ? ${signal}) (
+      filter (signal: signal == agent.stop.signal) [
+        "SIGQUIT"
+        "SIGUSR1"
+        "SIGUSR2"
+      ]
+    )
+    ++ ends "success";
+
   enforced = egress != null && egress.mode == "enforce";
   proxy = "http://127.0.0.1:${toString egress.port}";
   # Not NO_PROXY: its own host is out of reach as well, but for what the rules allow.
@@ -134,8 +160,8 @@ in
     # Not with RestartMode=direct: the job that starts an agent which cannot be executed would then go on for as long as it
     # is tried again, that is for ever, and whoever waits for it with it: a switch, the boot, watchd (tried).
     RestartSec = "15s";
-    # EX_CONFIG: to start it once more, as it is, would change nothing.
-    RestartPreventExitStatus = 78;
+    # To start it once more, as it is, would change nothing.
+    RestartPreventExitStatus = ends "configuration";
 
     KillSignal = agent.stop.signal;
     TimeoutStopSec = "${toString stopMs}ms";
@@ -154,24 +180,9 @@ in
   )
   // (
     # What nobody asked to stop has failed, whichever signal ended it; systemd takes some of them for a clean end.
-    if agent.restart.when == "on-failure" then
-      { RestartForceExitStatus = cleanSignals ++ filter (signal: !elem signal cleanSignals) [ agent.stop.signal ]; }
-    else
-      { }
+    if agent.restart.when == "on-failure" then { RestartForceExitStatus = failures; } else { }
   )
-  // (
-    # Ending by the signal that asked it to is no failure. systemd knows that of the others by itself.
-    if
-      elem agent.stop.signal [
-        "SIGQUIT"
-        "SIGUSR1"
-        "SIGUSR2"
-      ]
-    then
-      { SuccessExitStatus = agent.stop.signal; }
-    else
-      { }
-  )
+  // (if successes == [ ] then { } else { SuccessExitStatus = successes; })
   // (
     # systemd itself watches and acts, with or without watchd, which reads Result=watchdog as a hang. It counts from the moment in
     # which the program has been executed: with Type=notify a switch, the boot and watchd would wait for READY=1.

@@ -69,13 +69,16 @@ let
 
   restartPolicy = restart: {
     inherit (restart) when attempts;
-    backoff = {
+    backoff =
+      (if restart.backoff.kind == "exponential" then { } else { inherit (restart.backoff) kind; })
+      // {
       initialMs = milliseconds restart.backoff.initial;
       inherit (restart.backoff) factor jitter;
       maxMs = milliseconds restart.backoff.max;
     };
     withinMs = milliseconds restart.within;
-  };
+  }
+  // (if restart.exits == { } then { } else { inherit (restart) exits; });
 
   # All by which a deploy can change what an agent does or how that is judged. How often it is restarted, what comes
   # after that, and whether probation waits for it, are not in it: they cannot make an agent fail.
@@ -125,7 +128,7 @@ in
   };
   watchdog = {
     probationMs = milliseconds spec.watchdog.probation;
-    inherit (spec.watchdog) rollbackBudget;
+    inherit (spec.watchdog) rollbackBudget restartsAtOnce;
   };
   agents = mapAttrs agentManifest spec.agents;
 }

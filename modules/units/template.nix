@@ -9,7 +9,9 @@
   heartbeat = null;
   restart = {
     when = "on-failure";
+    exits = { };
     backoff = {
+      kind = "exponential";
       initial = "100ms";
       factor = 2;
       max = "30s";

@@ -65,6 +65,13 @@ const refused: readonly Rule[] = [
   duration(["health", "every"], "2h"),
   duration(["health", "expect", "within"], "0ms"),
   duration(["health", "expect", "within"], "11m"),
+  ...["256", "03", "SIGCHLD"].map((end) =>
+    rule(
+      { restart: { exits: { [end]: "failure" } } },
+      `restart = agent.restart // { exits = { "${end}" = "failure"; }; };`,
+      "restart.exits",
+    ),
+  ),
   expecting({ contains: "" }, 'contains = "";', "contains"),
   expecting({ json: { status: "ok" } }, 'json.status = "ok";', "json"),
   expecting({ json: { "/a~2": 1 } }, 'json."/a~2" = 1;', "json"),
@@ -169,6 +176,11 @@ const accepted: readonly Rule[] = [
   duration(["health", "every"], "10ms"),
   duration(["health", "every"], "60m"),
   duration(["health", "expect", "within"], "10m"),
+  rule(
+    { restart: { exits: { "0": "failure", "255": "success", SIGKILL: "temporary" } } },
+    'restart = agent.restart // { exits = { "0" = "failure"; "255" = "success"; SIGKILL = "temporary"; }; };',
+    "",
+  ),
   expecting({ json: { "/a~1b~0/0": true } }, 'json."/a~1b~0/0" = true;', ""),
   beating({ every: "10ms", silence: "1d" }, ""),
   duration(["restart", "within"], "7d"),

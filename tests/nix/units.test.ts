@@ -28,7 +28,8 @@ const enricher: AgentInput = {
   heartbeat: { through: "notify", every: "2s", silence: "10s" },
   restart: {
     when: "always",
-    backoff: { initial: "200ms", factor: 3, max: "1m", jitter: 0.1 },
+    exits: { "3": "temporary", "4": "configuration", SIGUSR1: "success" },
+    backoff: { kind: "linear", initial: "200ms", factor: 3, max: "1m", jitter: 0.1 },
     attempts: 5,
     within: "20m",
   },
@@ -52,7 +53,7 @@ t.test("watchd reads in host.json what the fleet file says", { skip: withoutNix 
   const host: HostCase = {
     agents: { enricher, other },
     host: {
-      watchdog: { probation: "90s", rollbackBudget: 2 },
+      watchdog: { probation: "90s", rollbackBudget: 2, restartsAtOnce: 3 },
       egress: { deny: ["*.example.org", { cidr: "203.0.113.0/24" }], limits: { bytes: "1GiB" } },
     },
   };
@@ -204,9 +205,24 @@ t.test(
     const success = results.map(
       ({ units }) => must(units, "daruma-agent-other.service").Service?.SuccessExitStatus,
     );
-    t.same(success, [undefined, "SIGUSR1"]);
+    t.same(success, [undefined, ["SIGUSR1"]]);
   },
 );
+
+t.test("systemd goes by what an agent's own ends mean", { skip: withoutNix }, async (t) => {
+  const exits = {
+    "0": "failure",
+    "3": "temporary",
+    "78": "success",
+    SIGTERM: "success",
+    SIGPIPE: "temporary",
+  } as const;
+  const { units } = unitsOfHost({ agents: { other: { ...other, restart: { exits } } } });
+  const service = must(units, "daruma-agent-other.service").Service ?? {};
+  t.same(service.RestartPreventExitStatus, []);
+  t.same(service.SuccessExitStatus, ["78", "SIGTERM"]);
+  t.same(service.RestartForceExitStatus, ["SIGHUP", "SIGINT", "0", "SIGPIPE"]);
+});
 
 t.test("a tiny grace leaves the hook time to tell how the run ended", { skip: withoutNix }, async (t) => {
   const [tiny, long] = hosts(

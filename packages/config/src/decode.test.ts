@@ -36,7 +36,11 @@ t.test("an agent with nothing but a command gets every default", async (t) => {
 
 t.test("a host without a watchdog policy gets probation and a budget of one", async (t) => {
   const decoded = decodeFleet(fleetWith({}));
-  t.same(decoded.ok && decoded.fleet.hosts["etl-01"]?.watchdog, { probationMs: 600_000, rollbackBudget: 1 });
+  t.same(decoded.ok && decoded.fleet.hosts["etl-01"]?.watchdog, {
+    probationMs: 600_000,
+    rollbackBudget: 1,
+    restartsAtOnce: 10,
+  });
 });
 
 t.test("what is set is kept, in the units of the manifest", async (t) => {
@@ -49,11 +53,13 @@ t.test("what is set is kept, in the units of the manifest", async (t) => {
       http: "https://h.example/x?y=1",
       every: "500ms",
       failures: 1,
-      expect: { status: 204, within: "2s" },
+      expect: { status: 204, within: "2s", json: { "/status": "ok" } },
     },
+    heartbeat: { through: "notify", silence: "1m" },
     restart: {
       when: "always",
-      backoff: { initial: "0ms", factor: 1.5, max: "1m", jitter: 0 },
+      exits: { "3": "temporary" },
+      backoff: { kind: "linear", initial: "0ms", factor: 1.5, max: "1m", jitter: 0 },
       attempts: 5,
       within: "1h",
     },
@@ -72,12 +78,14 @@ t.test("what is set is kept, in the units of the manifest", async (t) => {
       everyMs: 500,
       withinMs: 2000,
       status: 204,
-      body: null,
+      body: { contains: null, json: { "/status": "ok" } },
       failures: 1,
     },
+    heartbeat: { through: "notify", everyMs: 5_000, silenceMs: 60_000 },
     restart: {
       when: "always",
-      backoff: { initialMs: 0, factor: 1.5, maxMs: 60_000, jitter: 0 },
+      exits: { "3": "temporary" },
+      backoff: { kind: "linear", initialMs: 0, factor: 1.5, maxMs: 60_000, jitter: 0 },
       attempts: 5,
       withinMs: 3_600_000,
     },
@@ -199,6 +207,11 @@ t.test("numbers and durations out of range are refused", async (t) => {
     ["startup", { startup: "0s" }],
     ["startup", { startup: "2d" }],
     ["health.every", { health: { http: "http://h/", every: "1ms" } }],
+    ["health.expect.contains", { health: { http: "http://h/", expect: { contains: "" } } }],
+    ['health.expect.json["/a"]', { health: { http: "http://h/", expect: { json: { "/a": [] } } } }],
+    ["heartbeat.through", { heartbeat: { through: "smoke" } }],
+    ["restart.backoff.kind", { restart: { backoff: { kind: "cubic" } } }],
+    ["restart.exits.3", { restart: { exits: { "3": "luck" } } }],
     ["health.failures", { health: { http: "http://h/", failures: 0 } }],
     ["health.failures", { health: { http: "http://h/", failures: 1.5 } }],
     ["health.expect.status", { health: { http: "http://h/", expect: { status: 99 } } }],

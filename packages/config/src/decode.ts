@@ -5,7 +5,7 @@ import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host, RoutineSpec } from "./fleet.ts";
 import { lintFleet } from "./lints.ts";
-import type { BackoffPolicy, BodyPolicy, HealthPolicy, HeartbeatPolicy } from "./manifest.ts";
+import type { BackoffPolicy, BodyPolicy, HealthPolicy, HeartbeatPolicy, RestartPolicy } from "./manifest.ts";
 import { toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
 import { FleetSchema } from "./schema.ts";
@@ -84,7 +84,11 @@ function resolveFleet(fleet: DecodedFleet): Fleet {
 function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Host {
   return {
     system: host.system,
-    watchdog: { probationMs: host.watchdog.probation, rollbackBudget: host.watchdog.rollbackBudget },
+    watchdog: {
+      probationMs: host.watchdog.probation,
+      rollbackBudget: host.watchdog.rollbackBudget,
+      restartsAtOnce: host.watchdog.restartsAtOnce,
+    },
     egress: resolveEgress(host.egress, fleetEgress),
     agents: mapValues(host.agents, resolveAgent),
     routines: mapValues(host.routines, resolveRoutine),
@@ -114,13 +118,8 @@ function resolveRoutine(routine: DecodedRoutine): RoutineSpec {
   };
 }
 
-function resolveBackoff(backoff: DecodedRoutine["backoff"]): BackoffPolicy {
-  return {
-    initialMs: backoff.initial,
-    factor: backoff.factor,
-    maxMs: backoff.max,
-    jitter: backoff.jitter,
-  };
+function resolveBackoff({ kind, initial, factor, max, jitter }: DecodedRoutine["backoff"]): BackoffPolicy {
+  return { ...(kind === "exponential" ? {} : { kind }), initialMs: initial, factor, maxMs: max, jitter };
 }
 
 function resolveEgress(host: DecodedHost["egress"], fleet: DecodedFleet["egress"]): HostEgress {
@@ -146,17 +145,22 @@ function resolveAgent(agent: DecodedAgent): AgentSpec {
     startupMs: agent.startup,
     health: resolveHealth(agent.health),
     heartbeat: resolveHeartbeat(agent.heartbeat),
-    restart: {
-      when: agent.restart.when,
-      backoff: resolveBackoff(agent.restart.backoff),
-      attempts: agent.restart.attempts,
-      withinMs: agent.restart.within,
-    },
+    restart: resolveRestart(agent.restart),
     limits: { memoryBytes: agent.limits.memory ?? null },
     stop: { signal: agent.stop.signal, graceMs: agent.stop.grace },
     escalate: agent.escalate,
     egress: agent.egress?.map(ruleOf) ?? null,
     required: agent.required,
+  };
+}
+
+function resolveRestart({ when, exits, backoff, attempts, within }: DecodedAgent["restart"]): RestartPolicy {
+  return {
+    when,
+    ...(Object.keys(exits).length === 0 ? {} : { exits }),
+    backoff: resolveBackoff(backoff),
+    attempts,
+    withinMs: within,
   };
 }
 

@@ -39,6 +39,7 @@ export {
   type BackoffPolicy,
   type BodyPolicy,
   type Escalation,
+  type ExitMeaning,
   escalations,
   type HealthPolicy,
   type HeartbeatPolicy,

@@ -44,6 +44,20 @@ t.test("a silence that an agent which beats in time could not avoid is refused",
   t.same(beating({}), []);
 });
 
+t.test("a delay that does not grow leaves room for more attempts than one that does", async (t) => {
+  const room = (kind: string) =>
+    agentProblems({ restart: { attempts: 20, within: "1m", backoff: { kind, jitter: 0 } } });
+  t.same(room("exponential"), ["restart.attempts"]);
+  t.same([room("linear"), room("fixed"), room("immediate")], [[], [], []]);
+});
+
+t.test("the ends of an agent are named by exit code or signal", async (t) => {
+  const named = (end: string) => agentProblems({ restart: { exits: { [end]: "failure" } } });
+  for (const end of ["0", "75", "255", "SIGKILL"]) t.same(named(end), [], end);
+  for (const end of ["256", "-1", "03", "kill", "SIGCHLD", "SIGSTOP", "constructor"])
+    t.equal(named(end).length, 1, end);
+});
+
 t.test("two agents of one host cannot share a health URL, two hosts can", async (t) => {
   const probed = (http: string) => ({ ...minimalAgent, health: { http } });
   const host = (agents: object) => ({ system: "x86_64-linux", agents });

@@ -11,6 +11,7 @@ import {
 } from "./names.ts";
 import { formatPath, type Path, quoteName } from "./paths.ts";
 import { lintRoutineTimes } from "./routine-lints.ts";
+import { endingSignals } from "./words.ts";
 
 /*
  * What a schema of single values cannot see: names, and settings that contradict each other. It reads the file as the
@@ -19,6 +20,7 @@ import { lintRoutineTimes } from "./routine-lints.ts";
 
 /** Defaults that the contradictions depend on; a test holds them against the schema. */
 export const lintDefaults = {
+  kind: "exponential",
   initial: "100ms",
   factor: 2,
   max: "30s",
@@ -66,6 +68,7 @@ function lintAgent(agent: unknown, path: Path): Problem[] {
     ...lintProgram(agent, path),
     ...lintPointers(get(get(agent, "health"), "expect"), [...path, "health", "expect", "json"]),
     ...lintHeartbeat(get(agent, "heartbeat"), [...path, "heartbeat"]),
+    ...lintExits(get(agent, "restart"), [...path, "restart", "exits"]),
     ...lintRestart(get(agent, "restart"), [...path, "restart"]),
   ];
 }
@@ -113,6 +116,16 @@ function lintHeartbeat(heartbeat: unknown, path: Path): Problem[] {
   return [problem([...path, "silence"], message)];
 }
 
+function lintExits(restart: unknown, path: Path): Problem[] {
+  return members(restart, "exits").flatMap(([end]) => refuse([...path, end], endProblem(end)));
+}
+
+function endProblem(end: string): string | undefined {
+  if (/^(0|[1-9][0-9]{0,2})$/.test(end) && Number(end) <= 255) return undefined;
+  if (endingSignals.some((signal) => signal === end)) return undefined;
+  return "must be an exit code from 0 to 255, or a signal that ends a process, such as SIGUSR1";
+}
+
 function lintRestart(restart: unknown, path: Path): Problem[] {
   if (!isRecord(restart)) return [];
   const backoff = restart.backoff ?? {};
@@ -122,13 +135,14 @@ function lintRestart(restart: unknown, path: Path): Problem[] {
   const factor = get(backoff, "factor") ?? lintDefaults.factor;
   const jitter = get(backoff, "jitter") ?? lintDefaults.jitter;
   const attempts = restart.attempts ?? lintDefaults.attempts;
+  const kind = get(backoff, "kind") ?? lintDefaults.kind;
   if (initial === undefined || max === undefined) return [];
   if (max < initial) {
     const message = `${formatDuration(max)} is less than backoff.initial, ${formatDuration(initial)}`;
     return [problem([...path, "backoff", "max"], message)];
   }
   if (within === undefined || !isNumber(factor) || !isNumber(jitter) || !isNumber(attempts)) return [];
-  const least = shortestSpan({ initial, max, factor, jitter }, attempts);
+  const least = shortestSpan({ kind, initial, max, factor, jitter }, attempts);
   if (least < within) return [];
   const message =
     `${attempts} failures cannot happen within ${formatDuration(within)}: ` +
@@ -143,6 +157,8 @@ function roughly(milliseconds: number): number {
 }
 
 interface Backoff {
+  /** What is no kind is refused by the schema. */
+  readonly kind: unknown;
   readonly initial: number;
   readonly max: number;
   readonly factor: number;
@@ -150,13 +166,15 @@ interface Backoff {
 }
 
 /** Milliseconds from the first to the last of `attempts` failures when the agent always fails at once. */
-function shortestSpan({ initial, max, factor, jitter }: Backoff, attempts: number): number {
+function shortestSpan({ kind, initial, max, factor, jitter }: Backoff, attempts: number): number {
+  if (kind === "immediate") return 0;
   let total = 0;
   let delay = initial;
   // The schema allows 1,000 attempts; what is beyond is refused there.
   for (let restart = 1; restart < Math.min(attempts, 1000); restart += 1) {
     total += Math.min(delay, max) * (1 - jitter);
-    delay *= factor;
+    if (kind === "linear") delay += initial;
+    else if (kind !== "fixed") delay *= factor;
   }
   return total;
 }

@@ -1,4 +1,5 @@
 import type { EgressManifest } from "./egress/rule.ts";
+import type { backoffKinds, exitMeanings } from "./words.ts";
 
 /**
  * The shape of `host.json`, the one document that a generation gives to watchd: every default filled in, every path
@@ -22,6 +23,8 @@ export interface WatchdogPolicy {
   readonly probationMs: number;
   /** How many automatic rollbacks may leave one and the same generation. */
   readonly rollbackBudget: number;
+  /** How many agents that have failed may be starting up again at once. An earlier release has not written it: any number. */
+  readonly restartsAtOnce?: number;
 }
 
 export interface AgentManifest {
@@ -108,13 +111,19 @@ export interface HeartbeatPolicy {
 
 export interface RestartPolicy {
   readonly when: "always" | "on-failure" | "never";
+  /** Exit code or signal -> what it means, where that is not the usual. Left out where nothing is said. */
+  readonly exits?: Readonly<Record<string, ExitMeaning>>;
   readonly backoff: BackoffPolicy;
   /** Failures within `withinMs` after which restarting is not enough. */
   readonly attempts: number;
   readonly withinMs: number;
 }
 
+export type ExitMeaning = (typeof exitMeanings)[number];
+
 export interface BackoffPolicy {
+  /** Left out where it is exponential. */
+  readonly kind?: (typeof backoffKinds)[number];
   readonly initialMs: number;
   readonly factor: number;
   readonly maxMs: number;

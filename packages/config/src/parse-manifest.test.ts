@@ -101,6 +101,19 @@ t.test(
   },
 );
 
+t.test("what is left out where nothing is said is read where something is", async (t) => {
+  const more = JSON.parse(JSON.stringify(manifest));
+  more.watchdog.restartsAtOnce = 3;
+  more.agents.enricher.restart = {
+    ...more.agents.enricher.restart,
+    exits: { "3": "temporary" },
+    backoff: { ...more.agents.enricher.restart.backoff, kind: "fixed" },
+  };
+  t.same(parseManifest(JSON.stringify(more)), more);
+  more.agents.enricher.restart.exits = { "3": "luck" };
+  t.equal(codeOf(JSON.stringify(more)), "CONFIG_E_MANIFEST");
+});
+
 t.test("another schema version is refused by name", async (t) => {
   t.equal(codeOf(JSON.stringify({ ...manifest, schemaVersion: 2 })), "CONFIG_E_MANIFEST_VERSION");
   t.equal(codeOf(JSON.stringify({ schemaVersion: 0 })), "CONFIG_E_MANIFEST_VERSION");

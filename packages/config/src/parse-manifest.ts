@@ -32,13 +32,15 @@ import {
   record,
   ShapeError,
   text,
+  whereGiven,
   whole,
 } from "./shape.ts";
-import { heartbeatPaths, restartConditions } from "./words.ts";
+import { backoffKinds, exitMeanings, heartbeatPaths, restartConditions } from "./words.ts";
 
 const milliseconds = whole(0);
 
 const readBackoff = fields<BackoffPolicy>({
+  kind: whereGiven(oneOf(backoffKinds)),
   initialMs: milliseconds,
   factor: real(1, Number.MAX_VALUE),
   maxMs: milliseconds,
@@ -47,6 +49,7 @@ const readBackoff = fields<BackoffPolicy>({
 
 const readRestart = fields<RestartPolicy>({
   when: oneOf(restartConditions),
+  exits: whereGiven(record(oneOf(exitMeanings))),
   backoff: readBackoff,
   attempts: whole(1),
   withinMs: milliseconds,
@@ -130,7 +133,11 @@ const readManifest = fields<HostManifest>({
   host: nonEmptyText,
   system: nonEmptyText,
   hostDigest: nonEmptyText,
-  watchdog: fields<WatchdogPolicy>({ probationMs: milliseconds, rollbackBudget: whole(0) }),
+  watchdog: fields<WatchdogPolicy>({
+    probationMs: milliseconds,
+    rollbackBudget: whole(0),
+    restartsAtOnce: whereGiven(whole(1)),
+  }),
   agents: record(readAgent),
   routines: added(record(readRoutine), {}),
 });

@@ -1,5 +1,5 @@
 import { Schema } from "effect";
-import { absolutePathProblem, choice, duration, realNumber, size, text, word } from "./codecs.ts";
+import { absolutePathProblem, choice, duration, size, text, word } from "./codecs.ts";
 import { stopSignals } from "./manifest.ts";
 import { defaulted, optional, required } from "./option.ts";
 import { attributeProblem, directoryProblem, innerPathProblem } from "./references.ts";
@@ -39,25 +39,6 @@ const credentialFile = text("an absolute path", (path) =>
     ? "must not be in /nix/store, which everybody can read"
     : absolutePathProblem(path),
 );
-
-export const BackoffSchema = Schema.Struct({
-  initial: defaulted(duration("0ms", "1h"), {
-    description: "Delay before the first restart.",
-    default: "100ms",
-  }),
-  factor: defaulted(realNumber(1, 100), {
-    description: "By how much the delay grows from one restart to the next.",
-    default: 2,
-  }),
-  max: defaulted(duration("1ms", "1d"), {
-    description: "The delay never grows beyond this.",
-    default: "30s",
-  }),
-  jitter: defaulted(realNumber(0, 1), {
-    description: "Share of the delay, 0 to 1, by which it varies at random either way.",
-    default: 0.2,
-  }),
-}).annotate({ expected: "an object" });
 
 /** What is run. */
 export function programFields(noun: "agent" | "routine") {

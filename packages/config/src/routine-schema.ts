@@ -2,7 +2,8 @@ import { Schema } from "effect";
 import { choice, duration, text, wholeNumber } from "./codecs.ts";
 import { missedPolicies, overlapPolicies } from "./manifest.ts";
 import { defaulted, optional } from "./option.ts";
-import { BackoffSchema, processFields, programFields } from "./program-schema.ts";
+import { processFields, programFields } from "./program-schema.ts";
+import { BackoffSchema } from "./restart-schema.ts";
 
 const schedule = text("a cron expression", (value) =>
   value.trim() === "" ? "must not be empty" : undefined,

@@ -4,26 +4,10 @@ import { HealthSchema, HeartbeatSchema } from "./detector-schema.ts";
 import { AllowSchema, FleetEgressSchema, HostEgressSchema } from "./egress/schema.ts";
 import { escalations } from "./manifest.ts";
 import { defaulted, optional, required } from "./option.ts";
-import { BackoffSchema, processFields, programFields } from "./program-schema.ts";
+import { processFields, programFields } from "./program-schema.ts";
+import { RestartSchema } from "./restart-schema.ts";
 import { RoutineSchema } from "./routine-schema.ts";
-import { restartConditions, systems } from "./words.ts";
-
-/** When and how fast an agent is started again. */
-export const RestartSchema = Schema.Struct({
-  when: defaulted(choice(restartConditions), {
-    description: "Which ends of the agent lead to a restart.",
-    default: "on-failure",
-  }),
-  backoff: defaulted(BackoffSchema, { description: "Delays between restarts.", default: {} }),
-  attempts: defaulted(wholeNumber(1, 1000), {
-    description: "Failures within the window `within` after which restarting is not enough.",
-    default: 3,
-  }),
-  within: defaulted(duration("1ms", "7d"), {
-    description: "The window in which `attempts` failures are counted.",
-    default: "10m",
-  }),
-}).annotate({ expected: "an object" });
+import { systems } from "./words.ts";
 
 /** One agent, as a fleet file describes it. */
 export const AgentSchema = Schema.Struct({
@@ -76,6 +60,11 @@ export const WatchdogSchema = Schema.Struct({
   rollbackBudget: defaulted(wholeNumber(0, 10), {
     description: "How many automatic rollbacks may leave one and the same generation. 0 turns them off.",
     default: 1,
+  }),
+  restartsAtOnce: defaulted(wholeNumber(1, 100_000), {
+    description:
+      "How many agents that have failed may be starting up again at the same time; others wait for their turn.",
+    default: 10,
   }),
 }).annotate({ expected: "an object" });
 

@@ -8,6 +8,8 @@ export interface Reader<T> {
   (value: unknown, path: string): T;
   /** What a field is that is not there. Without it, a field has to be there. */
   readonly absent?: { readonly value: T };
+  /** Whether a field that is not there stays out. */
+  readonly mayBeMissing?: true;
 }
 
 export class ShapeError extends Error {
@@ -72,6 +74,11 @@ export function added<T>(read: Reader<T>, value: T): Reader<T> {
   return Object.assign((given: unknown, path: string) => read(given, path), { absent: { value } });
 }
 
+/** For a field that is left out where nothing is said. */
+export function whereGiven<T>(read: Reader<T>): Reader<T> {
+  return Object.assign((given: unknown, path: string) => read(given, path), { mayBeMissing: true as const });
+}
+
 export function list<T>(read: Reader<T>): Reader<readonly T[]> {
   return (value, path) => {
     if (!Array.isArray(value)) throw new ShapeError(path, "must be a list");
@@ -87,13 +94,18 @@ export function record<T>(read: Reader<T>): Reader<Readonly<Record<string, T>>> 
 }
 
 /** Reads the given fields and leaves others out: a later release may add some under the same version. */
-export function fields<T extends object>(readers: { readonly [K in keyof T]: Reader<T[K]> }): Reader<T> {
+export function fields<T extends object>(
+  readers: {
+    readonly [K in keyof T]-?: Reader<Exclude<T[K], undefined>>;
+  },
+): Reader<T> {
   return (value, path) => {
     const given = entriesOf(value, path);
     const result: Partial<T> = {};
     for (const key in readers) {
-      const { absent } = readers[key];
+      const { absent, mayBeMissing } = readers[key];
       if (Object.hasOwn(given, key)) result[key] = readers[key](given[key], join(path, key));
+      else if (mayBeMissing) continue;
       else if (absent === undefined) throw new ShapeError(join(path, key), "is missing");
       else result[key] = absent.value;
     }

@@ -115,6 +115,7 @@ export const actions: Readonly<Record<string, Action>> = {
     subject: "agent",
     details: { cause, bytes: number("in use"), limitBytes: number("allowed") },
   },
+  "agent.restart-asked": { means: "It asks for its own restart.", subject: "agent", details: {} },
   "agent.stop": {
     means: "It is asked to stop.",
     subject: "agent",

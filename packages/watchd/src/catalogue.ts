@@ -44,6 +44,12 @@ export const watchdErrors = defineErrors({
       "Wait as long as Retry-After says and send it again; say what a file or a batch was, not every row.",
     exit: exitCode.error,
   },
+  AGENT_E_TOO_SOON: {
+    summary: "An agent asks for its own restart too soon after it has started.",
+    remedy:
+      "Wait as long as Retry-After says; one that cannot get on at all exits instead, with a code that says why.",
+    exit: exitCode.error,
+  },
   AGENT_E_NO_RUN: {
     summary: "watchd does not know yet (it has just started) or no more which run of the agent is alive.",
     remedy: "Wait as long as Retry-After says and send it again.",

@@ -48,6 +48,8 @@ async function main(): Promise<void> {
     isolation: host === null ? "one" : "users",
     state: () => begun?.state ?? null,
     connectLedger: connect,
+    onRestart: (agent, runId) => begun?.dispatch({ type: "restart-asked", agent, runId }),
+    monoNow: () => clock.now().mono,
     onBeat: (agent, runId) => begun?.dispatch({ type: "beat", agent, runId }),
     log,
   });

@@ -180,6 +180,12 @@ declare module "@daruma/config" {
          */
         readonly backoff?: {
           /**
+           * How the delay grows: not at all (`immediate`: there is none; `fixed`: it is always `initial`), by `initial` each time (`linear`), or by `factor` (`exponential`).
+           *
+           * @default "exponential"
+           */
+          readonly kind?: "immediate" | "fixed" | "linear" | "exponential";
+          /**
            * Delay before the first restart.
            *
            * @default "100ms"
@@ -262,6 +268,12 @@ declare module "@daruma/config" {
        * @default 1
        */
       readonly rollbackBudget?: number;
+      /**
+       * How many agents that have failed may be starting up again at the same time; others wait for their turn.
+       *
+       * @default 10
+       */
+      readonly restartsAtOnce?: number;
     };
     /**
      * What the agents of the host may reach, and the limits of that.
@@ -474,11 +486,27 @@ declare module "@daruma/config" {
        */
       readonly when?: "always" | "on-failure" | "never";
       /**
+       * What it means if the agent ends with this exit code or signal: `success`, `failure`, `temporary` (the fault is outside) or `configuration` (to start it again would change nothing). By itself, 0 is a success, 75 temporary, 78 a configuration, and all else a failure.
+       *
+       * @default {}
+       *
+       * @example {"3":"temporary","SIGUSR1":"success"}
+       */
+      readonly exits?: {
+        readonly [name: string]: "success" | "failure" | "temporary" | "configuration";
+      };
+      /**
        * Delays between restarts.
        *
        * @default {}
        */
       readonly backoff?: {
+        /**
+         * How the delay grows: not at all (`immediate`: there is none; `fixed`: it is always `initial`), by `initial` each time (`linear`), or by `factor` (`exponential`).
+         *
+         * @default "exponential"
+         */
+        readonly kind?: "immediate" | "fixed" | "linear" | "exponential";
         /**
          * Delay before the first restart.
          *

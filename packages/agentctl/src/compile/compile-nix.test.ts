@@ -68,8 +68,13 @@ const agent = fc.record(
     heartbeat: fc.constantFrom({ through: "http" }, { through: "notify", every: "1500ms", silence: "1m" }),
     restart: fc.record({
       when: fc.constantFrom("always", "on-failure", "never"),
+      exits: fc.constantFrom({}, { "3": "temporary", SIGUSR1: "success" }),
       attempts: fc.integer({ min: 1, max: 5 }),
-      backoff: fc.record({ factor: fc.integer({ min: 1, max: 8 }), jitter: fc.constantFrom(0, 0.25, 1) }),
+      backoff: fc.record({
+        kind: fc.constantFrom("fixed", "linear", "exponential"),
+        factor: fc.integer({ min: 1, max: 8 }),
+        jitter: fc.constantFrom(0, 0.25, 1),
+      }),
     }),
     egress: fc.constantFrom(
       [],

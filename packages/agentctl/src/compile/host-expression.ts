@@ -48,6 +48,9 @@ export function hostExpression(spec: HostSpec, places: Places): NixExpression {
     watchdog: nixSet({
       probation: nixString(formatDuration(spec.watchdog.probationMs)),
       rollbackBudget: nixNumber(spec.watchdog.rollbackBudget),
+      ...(spec.watchdog.restartsAtOnce === undefined
+        ? {}
+        : { restartsAtOnce: nixNumber(spec.watchdog.restartsAtOnce) }),
     }),
     egress: egressExpression(spec.egress),
     agents: nixSet(mapSorted(spec.agents, (agent) => agentExpression(agent, places))),
@@ -105,10 +108,12 @@ function heartbeatExpression({ through, everyMs, silenceMs }: HeartbeatPolicy): 
   });
 }
 
-function restartExpression({ when, backoff, attempts, withinMs }: RestartPolicy): NixExpression {
+function restartExpression({ when, exits = {}, backoff, attempts, withinMs }: RestartPolicy): NixExpression {
   return nixSet({
     when: nixString(when),
+    exits: nixSet(mapSorted(exits, nixString)),
     backoff: nixSet({
+      kind: nixString(backoff.kind ?? "exponential"),
       initial: nixString(formatDuration(backoff.initialMs)),
       factor: nixNumber(backoff.factor),
       max: nixString(formatDuration(backoff.maxMs)),

@@ -23,7 +23,11 @@ export interface NixHost {
   readonly enable: boolean;
   readonly host: string;
   readonly system: string;
-  readonly watchdog: { readonly probation: string; readonly rollbackBudget: number };
+  readonly watchdog: {
+    readonly probation: string;
+    readonly rollbackBudget: number;
+    readonly restartsAtOnce: number;
+  };
   readonly egress: Pick<HostEgress, "mode" | "allow" | "deny"> & {
     readonly limits: { readonly connections: number; readonly idle: string; readonly bytes: string | null };
   };
@@ -51,7 +55,9 @@ interface NixAgent {
   readonly heartbeat: { readonly through: string; readonly every: string; readonly silence: string } | null;
   readonly restart: {
     readonly when: string;
+    readonly exits: Readonly<Record<string, string>>;
     readonly backoff: {
+      readonly kind: string;
       readonly initial: string;
       readonly factor: number;
       readonly max: string;
@@ -72,7 +78,11 @@ export function hostOf(nix: NixHost): unknown {
     schemaVersion: 1,
     host: nix.host,
     system: nix.system,
-    watchdog: { probationMs: ms(nix.watchdog.probation), rollbackBudget: nix.watchdog.rollbackBudget },
+    watchdog: {
+      probationMs: ms(nix.watchdog.probation),
+      rollbackBudget: nix.watchdog.rollbackBudget,
+      restartsAtOnce: nix.watchdog.restartsAtOnce,
+    },
     egress: {
       ...nix.egress,
       limits: {
@@ -111,7 +121,9 @@ function agentOf(nix: NixAgent): unknown {
     },
     restart: {
       when: restart.when,
+      ...(Object.keys(restart.exits).length === 0 ? {} : { exits: restart.exits }),
       backoff: {
+        ...(restart.backoff.kind === "exponential" ? {} : { kind: restart.backoff.kind }),
         initialMs: ms(restart.backoff.initial),
         factor: restart.backoff.factor,
         maxMs: ms(restart.backoff.max),

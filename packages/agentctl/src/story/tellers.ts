@@ -35,6 +35,7 @@ const tellers: Readonly<Record<string, Teller>> = {
     `${d.becameHealthy === false ? "did not become healthy" : "is unhealthy"}: ${text(d.reason)}${putDownTo(d)}`,
   "agent.hang": (d) =>
     `hangs: it has ${d.heardBefore === false ? "never said that it gets on" : `not been heard of for ${ms(d.silentMs)}`}${putDownTo(d)}`,
+  "agent.restart-asked": () => "asks for its own restart",
   "agent.over-memory": (d) => `uses ${mib(d.bytes)} of memory, more than its limit of ${mib(d.limitBytes)}`,
   "agent.start-failed": (d) => `could not be started: ${text(d.message)} (${text(d.code)})`,
   "agent.start-lost": () => "ended before its start was known",

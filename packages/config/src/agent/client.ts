@@ -86,6 +86,16 @@ export async function heartbeat(options?: Options): Promise<{ readonly everyMs: 
 }
 
 /**
+ * Asks to be restarted, which is no failure: watchd stops the agent as it declares and starts it again. What an agent starts itself
+ * for that would be stopped along with it. Resolves once that is on its way.
+ *
+ * @throws AgentSocketError with AGENT_E_TOO_SOON in the first 10 seconds of a run
+ */
+export async function restart(options?: Options): Promise<void> {
+  await ask("POST", "/v1/restart", undefined, options);
+}
+
+/**
  * How watchd sees this agent.
  *
  * @throws AgentSocketError

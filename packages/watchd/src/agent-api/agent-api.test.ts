@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { consume, heartbeat, produce, self } from "@daruma/config/agent";
+import { consume, heartbeat, produce, restart, self } from "@daruma/config/agent";
 import type { AppendRequest, LedgerConnection } from "@daruma/ledger";
 import t, { type Test } from "tap";
 import { initialState, type State } from "../policy/state.ts";
@@ -56,12 +56,16 @@ async function apiFor(t: Test, { isolation = "one", agents = ["web", "other"] } 
   const ledger = fakeLedger();
   const logs: string[] = [];
   const beats: string[] = [];
+  const restarts: string[] = [];
+  const clock = { mono: 1_000 };
   const world = { state: stateWith(...agents) };
   const api = openAgentApi({
     runtime,
     isolation: isolation as Isolation,
     state: () => world.state,
     connectLedger: ledger.connect,
+    onRestart: (agent, runId) => restarts.push(`${agent} ${runId}`),
+    monoNow: () => clock.mono,
     onBeat: (agent, runId) => beats.push(`${agent} ${runId}`),
     log: (message) => logs.push(message),
   });
@@ -70,7 +74,7 @@ async function apiFor(t: Test, { isolation = "one", agents = ["web", "other"] } 
     rmSync(runtime, { recursive: true });
   });
   const at = (agent: string) => ({ socket: agentSocketPath(runtime, agent), withinMs: 0 });
-  return { runtime, ledger, logs, beats, world, api, at };
+  return { runtime, ledger, logs, beats, restarts, clock, world, api, at };
 }
 
 /** What a program without our client gets. */
@@ -157,10 +161,22 @@ t.test("a heartbeat counts however large or odd it is, and so does any other wor
   );
   await heard(() => produce(file, at("web")));
   const before = beats.length;
-  await heartbeat(at("web"));
-  t.equal(beats.length, before, "one word more within a moment");
   t.same(await heartbeat(at("other")), { everyMs: null }, "nobody listens for it");
   t.equal(beats.length, before);
+});
+
+t.test("an agent asks for its own restart, but not in a loop", async (t) => {
+  const { api, restarts, clock, world, at } = await apiFor(t);
+  await api.follow(world.state);
+  t.match(await post(at("web").socket, "/v1/restart", undefined), {
+    status: 429,
+    retryAfter: "10",
+    text: /AGENT_E_TOO_SOON/,
+  });
+  t.same(restarts, []);
+  clock.mono = 10_009;
+  await restart(at("web"));
+  t.same(restarts, ["web run-web"]);
 });
 
 t.test("while the ledger is away an agent is told to try again, and nothing is kept for it", async (t) => {

@@ -14,6 +14,10 @@ export interface AgentApiOptions {
   readonly connectLedger: () => Promise<LedgerConnection>;
   /** The run has shown that it gets on. Not told for agents that need not show it here. */
   readonly onBeat: (agent: string, runId: string) => void;
+  /** The agent asks for its own restart, and may have it. */
+  readonly onRestart: (agent: string, runId: string) => void;
+  /** On the clock of the supervisor. */
+  readonly monoNow: () => number;
   readonly log: (message: string) => void;
 }
 
@@ -27,7 +31,8 @@ export interface AgentApi {
 /** The agents' sockets. An agent that was removed has its own for as long as it still runs. */
 export function openAgentApi(options: AgentApiOptions): AgentApi {
   const ledger = createAgentLedger(options.connectLedger);
-  const routes = { state: options.state, ledger, now: () => performance.now() };
+  const { state, onRestart, monoNow } = options;
+  const routes = { state, ledger, onRestart, monoNow, now: () => performance.now() };
   const sockets = createAgentSockets({
     ...options,
     routesOf: (agent) => agentRoutes(agent, routes),

@@ -1,6 +1,7 @@
 import { type DarumaError, type Handler, isDarumaError, messageOf, type Refusal } from "@daruma/base";
 import { type Appended, recordSubject } from "@daruma/ledger";
 import { watchdErrors } from "../catalogue.ts";
+import { leastOwnUptimeMs, refuseOwnRestart } from "../policy/own-restart.ts";
 import type { State } from "../policy/state.ts";
 import { type CurrentRun, currentRun, selfOf } from "./current-run.ts";
 import type { AgentLedger } from "./ledger.ts";
@@ -11,6 +12,9 @@ export interface RoutesOptions {
   /** Null before the supervisor has begun. */
   readonly state: () => State | null;
   readonly ledger: AgentLedger;
+  readonly onRestart: (agent: string, runId: string) => void;
+  /** On the clock of the state, in milliseconds. */
+  readonly monoNow: () => number;
   /** Monotonic, in milliseconds. */
   readonly now: () => number;
 }
@@ -56,6 +60,13 @@ export function agentRoutes(name: string, options: RoutesOptions): Readonly<Reco
         everyMs: heartbeat?.through === "http" ? heartbeat.everyMs : null,
       };
     },
+    "POST /v1/restart": async () => {
+      const { runId } = runOf(options, name);
+      const why = refuseOwnRestart(stateOf(options), name, runId, options.monoNow());
+      if (why !== null) throw notNow(name, why);
+      options.onRestart(name, runId);
+      return { schemaVersion: 1, run: runId };
+    },
     "POST /v1/consume": append("data.consume"),
     "POST /v1/produce": append("data.produce"),
   };
@@ -66,6 +77,8 @@ export function refusalOf(error: DarumaError): Refusal {
   switch (error.code) {
     case "AGENT_E_TOO_FAST":
       return { status: 429, retryAfterSeconds: enoughSeconds };
+    case "AGENT_E_TOO_SOON":
+      return { status: 429, retryAfterSeconds: leastOwnUptimeMs / 1000 };
     case "AGENT_E_LEDGER_AWAY":
     case "AGENT_E_NO_RUN":
       return { status: 503, retryAfterSeconds: 1 };
@@ -115,6 +128,13 @@ function stateOf({ state }: RoutesOptions): State {
   const now = state();
   if (now === null) throw watchdErrors.make("AGENT_E_NO_RUN", "watchd is starting");
   return now;
+}
+
+function notNow(name: string, why: "not-running" | "too-soon"): DarumaError {
+  if (why === "not-running")
+    return watchdErrors.make("AGENT_E_NO_RUN", `${name} does not run, or is being stopped already`);
+  const message = `a run may ask for its own restart once it has lasted ${leastOwnUptimeMs / 1000} seconds`;
+  return watchdErrors.make("AGENT_E_TOO_SOON", message);
 }
 
 function tooFast(): DarumaError {

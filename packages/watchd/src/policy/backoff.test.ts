@@ -34,6 +34,17 @@ t.test("without jitter a delay never shrinks from one failure to the next", asyn
   );
 });
 
+t.test("each kind grows in its own way, and none beyond the longest delay", async (t) => {
+  const delays = (kind: "immediate" | "fixed" | "linear" | "exponential") =>
+    [1, 2, 3, 4].map((failure) =>
+      backoffDelay({ kind, initialMs: 100, factor: 2, maxMs: 350, jitter: 0 }, failure, 0),
+    );
+  t.same(delays("immediate"), [0, 0, 0, 0]);
+  t.same(delays("fixed"), [100, 100, 100, 100]);
+  t.same(delays("linear"), [100, 200, 300, 350]);
+  t.same(delays("exponential"), [100, 200, 350, 350]);
+});
+
 t.test("the first delays are those that the policy says", async (t) => {
   const policy = { initialMs: 100, factor: 2, maxMs: 1_000, jitter: 0 };
   t.same(

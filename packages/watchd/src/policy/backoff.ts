@@ -1,16 +1,27 @@
 import type { BackoffPolicy, RestartPolicy } from "@daruma/config";
 
 /**
- * Delay in ms before the restart that follows the `failure`-th failure (from 1): exponential, capped, then spread by
+ * Delay in ms before the restart that follows the `failure`-th failure (from 1): grown as the policy says, capped, then spread by
  * jitter so that agents which fell together do not rise together.
  *
  * @param random uniform in [0, 1)
  */
 export function backoffDelay(policy: BackoffPolicy, failure: number, random: number): number {
-  // The exponent is bounded so that a long series cannot overflow to Infinity * 0 = NaN.
-  const steps = Math.min(Math.max(failure, 1) - 1, 1_000);
-  const grown = policy.initialMs === 0 ? 0 : policy.initialMs * policy.factor ** steps;
-  return spread(Math.min(grown, policy.maxMs), policy.jitter, random);
+  return spread(Math.min(grown(policy, Math.max(failure, 1)), policy.maxMs), policy.jitter, random);
+}
+
+function grown({ kind = "exponential", initialMs, factor }: BackoffPolicy, failure: number): number {
+  switch (kind) {
+    case "immediate":
+      return 0;
+    case "fixed":
+      return initialMs;
+    case "linear":
+      return initialMs * failure;
+    case "exponential":
+      // The exponent is bounded so that a long series cannot overflow to Infinity * 0 = NaN.
+      return initialMs === 0 ? 0 : initialMs * factor ** Math.min(failure - 1, 1_000);
+  }
 }
 
 /** Restarts that nothing ends become at least this slow, whatever the policy: they must not become a storm. */
@@ -24,8 +35,9 @@ const leastPatientFactor = 2;
  * policy's does not.
  */
 export function patientDelay(policy: BackoffPolicy, fault: number, random: number): number {
-  const patient = {
+  const patient: BackoffPolicy = {
     ...policy,
+    kind: "exponential",
     initialMs: Math.max(policy.initialMs, leastPatientMs),
     factor: Math.max(policy.factor, leastPatientFactor),
     maxMs: Math.max(policy.maxMs, leastHoldMs),

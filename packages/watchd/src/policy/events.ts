@@ -39,6 +39,8 @@ export type Event =
     }
   /** The agent has said something through its own socket, whatever it was. */
   | { readonly type: "beat"; readonly agent: string; readonly runId: string }
+  /** The agent wants to be restarted. */
+  | { readonly type: "restart-asked"; readonly agent: string; readonly runId: string }
   | { readonly type: "memory"; readonly agent: string; readonly runId: string; readonly bytes: number }
   | { readonly type: "closure-verified"; readonly path: string; readonly problems: readonly string[] }
   | { readonly type: "promoted"; readonly path: string; readonly knownGood: readonly KnownGood[] }

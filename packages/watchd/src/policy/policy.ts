@@ -8,6 +8,7 @@ import { onGeneration, onRollbackDone, onRollbackFailed, onRollbackRefused } fro
 import { becomeHealthy, onProbed } from "./health.ts";
 import { hangsAt, isHeard, onBeat, onSilence } from "./heartbeat.ts";
 import { onDrain, onOperatorAllow, onOperatorRollback } from "./operator.ts";
+import { onRestartAsked } from "./own-restart.ts";
 import {
   endProbation,
   onClosureVerified,
@@ -66,6 +67,8 @@ function apply(turn: Turn, event: Event): void {
       return onProbed(turn, event.agent, event.runId, event.outcome);
     case "beat":
       return onBeat(turn, event.agent, event.runId);
+    case "restart-asked":
+      return onRestartAsked(turn, event.agent, event.runId);
     case "memory":
       return onMemory(turn, event.agent, event.runId, event.bytes);
     case "closure-verified":

@@ -1,5 +1,5 @@
 import t from "tap";
-import { type AgentPlan, story } from "./fixtures/story.ts";
+import { type AgentPlan, probed, story } from "./fixtures/story.ts";
 
 const alone = (plan: AgentPlan = {}) => story({ agents: { a: plan } }).healthy("a");
 
@@ -208,6 +208,59 @@ t.test(
     t.equal(s.agent("a").phase, "backoff");
   },
 );
+
+t.test("an agent's own map says what its exit codes and signals mean", async (t) => {
+  const exits = { "3": "temporary", "4": "configuration", "75": "failure", SIGUSR1: "success" } as const;
+  const mapped = () => alone({ restart: { exits } });
+  t.equal(mapped().exit("a", 3).record("agent.exit").details.cause, "dependency");
+  const wrong = mapped().exit("a", 4);
+  t.match([wrong.record("agent.exit").details.cause, wrong.agent("a").phase], ["configuration", "failed"]);
+  t.equal(mapped().exit("a", 75).record("agent.exit").details.cause, "crash");
+  t.equal(mapped().end("a", { kind: "signal", signal: "SIGUSR1" }).agent("a").phase, "completed");
+  const other = mapped().end("a", { kind: "signal", signal: "SIGUSR2" });
+  t.equal(other.record("agent.exit").details.cause, "crash");
+  t.equal(
+    mapped().exit("a", 78).agent("a").phase,
+    "failed",
+    "what it does not name means what it always does",
+  );
+  const zero = alone({ restart: { exits: { "0": "failure" } } }).exit("a", 0);
+  t.equal(zero.agent("a").phase, "backoff");
+});
+
+t.test("who is to be restarted always is restarted, whatever its end means", async (t) => {
+  const s = alone({ restart: { when: "always", exits: { "3": "success" } } }).exit("a", 3);
+  t.equal(s.agent("a").phase, "backoff");
+});
+
+t.test(
+  "what falls together does not rise together: as many start up at once as the host's policy says",
+  async (t) => {
+    const names = ["a", "b", "c", "d", "e"];
+    const agents = Object.fromEntries(names.map((name) => [name, {}]));
+    const s = story({ agents, watchdog: { restartsAtOnce: 2 } }).healthy(...names);
+    for (const name of names) s.exit(name);
+    const rising = () =>
+      Object.values(s.state.agents).filter(({ run, incident }) => run !== null && incident !== null).length;
+    let most = 0;
+    while (names.some((name) => s.agent(name).phase !== "healthy")) {
+      s.wait(50);
+      most = Math.max(most, rising());
+    }
+    t.equal(most, 2);
+  },
+);
+
+t.test("one that never comes up holds nobody else up for good", async (t) => {
+  const s = story({
+    agents: { sick: probed, well: {} },
+    watchdog: { restartsAtOnce: 1 },
+  }).healthy("sick", "well");
+  s.answers.set("sick", { ok: false, latencyMs: 1, reason: "503", dependency: "db" });
+  s.exit("sick").exit("well").wait(5_000);
+  t.equal(s.agent("sick").phase, "verifying");
+  t.equal(s.agent("well").phase, "healthy");
+});
 
 t.test(
   "exit code 78 says that starting again is no use: one alert, and nothing until a person starts it",

@@ -1,3 +1,4 @@
+import type { ExitMeaning } from "@daruma/config";
 import type { ExitCause, Run } from "../ports.ts";
 import type { Event } from "./events.ts";
 import {
@@ -97,7 +98,8 @@ function isStillWanted(turn: Turn, name: string, digest: string): boolean {
 function settleExit(turn: Turn, name: string, before: AgentState, runId: string, cause: ExitCause): void {
   const uptimeMs = before.run === null ? 0 : Math.max(0, turn.now.mono - before.run.started.mono);
   const details = { exit: { ...cause }, uptimeMs, phase: before.phase };
-  if (cause.kind === "exit" && cause.code === 0 && before.policy.restart.when !== "always") {
+  const meaning = meaningOf(cause, before.policy.restart.exits);
+  if (meaning === "success" && before.policy.restart.when !== "always") {
     patchAgent(turn, name, {
       phase: "completed",
       incident: null,
@@ -115,19 +117,27 @@ function settleExit(turn: Turn, name: string, before: AgentState, runId: string,
     });
     return;
   }
-  const meaning = meaningOf(cause);
-  patchAgent(turn, name, { misconfigured: meaning.cause === "configuration" });
-  bookFailure(turn, name, { ...meaning, action: "agent.exit", run: runId, details });
+  patchAgent(turn, name, { misconfigured: meaning === "configuration" });
+  bookFailure(turn, name, { ...blameFor(cause, meaning), action: "agent.exit", run: runId, details });
   recover(turn, name);
 }
 
-/** What the agent says by the way in which it ends. */
-function meaningOf(cause: ExitCause): Pick<Failure, "cause" | "fault"> {
+/** What the agent says by the way in which it ends. `exits` has the last word, on what it can name. */
+function meaningOf(cause: ExitCause, exits: Readonly<Record<string, ExitMeaning>> = {}): ExitMeaning {
+  const end = cause.kind === "exit" ? String(cause.code) : cause.kind === "signal" ? cause.signal : null;
+  const own = end !== null && Object.hasOwn(exits, end) ? exits[end] : undefined;
+  if (own !== undefined) return own;
+  if (cause.kind !== "exit") return "failure";
+  if (cause.code === 0) return "success";
+  if (cause.code === temporaryFailure) return "temporary";
+  return cause.code === wrongConfiguration ? "configuration" : "failure";
+}
+
+function blameFor(cause: ExitCause, meaning: ExitMeaning): Pick<Failure, "cause" | "fault"> {
   if (cause.kind === "unknown") return { cause: "crash", fault: "unknown" };
   if (cause.kind === "watchdog") return { cause: "hang", fault: "own" };
-  if (cause.kind !== "exit") return { cause: "crash", fault: "own" };
-  if (cause.code === temporaryFailure) return { cause: "dependency", fault: "outside" };
-  return { cause: cause.code === wrongConfiguration ? "configuration" : "crash", fault: "own" };
+  if (meaning === "temporary") return { cause: "dependency", fault: "outside" };
+  return { cause: meaning === "configuration" ? "configuration" : "crash", fault: "own" };
 }
 
 export function onStopped(turn: Turn, event: Extract<Event, { type: "stopped" }>): void {

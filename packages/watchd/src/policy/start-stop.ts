@@ -1,4 +1,5 @@
 import type { Run } from "../ports.ts";
+import { turnFor } from "./restart-turns.ts";
 import { type AgentState, noProbe, noPulse, type RunState, unlessByPerson } from "./state.ts";
 import { agentOf, freshId, patchAgent, record, removeAgent, type Turn } from "./turn.ts";
 
@@ -14,6 +15,11 @@ export function beginStart(turn: Turn, name: string): void {
   const barred = turn.state.draining || before.stoppedBy !== null || before.strays.length > 0;
   if (!turn.state.surveyed || barred) {
     patchAgent(turn, name, { phase: "stopped", restartAt: null });
+    return;
+  }
+  const waitMs = turnFor(turn, before);
+  if (waitMs > 0) {
+    patchAgent(turn, name, { phase: "backoff", restartAt: turn.now.mono + waitMs });
     return;
   }
   const runId = freshId(turn, "run");

@@ -10,6 +10,7 @@ const mischief: readonly (readonly [number, Mischief])[] = [
   [3, aProcessHangs],
   [2, aProcessFallsSilent],
   [2, aProcessExits],
+  [1, aProcessAsksForItsRestart],
   [1, aProcessGrows],
   [1, aProcessIgnoresItsStop],
   [2, somethingOutsideIsDown],
@@ -59,6 +60,15 @@ function aProcessFallsSilent(world: World): void {
 function aProcessExits(world: World): void {
   const process = anyProcess(world);
   if (process !== null) world.nature.exit(process, world.random.pick([0, 75, 75]));
+}
+
+/** It may ask again and again, and too soon. */
+function aProcessAsksForItsRestart(world: World, watchd: Watchd): void {
+  const process = anyProcess(world);
+  if (process === null || process.hung) return;
+  const { agent, runId } = process.run;
+  for (let time = world.random.whole(1, 3); time > 0; time -= 1)
+    watchd.send({ type: "restart-asked", agent, runId }, world.random.delay(0, 12_000));
 }
 
 function aProcessGrows(world: World): void {

@@ -4,6 +4,7 @@ import type { State } from "../policy/state.ts";
 import type { CurrentGeneration } from "../ports.ts";
 import { Broken } from "./broken.ts";
 import { deploy, start } from "./chaos.ts";
+import { plainDelay } from "./delays.ts";
 import type { Watchd } from "./watchd.ts";
 import { advance, type World } from "./world.ts";
 
@@ -108,11 +109,12 @@ function culpritsIn({ fleet }: World, good: CurrentGeneration, bad: CurrentGener
 }
 
 /** An agent that is well for a moment at each start fails often enough only if its policy restarts it fast enough. */
-function fillsItsWindow({ attempts, withinMs, backoff }: RestartPolicy): boolean {
+function fillsItsWindow({ attempts, withinMs, backoff, exits = {} }: RestartPolicy): boolean {
+  // Some of its ends say something else than that it has failed.
+  if (Object.keys(exits).length > 0) return false;
   let span = attempts * 1_000;
   for (let restart = 1; restart < attempts; restart += 1) {
-    const delay = Math.min(backoff.initialMs * backoff.factor ** (restart - 1), backoff.maxMs);
-    span += delay * (1 + backoff.jitter);
+    span += plainDelay(backoff, restart) * (1 + backoff.jitter);
   }
   return span < withinMs;
 }

@@ -30,6 +30,8 @@ export interface Version {
   readonly probed: boolean;
   /** How it shows that it gets on. */
   readonly heartbeat: HeartbeatPolicy | null;
+  /** What its ends mean, where that is not the usual. */
+  readonly exits: NonNullable<RestartPolicy["exits"]>;
   /** From the start of a run to its first healthy answer, if it ever gives one. */
   readonly warmupMs: number;
 }
@@ -103,7 +105,10 @@ export class Fleet {
     const name = this.#random.pick(Object.keys(agents));
     const agent = agents[name];
     const { restart, escalate, required } = this.#policy(name);
-    if (agent !== undefined) agents[name] = { ...agent, restart, escalate, required };
+    if (agent === undefined) return;
+    // What an end means is for the code to say.
+    const { exits } = this.version(agent.digest);
+    agents[name] = { ...agent, restart: { ...restart, exits }, escalate, required };
   }
 
   #addOrRemove(agents: Record<string, AgentManifest>): void {
@@ -129,6 +134,7 @@ export class Fleet {
     return {
       probationMs: this.#random.pick([500, 2_000, 10_000, 20_000, 60_000]),
       rollbackBudget: this.#random.pick([0, 1, 1, 1, 2, 3]),
+      restartsAtOnce: this.#random.pick([1, 1, 2, 10]),
     };
   }
 
@@ -138,8 +144,15 @@ export class Fleet {
     const policy = like !== null && this.#random.chance(0.7) ? like : this.#policy(agent);
     const manifest = { ...policy, digest };
     const warmupMs = Math.round(manifest.startupMs * this.#random.next() * 0.9);
-    const { health, heartbeat } = manifest;
-    this.versions.set(digest, { agent, defect, probed: health !== null, heartbeat, warmupMs });
+    const { health, heartbeat, restart } = manifest;
+    this.versions.set(digest, {
+      agent,
+      defect,
+      probed: health !== null,
+      heartbeat,
+      exits: restart.exits ?? {},
+      warmupMs,
+    });
     return manifest;
   }
 
@@ -191,7 +204,9 @@ export class Fleet {
         [3, "always"],
         [1, "never"],
       ]),
+      exits: random.pick([{}, { "3": "temporary" }, { SIGSEGV: "configuration" }, { SIGKILL: "success" }]),
       backoff: {
+        kind: random.pick(["exponential", "exponential", "linear", "fixed", "immediate"]),
         initialMs: random.pick([0, 50, 100, 1_000]),
         factor: random.pick([1, 1.5, 2]),
         maxMs: random.pick([1_000, 5_000, 20_000]),

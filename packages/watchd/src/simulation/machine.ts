@@ -130,7 +130,7 @@ export class Machine {
     this.#processes.delete(runId);
     this.touch(agent);
     const { digest } = process.run;
-    const kind = this.#kindOf(agent, cause);
+    const kind = this.#kindOf(agent, cause, process.version);
     if (!process.stopAsked && process.life !== 0) this.blame(agent, digest, kind);
     else if (!process.stopAsked)
       this.#strangers.set(runId, { agent, time: this.time, digest, kind, isExcused: this.#isExcused(agent) });
@@ -211,8 +211,8 @@ export class Machine {
     this.badTimes.set(agent, times);
   }
 
-  #kindOf(agent: string, cause: ExitCause): TrueFailure["kind"] {
-    const kind = kindOf(cause);
+  #kindOf(agent: string, cause: ExitCause, version: Version): TrueFailure["kind"] {
+    const kind = kindOf(cause, version);
     return kind === "own" && this.outageOf(agent)?.shows === "crash" ? "outside" : kind;
   }
 
@@ -228,7 +228,13 @@ export function isSilent({ hung, mute, version }: Process): boolean {
   return version.heartbeat !== null && (hung || mute);
 }
 
-function kindOf(cause: ExitCause): TrueFailure["kind"] {
+function kindOf(cause: ExitCause, { exits }: Version): TrueFailure["kind"] {
+  const own =
+    cause.kind === "exit" ? exits[cause.code] : cause.kind === "signal" ? exits[cause.signal] : undefined;
+  if (own !== undefined)
+    return (
+      { success: "done", failure: "own", temporary: "outside", configuration: "configuration" } as const
+    )[own];
   if (cause.kind !== "exit") return "own";
   if (cause.code === 0) return "done";
   if (cause.code === wrongConfiguration) return "configuration";

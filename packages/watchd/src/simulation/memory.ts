@@ -43,6 +43,8 @@ export class Memory {
   readonly outstanding = new Map<string, number>();
   /** Starts of this life whose end has not been reported: run -> agent. */
   readonly starting = new Map<string, string>();
+  /** Those of them that follow a failure. */
+  readonly restarting = new Set<string>();
   /** Agent -> time since which its failures count: before, it was another one. */
   readonly fresh = new Map<string, number>();
   /** Agent -> time of the last start that was asked for, and whether it is the first of this definition. */
@@ -100,6 +102,7 @@ export class Memory {
     this.outstanding.clear();
     this.told.clear();
     this.starting.clear();
+    this.restarting.clear();
     if (this.bootId === world.machine.bootId) return;
     this.bootId = world.machine.bootId;
     for (const agent of Object.keys(seen.before.agents)) this.fresh.set(agent, world.machine.time);
@@ -129,6 +132,7 @@ export class Memory {
         return;
       case "started":
         this.starting.delete(event.run.runId);
+        this.restarting.delete(event.run.runId);
         if (!this.ended.has(event.run.runId) && !this.told.has(event.run.runId))
           this.told.set(event.run.runId, { agent: event.run.agent, at: mono });
         return;
@@ -136,6 +140,7 @@ export class Memory {
       case "stopped":
       case "start-failed":
         this.starting.delete(event.runId);
+        this.restarting.delete(event.runId);
         this.told.delete(event.runId);
         this.ended.add(event.runId);
         return;
@@ -192,6 +197,9 @@ export class Memory {
         return this.proven.clear();
       case "generation.rollback":
         if (details.by === "watchd" && !this.decisions.has(String(details.rollback))) this.#decide(record);
+        return;
+      case "agent.start":
+        if (incident !== undefined) this.restarting.add(run);
         return;
       case "agent.adopt":
         // It stands in for whatever became of a start that watchd did not live to see.

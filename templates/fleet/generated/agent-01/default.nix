@@ -9,6 +9,7 @@
     watchdog = {
       probation = "10m";
       rollbackBudget = 1;
+      restartsAtOnce = 10;
     };
     egress = {
       mode = "enforce";
@@ -46,7 +47,9 @@
         heartbeat = null;
         restart = {
           when = "on-failure";
+          exits = { };
           backoff = {
+            kind = "exponential";
             initial = "100ms";
             factor = 2;
             max = "30s";

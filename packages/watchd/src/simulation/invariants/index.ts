@@ -3,7 +3,7 @@ import { nobodyIsForgotten, timersAreNeverForgotten } from "./coherence.ts";
 import { neverTwoCopies, noStartWhileARunIsAlive, whatAPersonStoppedStaysStopped } from "./copies.ts";
 import type { Invariant } from "./invariant.ts";
 import { promotionIsEarned } from "./promotion.ts";
-import { restartsAreNeverTooFast } from "./restarts.ts";
+import { restartsAreNeverAStorm, restartsAreNeverTooFast } from "./restarts.ts";
 import {
   failureBeganAfterTheSwitch,
   oneRollbackPerIncident,
@@ -23,6 +23,7 @@ export const invariants: readonly (readonly [string, Invariant])[] = Object.entr
   rollbackHasACause,
   failureBeganAfterTheSwitch,
   restartsAreNeverTooFast,
+  restartsAreNeverAStorm,
   noStartWhileARunIsAlive,
   neverTwoCopies,
   whatAPersonStoppedStaysStopped,

@@ -1,4 +1,5 @@
 import type { RestartPolicy } from "@daruma/config";
+import { plainDelay } from "../delays.ts";
 import type { Memory } from "../memory.ts";
 import type { Seen } from "../watchd.ts";
 import type { World } from "../world.ts";
@@ -9,8 +10,7 @@ const leastHoldMs = 1_000;
 
 /** The shortest delay that the policy allows after the `nth` failure in its window. */
 function shortest({ backoff }: RestartPolicy, nth: number): number {
-  const grown = Math.min(backoff.initialMs * backoff.factor ** (nth - 1), backoff.maxMs);
-  return grown * (1 - backoff.jitter);
+  return plainDelay(backoff, nth) * (1 - backoff.jitter);
 }
 
 /** From the last real failure to the restart there is at least the delay of the policy; after `attempts`, the longest. */
@@ -57,6 +57,7 @@ function leastGap(
   if (cause === "dependency") {
     const outside = (memory.outsideFaults.get(agent) ?? []).filter((at) => at > since).length;
     const patient = {
+      kind: "exponential" as const,
       initialMs: Math.max(100, policy.backoff.initialMs),
       factor: Math.max(2, policy.backoff.factor),
       maxMs: Math.max(leastHoldMs, policy.backoff.maxMs),
@@ -71,3 +72,12 @@ function leastGap(
   if (own < policy.attempts) return own === 0 ? 0 : shortest(policy, own);
   return Math.max(leastHoldMs, policy.backoff.maxMs * (1 - policy.backoff.jitter));
 }
+
+/** Of agents that have failed no more are being started at once than the host's policy allows. */
+export const restartsAreNeverAStorm: Invariant = (seen, memory) => {
+  const most = memory.current?.manifest.watchdog.restartsAtOnce;
+  const begun = recordsOf(seen, "agent.start").filter(({ incident }) => incident !== undefined);
+  const busy = new Set([...memory.restarting, ...begun.map(({ run = "" }) => run)]);
+  if (most === undefined || begun.length === 0 || busy.size <= most) return null;
+  return `${busy.size} agents are being restarted at once, and ${most} may be`;
+};
