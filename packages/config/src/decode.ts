@@ -5,7 +5,7 @@ import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host, RoutineSpec } from "./fleet.ts";
 import { lintFleet } from "./lints.ts";
-import type { BackoffPolicy, BodyPolicy, HealthPolicy, HeartbeatPolicy } from "./manifest.ts";
+import type { BackoffPolicy, BodyPolicy, HealthPolicy, HeartbeatPolicy, WebhookTrigger } from "./manifest.ts";
 import { toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
 import { FleetSchema } from "./schema.ts";
@@ -101,6 +101,11 @@ function resolveRoutine(routine: DecodedRoutine): RoutineSpec {
     schedule: schedule === undefined ? null : { expression: schedule, timezone },
     atBoot: routine.atBoot,
     after: routine.after,
+    on: {
+      ...routine.on,
+      ledger: routine.on.ledger.map(({ action, subject }) => ({ action, subject: subject ?? null })),
+    },
+    webhook: resolveWebhook(routine.webhook),
     overlap: { kind: routine.overlap, limit: routine.limit },
     missed: { run: routine.missed, withinMs: routine.catchUp },
     jitterMs: routine.jitter,
@@ -112,6 +117,12 @@ function resolveRoutine(routine: DecodedRoutine): RoutineSpec {
     limits: { memoryBytes: routine.limits.memory ?? null },
     stop: { signal: routine.stop.signal, graceMs: routine.stop.grace },
   };
+}
+
+function resolveWebhook(webhook: DecodedRoutine["webhook"]): WebhookTrigger | null {
+  if (webhook === undefined) return null;
+  const { body, ...rest } = webhook;
+  return { ...rest, bodyBytes: body };
 }
 
 function resolveBackoff(backoff: DecodedRoutine["backoff"]): BackoffPolicy {

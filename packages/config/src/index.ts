@@ -47,11 +47,15 @@ export {
   type MissedRun,
   type OverlapKind,
   type RestartPolicy,
+  type RoutineEvents,
   type RoutineManifest,
   type StopPolicy,
   type StopSignal,
   stopSignals,
   type WatchdogPolicy,
+  type WebhookScheme,
+  type WebhookTrigger,
+  webhookSchemes,
 } from "./manifest.ts";
 export {
   type Duration,

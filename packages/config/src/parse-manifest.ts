@@ -13,10 +13,13 @@ import {
   missedPolicies,
   overlapPolicies,
   type RestartPolicy,
+  type RoutineEvents,
   type RoutineManifest,
   type StopPolicy,
   stopSignals,
   type WatchdogPolicy,
+  type WebhookTrigger,
+  webhookSchemes,
 } from "./manifest.ts";
 import {
   absolutePath,
@@ -110,6 +113,23 @@ const readRoutine = fields<RoutineManifest>({
   ),
   atBoot: flag,
   after: list(nonEmptyText),
+  on: fields<RoutineEvents>({
+    failed: list(nonEmptyText),
+    recovered: list(nonEmptyText),
+    ledger: list(
+      fields<RoutineEvents["ledger"][number]>({ action: nonEmptyText, subject: nullable(nonEmptyText) }),
+    ),
+    files: list(absolutePath),
+  }),
+  webhook: nullable(
+    fields<WebhookTrigger>({
+      path: absolutePath,
+      scheme: oneOf(webhookSchemes),
+      secrets: list(absolutePath),
+      listen: nonEmptyText,
+      bodyBytes: whole(1),
+    }),
+  ),
   overlap: fields<RoutineManifest["overlap"]>({ kind: oneOf(overlapPolicies), limit: whole(1) }),
   missed: fields<RoutineManifest["missed"]>({ run: oneOf(missedPolicies), withinMs: milliseconds }),
   jitterMs: milliseconds,

@@ -3,6 +3,7 @@ import { choice, duration, text, wholeNumber } from "./codecs.ts";
 import { missedPolicies, overlapPolicies } from "./manifest.ts";
 import { defaulted, optional } from "./option.ts";
 import { BackoffSchema, processFields, programFields } from "./program-schema.ts";
+import { triggerFields } from "./trigger-schema.ts";
 
 const schedule = text("a cron expression", (value) =>
   value.trim() === "" ? "must not be empty" : undefined,
@@ -33,6 +34,7 @@ export const RoutineSchema = Schema.Struct({
     default: [],
     example: ["extract"],
   }),
+  ...triggerFields,
   overlap: defaulted(choice(overlapPolicies), {
     description: "What becomes of a run that is due while another is active.",
     default: "skip",

@@ -1,4 +1,4 @@
-import { type Action, boolean, number, object, optional, text } from "./action-fields.ts";
+import { type Action, boolean, nullable, number, object, optional, text } from "./action-fields.ts";
 
 const exit = object("{kind: exit, code}, {kind: signal, signal} or {kind: unknown}");
 const attempt = number("how many-eth of the run, from 1");
@@ -100,6 +100,23 @@ export const routineActions: Readonly<Record<string, Action>> = {
     details: { ...firing, message: text("what happened") },
   },
   "routine.stray": { means: "A run that nobody knows is stopped.", subject: "routine", details: {} },
+  "routine.delivery": {
+    means: "A webhook has come; what is refused is told once and then summed up.",
+    subject: "routine",
+    details: {
+      outcome: text("taken, repeated, refused or failed"),
+      why: nullable(text("of what was not taken: no-route, signature, too-old, …")),
+      times: number("how often"),
+      since: optional(text("beginning of the time that is summed up (RFC 3339)")),
+      bytes: optional(number("of the body, as received")),
+      bodySha256: optional(text("of that")),
+    },
+  },
+  "routine.deaf": {
+    means: "Its webhooks cannot be taken.",
+    subject: "routine",
+    details: { message: text("what happened") },
+  },
   "routine.paused": {
     means: "A person pauses it: it runs only by hand until a person resumes it.",
     subject: "routine",

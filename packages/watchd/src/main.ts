@@ -36,6 +36,7 @@ async function main(): Promise<void> {
           journalDir: join(options.state, "watchd", "routines"),
           clock,
           connectLedger: () => connectLedger({ socket: options.ledger }),
+          ledgerSocket: options.ledger,
           log,
           onFatal: fail,
         })

@@ -92,6 +92,7 @@ function environmentOf(routine: string, run: RunState, input: string | null): Re
     DARUMA_RUN: firing.id,
     DARUMA_ATTEMPT: String(attempt),
     DARUMA_TRIGGER: firing.trigger,
+    ...(firing.cause === null ? {} : { DARUMA_CAUSE: firing.cause }),
     DARUMA_NOMINAL_TIME: new Date(firing.nominal).toISOString(),
     ...(input === null ? {} : { DARUMA_INPUT: input }),
   };

@@ -51,6 +51,16 @@ export type OverlapPolicy =
   /** The active run is stopped, and what waited is dropped. */
   | { readonly kind: "replace" };
 
+/** The event that a matching entry of the ledger is; null for whatever it is about. */
+export function entryEvent(action: string, subject: string | null): string {
+  return `ledger:${action} ${subject ?? "*"}`;
+}
+
+/** The event that something new in a file or directory is. */
+export function fileEvent(path: string): string {
+  return `file:${path}`;
+}
+
 export type RoutineOutcome = "succeeded" | "failed";
 
 /** The event that the end of a run is to other routines. */

@@ -116,7 +116,10 @@ function finish(
     { outcome, attempts: run.attempt, tookMs, ...details },
     outcome === "failed" ? "critical" : "info",
   );
-  if (outcome === "succeeded" || outcome === "failed") turn.occurred.push(eventOf(name, outcome));
+  if (outcome === "succeeded" || outcome === "failed") {
+    const event = eventOf(name, outcome);
+    turn.occurred.push({ name: event, cause: event });
+  }
 }
 
 /** A run is to end, and not to be tried again (unless for its time limit). One that does not run ends here. */

@@ -14,6 +14,7 @@ import { policyOf } from "./manifest.ts";
 import { watchMemory } from "./memory.ts";
 import type { RoutineServices } from "./services.ts";
 import { initialRoutines, type RoutinesState } from "./state.ts";
+import { Triggers } from "./triggers/triggers.ts";
 
 export interface RoutinesOptions {
   readonly services: RoutineServices;
@@ -21,6 +22,8 @@ export interface RoutinesOptions {
   readonly journalDir: string;
   readonly clock: Clock;
   readonly connectLedger: () => Promise<LedgerPort>;
+  /** A socket of ledgerd, to be asked for entries. */
+  readonly ledgerSocket: string;
   readonly log: (message: string) => void;
   /** The journal failed: this watchd must end, so that a fresh one can start from what is durable. */
   readonly onFatal: (error: unknown) => void;
@@ -79,6 +82,7 @@ export function openRoutines(options: RoutinesOptions): Routines {
       begun.engine.dispatch({ type: "routines", policies });
       await begun.survey();
     } else await begun.engine.ask({ type: "routines", policies });
+    await begun.triggers.follow(declared);
   };
   return {
     stateDir: options.stateDir,
@@ -114,6 +118,7 @@ export function openRoutines(options: RoutinesOptions): Routines {
 
 interface Begun {
   readonly engine: RoutineEngine;
+  readonly triggers: Triggers;
   survey(): Promise<void>;
   drain(atOnce: boolean): Promise<void>;
   close(): Promise<void>;
@@ -162,6 +167,8 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     const why = executor.draining ? ({ kind: "stopped", inSwitch: false } as const) : cause;
     engine.dispatch({ type: "exited", routine, run, cause: why });
   });
+  const now = () => clock.now().wall;
+  const triggers = new Triggers({ engine, stateDir, ledgerSocket: options.ledgerSocket, now, log });
   engine.dispatch({ type: "boot", bootId: clock.bootId });
   outbox.start();
   const memory = {
@@ -169,24 +176,31 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     routines,
     state: () => engine.state,
     note: (record: LedgerRecord) => engine.note(record),
-    now: () => clock.now().wall,
+    now,
   };
   const timers = [
-    setInterval(() => void survey(), surveyEveryMs),
+    setInterval(() => {
+      void survey();
+      triggers.remember();
+    }, surveyEveryMs),
     setInterval(() => {
       watchMemory(memory).catch((error) => log(`sampling memory of routines failed: ${messageOf(error)}`));
     }, memoryEveryMs),
   ];
   return {
     engine,
+    triggers,
     survey,
     async drain(atOnce) {
+      await triggers.close();
       await executor.drain(atOnce);
       await survey();
       await outbox.settle(2_000);
     },
     async close() {
       timers.forEach(clearInterval);
+      await triggers.close();
+      await engine.ask({ type: "tick" });
       await outbox.settle(1_000);
       engine.close();
       await outbox.close();

@@ -9,6 +9,8 @@ export interface RoutinesState {
   readonly bootId: string | null;
   /** Whether this watchd knows what runs. Until then nothing is started. */
   readonly surveyed: boolean;
+  /** Every entry of the ledger up to this one has been looked at. Null: none is of interest yet. */
+  readonly ledgerSeq: number | null;
   readonly routines: Readonly<Record<string, RoutineState>>;
 }
 
@@ -116,5 +118,5 @@ export interface RunState {
 }
 
 export function initialRoutines(epoch: string): RoutinesState {
-  return { epoch, nextId: 1, bootId: null, surveyed: false, routines: {} };
+  return { epoch, nextId: 1, bootId: null, surveyed: false, ledgerSeq: null, routines: {} };
 }
