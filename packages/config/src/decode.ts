@@ -5,7 +5,16 @@ import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host, RoutineSpec } from "./fleet.ts";
 import { lintFleet } from "./lints.ts";
-import type { BackoffPolicy, BodyPolicy, HealthPolicy, HeartbeatPolicy, WebhookTrigger } from "./manifest.ts";
+import type {
+  BackoffPolicy,
+  BodyPolicy,
+  CountBounds,
+  CountName,
+  Expectations,
+  HealthPolicy,
+  HeartbeatPolicy,
+  WebhookTrigger,
+} from "./manifest.ts";
 import { toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
 import { FleetSchema } from "./schema.ts";
@@ -114,8 +123,23 @@ function resolveRoutine(routine: DecodedRoutine): RoutineSpec {
     retries: routine.retries,
     backoff: resolveBackoff(backoff),
     timeoutMs: routine.timeout ?? null,
+    expect: resolveExpect(routine.expect),
     limits: { memoryBytes: routine.limits.memory ?? null },
     stop: { signal: routine.stop.signal, graceMs: routine.stop.grace },
+  };
+}
+
+function resolveExpect(expect: DecodedRoutine["expect"]): Expectations {
+  const bounds = (name: CountName): CountBounds | null => {
+    const given = expect[name];
+    if (given === undefined) return null;
+    return { min: given.min ?? null, max: given.max ?? null, deviation: given.deviation ?? null };
+  };
+  return {
+    extracted: bounds("extracted"),
+    transformed: bounds("transformed"),
+    loaded: bounds("loaded"),
+    errors: bounds("errors"),
   };
 }
 

@@ -71,8 +71,23 @@ export interface RoutineManifest {
   readonly retries: number;
   readonly backoff: BackoffPolicy;
   readonly timeoutMs: number | null;
+  readonly expect: Expectations;
   readonly limits: { readonly memoryBytes: number | null };
   readonly stop: StopPolicy;
+}
+
+/** What a run tells of its result. */
+export const countNames = ["extracted", "transformed", "loaded", "errors"] as const;
+export type CountName = (typeof countNames)[number];
+
+/** Null: nothing is expected of the count. */
+export type Expectations = Readonly<Record<CountName, CountBounds | null>>;
+
+export interface CountBounds {
+  readonly min: number | null;
+  readonly max: number | null;
+  /** Share of the median of earlier results by which it may differ. */
+  readonly deviation: number | null;
 }
 
 /** Events that fire a routine, beside the success of those in `after`. */

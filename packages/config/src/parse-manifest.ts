@@ -5,6 +5,8 @@ import {
   type AgentManifest,
   type BackoffPolicy,
   type BodyPolicy,
+  type CountBounds,
+  type Expectations,
   escalations,
   type HealthPolicy,
   type HeartbeatPolicy,
@@ -102,6 +104,14 @@ const readAgent = fields<AgentManifest>({
   required: flag,
 });
 
+const readBounds = nullable(
+  fields<CountBounds>({
+    min: nullable(whole(0)),
+    max: nullable(whole(0)),
+    deviation: nullable(real(0, Number.MAX_VALUE)),
+  }),
+);
+
 const readRoutine = fields<RoutineManifest>({
   digest: nonEmptyText,
   command: readCommand,
@@ -138,6 +148,12 @@ const readRoutine = fields<RoutineManifest>({
   retries: whole(0),
   backoff: readBackoff,
   timeoutMs: nullable(whole(1)),
+  expect: fields<Expectations>({
+    extracted: readBounds,
+    transformed: readBounds,
+    loaded: readBounds,
+    errors: readBounds,
+  }),
   limits: readLimits,
   stop: readStop,
 });

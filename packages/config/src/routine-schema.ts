@@ -1,5 +1,6 @@
 import { Schema } from "effect";
 import { choice, duration, text, wholeNumber } from "./codecs.ts";
+import { ExpectSchema } from "./expect-schema.ts";
 import { missedPolicies, overlapPolicies } from "./manifest.ts";
 import { defaulted, optional } from "./option.ts";
 import { BackoffSchema, processFields, programFields } from "./program-schema.ts";
@@ -75,6 +76,11 @@ export const RoutineSchema = Schema.Struct({
   timeout: optional(duration("1s", "366d"), {
     description: "How long one attempt may take. Without it: as long as it likes.",
     example: "2h",
+  }),
+  expect: defaulted(ExpectSchema, {
+    description: "What a run that succeeds is expected to tell of its result; else an anomaly is recorded.",
+    default: {},
+    example: { loaded: { min: 1, deviation: 0.5 }, errors: { max: 0 } },
   }),
   ...processFields("routine"),
 }).annotate({ expected: "an object with the key command" });

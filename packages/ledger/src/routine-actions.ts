@@ -79,6 +79,7 @@ export const routineActions: Readonly<Record<string, Action>> = {
     details: {
       ...firing,
       outcome: text("succeeded, failed, replaced or stopped"),
+      result: optional(object("{extracted, transformed, loaded, errors}: what the run has told of them")),
       attempts: number("that it took"),
       tookMs: number("from the decision to start the first attempt"),
       why: optional(text("of failed: retries-spent, configuration or removed")),
@@ -93,6 +94,17 @@ export const routineActions: Readonly<Record<string, Action>> = {
     means: "A run uses more memory than it may, and is ended.",
     subject: "routine",
     details: { bytes: number("in use"), limitBytes: number("allowed") },
+  },
+  "routine.anomaly": {
+    means: "A run has succeeded, and what it has told of its result is not as expected.",
+    subject: "routine",
+    details: {
+      ...firing,
+      count: text("extracted, transformed, loaded or errors"),
+      value: nullable(number("what it has told")),
+      why: text("missing, below, above or unlike-before"),
+      bound: nullable(number("that it is beyond; of unlike-before: the median of the results before")),
+    },
   },
   "routine.stop-failed": {
     means: "A run could not be stopped.",

@@ -5,7 +5,7 @@
 import type { Instant } from "../ports.ts";
 import { admitDelayed, fire, startWaiting } from "./admission.ts";
 import type { Occurred, RoutineEvent, RoutineStep } from "./events.ts";
-import { onExited, onStarted, onStartFailed, onStopFailed, runTimer, runTimers } from "./runs.ts";
+import { onExited, onResult, onStarted, onStartFailed, onStopFailed, runTimer, runTimers } from "./runs.ts";
 import type { RoutineState, RoutinesState } from "./state.ts";
 import { onBoot, onRoutines, onSurvey } from "./survey.ts";
 import { decideTimes, isCorrected } from "./times.ts";
@@ -73,6 +73,8 @@ function apply(turn: Turn, event: RoutineEvent): void {
       return onExited(turn, event.routine, event.run, event.cause);
     case "stop-failed":
       return onStopFailed(turn, event.routine, event.run, event.message);
+    case "result":
+      return onResult(turn, event.routine, event.run, event.counts);
     case "tick":
       return;
   }

@@ -1,6 +1,7 @@
 import type { LedgerRecord } from "../policy/events.ts";
 import type { ExitCause } from "../ports.ts";
 import type { RoutinePolicy } from "./policy.ts";
+import type { Counts } from "./results.ts";
 import type { RoutinesState } from "./state.ts";
 
 /** An event that routines may wait for. */
@@ -48,6 +49,8 @@ export type RoutineEvent =
     }
   | { readonly type: "exited"; readonly routine: string; readonly run: string; readonly cause: ExitCause }
   | { readonly type: "stop-failed"; readonly routine: string; readonly run: string; readonly message: string }
+  /** The run has told what it has done so far; later counts replace those of the same name. */
+  | { readonly type: "result"; readonly routine: string; readonly run: string; readonly counts: Counts }
   | { readonly type: "tick" };
 
 /**

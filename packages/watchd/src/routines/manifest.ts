@@ -4,7 +4,7 @@ import { entryEvent, eventOf, fileEvent, type OverlapPolicy, type RoutinePolicy 
 /** What of a routine's manifest the core needs. */
 export function policyOf(manifest: RoutineManifest): RoutinePolicy {
   const { schedule, after, digest, atBoot, missed, jitterMs, deadlineMs, group, retries } = manifest;
-  const { backoff, timeoutMs, stop, on } = manifest;
+  const { backoff, timeoutMs, expect, stop, on } = manifest;
   return {
     digest,
     schedules: schedule === null ? [] : [schedule],
@@ -17,7 +17,7 @@ export function policyOf(manifest: RoutineManifest): RoutinePolicy {
     ],
     missed,
     overlap: overlapOf(manifest.overlap),
-    ...{ jitterMs, deadlineMs, group, retries, backoff, timeoutMs, stop },
+    ...{ jitterMs, deadlineMs, group, retries, backoff, timeoutMs, expect, stop },
   };
 }
 

@@ -1,4 +1,4 @@
-import type { BackoffPolicy, StopPolicy } from "@daruma/config";
+import type { BackoffPolicy, Expectations, StopPolicy } from "@daruma/config";
 
 /** What of a routine's definition judgement needs; commands and environments stay out of it. */
 export interface RoutinePolicy {
@@ -23,6 +23,7 @@ export interface RoutinePolicy {
   readonly backoff: BackoffPolicy;
   /** How long one attempt may take. */
   readonly timeoutMs: number | null;
+  readonly expect: Expectations;
   readonly stop: StopPolicy;
 }
 

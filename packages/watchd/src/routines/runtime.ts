@@ -12,6 +12,8 @@ import { createRoutineExecutor, type RoutineExecutor } from "./executor.ts";
 import { pruneRuns, removeStrayInputs } from "./homes.ts";
 import { policyOf } from "./manifest.ts";
 import { watchMemory } from "./memory.ts";
+import { runOf } from "./run-of.ts";
+import { createRunSockets } from "./run-sockets.ts";
 import type { RoutineServices } from "./services.ts";
 import { initialRoutines, type RoutinesState } from "./state.ts";
 import { Triggers } from "./triggers/triggers.ts";
@@ -19,6 +21,8 @@ import { Triggers } from "./triggers/triggers.ts";
 export interface RoutinesOptions {
   readonly services: RoutineServices;
   readonly stateDir: string;
+  /** Where what must not outlive the boot is. */
+  readonly runtimeDir: string;
   readonly journalDir: string;
   readonly clock: Clock;
   readonly connectLedger: () => Promise<LedgerPort>;
@@ -143,19 +147,28 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     journal,
     outbox,
     execute: (command) => executor.execute(command),
-    onRecords: (records) => void prune(options, engine.state, records),
+    onRecords: (records) => {
+      if (!records.some(({ action }) => action === "routine.finished")) return;
+      void sockets.keep(activeRuns(engine.state));
+      void prune(options, engine.state, records);
+    },
     onFatal: options.onFatal,
   });
+  const sockets = createRunSockets({ runtimeDir: options.runtimeDir, engine: () => engine, log });
   const survey = async () => {
     const takenAt = clock.now().mono;
     try {
-      await engine.ask({ type: "runs", runs: await services.list(), takenAt });
+      const alive = await services.list();
+      const { state } = await engine.ask({ type: "runs", runs: alive, takenAt });
+      // Those that an earlier watchd has started speak to us from now on.
+      for (const name of alive) if (runOf(state, name) !== undefined) await sockets.open(name);
     } catch (error) {
       log(`looking at the runs of routines failed: ${messageOf(error)}`);
     }
   };
   const executor: RoutineExecutor = createRoutineExecutor({
     services,
+    sockets,
     stateDir,
     routines,
     state: () => engine.state,
@@ -201,6 +214,7 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
       timers.forEach(clearInterval);
       await triggers.close();
       await engine.ask({ type: "tick" });
+      await sockets.close();
       await outbox.settle(1_000);
       engine.close();
       await outbox.close();
@@ -235,6 +249,10 @@ function requestsOf({ routines }: RoutinesState): ReadonlySet<string> {
     ...runs.map(({ firing }) => firing),
   ]);
   return new Set(firings.map(({ request }) => request).filter((request) => request !== null));
+}
+
+function activeRuns({ routines }: RoutinesState): ReadonlySet<string> {
+  return new Set(Object.values(routines).flatMap(({ runs }) => runs.map(({ firing }) => firing.id)));
 }
 
 /** The files of runs that are long over go as later ones end. */

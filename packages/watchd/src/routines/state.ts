@@ -1,4 +1,5 @@
 import type { RoutinePolicy } from "./policy.ts";
+import type { Counts } from "./results.ts";
 
 /** Everything that the core remembers; plain data, so that it can be kept in a journal. */
 export interface RoutinesState {
@@ -35,6 +36,8 @@ export interface RoutineState {
   readonly runs: readonly RunState[];
   /** The last run that was over. */
   readonly last: LastRun | null;
+  /** Of the last runs that succeeded and told one, the newest last. */
+  readonly results: readonly Counts[];
 }
 
 export interface LastRun {
@@ -113,6 +116,8 @@ export interface RunState {
   /** Monotonic; of this attempt. */
   readonly startedAt: number | null;
   readonly stopFor: StopReason | null;
+  /** What it has told so far, in any of its attempts. */
+  readonly result: Counts | null;
   /** Monotonic. Of `backoff`: the next attempt; of `stopping`: when a stop that failed is asked for again. */
   readonly retryAt: number | null;
 }
