@@ -195,6 +195,7 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     setInterval(() => {
       void survey();
       triggers.remember();
+      void triggers.follow(routines());
     }, surveyEveryMs),
     setInterval(() => {
       watchMemory(memory).catch((error) => log(`sampling memory of routines failed: ${messageOf(error)}`));

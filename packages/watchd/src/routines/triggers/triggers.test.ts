@@ -171,3 +171,24 @@ t.test("a webhook that is proven fires its routine once, with its body as the in
     ["(none)", "refused", "no-route", sha256],
   ]);
 });
+
+t.test(
+  "a webhook whose memory cannot be opened takes nothing, and all else goes on; later it is tried again",
+  async (t) => {
+    const lab = new Lab(t);
+    const memory = join(lab.stateDir, "watchd", "webhook-deliveries");
+    mkdirSync(memory, { recursive: true });
+    const listen = `127.0.0.1:${await freePort()}`;
+    const secrets = [join(lab.stateDir, "secret")];
+    const webhook = { path: "/hooks/orders", scheme: "shared", secrets, listen, bodyBytes: 1_000 } as const;
+    await lab.deploy({ orders: { ...plainRoutine, webhook }, load: { ...plainRoutine, atBoot: true } });
+    await lab.finished("load");
+    const ask = () => fetch(`http://${listen}/hooks/orders`, { method: "POST" }).catch(() => null);
+    t.equal(await ask(), null);
+    rmSync(memory, { recursive: true });
+    await lab.deploy({ orders: { ...plainRoutine, webhook } });
+    let answer: Response | null = null;
+    while (answer === null) answer = await ask();
+    t.equal(answer.status, 404);
+  },
+);
