@@ -5,7 +5,17 @@ import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host, RoutineSpec } from "./fleet.ts";
 import { lintFleet } from "./lints.ts";
-import type { BackoffPolicy, BodyPolicy, HealthPolicy, HeartbeatPolicy, RestartPolicy } from "./manifest.ts";
+import type {
+  BackoffPolicy,
+  BodyPolicy,
+  CountBounds,
+  CountName,
+  Expectations,
+  HealthPolicy,
+  HeartbeatPolicy,
+  RestartPolicy,
+  WebhookTrigger,
+} from "./manifest.ts";
 import { toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
 import { FleetSchema } from "./schema.ts";
@@ -105,6 +115,11 @@ function resolveRoutine(routine: DecodedRoutine): RoutineSpec {
     schedule: schedule === undefined ? null : { expression: schedule, timezone },
     atBoot: routine.atBoot,
     after: routine.after,
+    on: {
+      ...routine.on,
+      ledger: routine.on.ledger.map(({ action, subject }) => ({ action, subject: subject ?? null })),
+    },
+    webhook: resolveWebhook(routine.webhook),
     overlap: { kind: routine.overlap, limit: routine.limit },
     missed: { run: routine.missed, withinMs: routine.catchUp },
     jitterMs: routine.jitter,
@@ -113,9 +128,30 @@ function resolveRoutine(routine: DecodedRoutine): RoutineSpec {
     retries: routine.retries,
     backoff: resolveBackoff(backoff),
     timeoutMs: routine.timeout ?? null,
+    expect: resolveExpect(routine.expect),
     limits: { memoryBytes: routine.limits.memory ?? null },
     stop: { signal: routine.stop.signal, graceMs: routine.stop.grace },
   };
+}
+
+function resolveExpect(expect: DecodedRoutine["expect"]): Expectations {
+  const bounds = (name: CountName): CountBounds | null => {
+    const given = expect[name];
+    if (given === undefined) return null;
+    return { min: given.min ?? null, max: given.max ?? null, deviation: given.deviation ?? null };
+  };
+  return {
+    extracted: bounds("extracted"),
+    transformed: bounds("transformed"),
+    loaded: bounds("loaded"),
+    errors: bounds("errors"),
+  };
+}
+
+function resolveWebhook(webhook: DecodedRoutine["webhook"]): WebhookTrigger | null {
+  if (webhook === undefined) return null;
+  const { body, ...rest } = webhook;
+  return { ...rest, bodyBytes: body };
 }
 
 function resolveBackoff({ kind, initial, factor, max, jitter }: DecodedRoutine["backoff"]): BackoffPolicy {

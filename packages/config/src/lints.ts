@@ -10,7 +10,13 @@ import {
   variableNameProblem,
 } from "./names.ts";
 import { formatPath, type Path, quoteName } from "./paths.ts";
-import { lintRoutineTimes } from "./routine-lints.ts";
+import {
+  type KnownNames,
+  lintLoops,
+  lintRoutineNames,
+  lintRoutineTimes,
+  sharedWebhooks,
+} from "./routine-lints.ts";
 import { endingSignals } from "./words.ts";
 
 /*
@@ -57,10 +63,12 @@ function lintHost(host: unknown, path: Path): Problem[] {
   const names = new Set(routines.map(([name]) => name));
   const eachRoutine = routines.flatMap(([name, routine]) => {
     const at = [...path, "routines", name];
-    return [...refuse(at, routineNameProblem(name)), ...lintRoutine(name, routine, names, at)];
+    const known = { routines: names, agents: new Set(agents.map(([agent]) => agent)) };
+    return [...refuse(at, routineNameProblem(name)), ...lintRoutine(name, routine, known, at)];
   });
   const shared = sharedHealthUrls(agents, [...path, "agents"]);
-  return [...each, ...shared, ...lintForwards(lists), ...eachRoutine];
+  const hooks = sharedWebhooks(routines, [...path, "routines"]);
+  return [...each, ...shared, ...lintForwards(lists), ...eachRoutine, ...hooks];
 }
 
 function lintAgent(agent: unknown, path: Path): Problem[] {
@@ -83,14 +91,13 @@ function lintProgram(agent: unknown, path: Path): Problem[] {
   return [...variables, ...credentials];
 }
 
-function lintRoutine(name: string, routine: unknown, names: ReadonlySet<string>, path: Path): Problem[] {
-  const after = get(routine, "after");
-  const unknown = (Array.isArray(after) ? after : []).flatMap((other: unknown, index) =>
-    typeof other !== "string" || names.has(other)
-      ? []
-      : [problem([...path, "after", index], `there is no routine ${quoteName(other)} on this host`)],
-  );
-  return [...lintProgram(routine, path), ...unknown, ...lintRoutineTimes(name, routine, path)];
+function lintRoutine(name: string, routine: unknown, known: KnownNames, path: Path): Problem[] {
+  return [
+    ...lintProgram(routine, path),
+    ...lintRoutineNames(routine, known, path),
+    ...lintLoops(name, routine, path),
+    ...lintRoutineTimes(name, routine, path),
+  ];
 }
 
 function lintPointers(expect: unknown, path: Path): Problem[] {

@@ -64,6 +64,8 @@ export interface RoutineManifest {
   readonly atBoot: boolean;
   /** Names of routines of the host. */
   readonly after: readonly string[];
+  readonly on: RoutineEvents;
+  readonly webhook: WebhookTrigger | null;
   readonly overlap: { readonly kind: OverlapKind; readonly limit: number };
   readonly missed: { readonly run: MissedRun; readonly withinMs: number };
   readonly jitterMs: number;
@@ -72,9 +74,59 @@ export interface RoutineManifest {
   readonly retries: number;
   readonly backoff: BackoffPolicy;
   readonly timeoutMs: number | null;
+  readonly expect: Expectations;
   readonly limits: { readonly memoryBytes: number | null };
   readonly stop: StopPolicy;
 }
+
+/** What a run tells of its result. */
+export const countNames = ["extracted", "transformed", "loaded", "errors"] as const;
+export type CountName = (typeof countNames)[number];
+
+/** Null: nothing is expected of the count. */
+export type Expectations = Readonly<Record<CountName, CountBounds | null>>;
+
+export interface CountBounds {
+  readonly min: number | null;
+  readonly max: number | null;
+  /** Share of the median of earlier results by which it may differ. */
+  readonly deviation: number | null;
+}
+
+/** Events that fire a routine, beside the success of those in `after`. */
+export interface RoutineEvents {
+  /** Names of routines of the host. */
+  readonly failed: readonly string[];
+  /** Names of agents of the host. */
+  readonly recovered: readonly string[];
+  /** An action as a whole or its beginning followed by `*`; null for any subject. */
+  readonly ledger: readonly { readonly action: string; readonly subject: string | null }[];
+  /** Absolute paths. */
+  readonly files: readonly string[];
+}
+
+export interface WebhookTrigger {
+  readonly path: string;
+  readonly scheme: WebhookScheme;
+  /** Absolute paths of files. */
+  readonly secrets: readonly string[];
+  /** `ADDRESS:PORT` */
+  readonly listen: string;
+  readonly bodyBytes: number;
+}
+
+export const defaultWebhookListen = "127.0.0.1:8788";
+
+/**
+ * How the sender of a webhook proves itself.
+ *
+ * - `standard`: Standard Webhooks 1.0 (https://www.standardwebhooks.com): `whsec_` keys for v1, `whpk_` keys for v1a
+ * - `github`: `X-Hub-Signature-256` over the body, which bears no time
+ * - `stripe`: `Stripe-Signature` over time and body
+ * - `shared`: the secret itself as a bearer token: whoever reads one request can make others
+ */
+export const webhookSchemes = ["standard", "github", "stripe", "shared"] as const;
+export type WebhookScheme = (typeof webhookSchemes)[number];
 
 export const overlapPolicies = ["skip", "queue", "parallel", "replace"] as const;
 export type OverlapKind = (typeof overlapPolicies)[number];

@@ -24,6 +24,7 @@ t.test("an option is required exactly when a fleet without it is refused", async
       `hosts.${anyName}.agents.${anyName}.health.http`,
       `hosts.${anyName}.agents.${anyName}.heartbeat.through`,
       `hosts.${anyName}.routines.${anyName}.command`,
+      ...["path", "scheme", "secrets"].map((key) => `hosts.${anyName}.routines.${anyName}.webhook.${key}`),
     ],
   );
 });

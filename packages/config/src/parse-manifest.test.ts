@@ -17,7 +17,13 @@ const {
   command: ___,
   environment: ____,
   ...routineSettings
-} = decodedRoutine({ schedule: "0 2 * * *", overlap: "queue", timeout: "1h" });
+} = decodedRoutine({
+  schedule: "0 2 * * *",
+  overlap: "queue",
+  timeout: "1h",
+  on: { files: ["/srv/inbox"], ledger: [{ action: "generation.*" }] },
+  webhook: { path: "/hooks/x", scheme: "github", secrets: ["/run/secrets/x"] },
+});
 
 const manifest: HostManifest = {
   schemaVersion: 1,

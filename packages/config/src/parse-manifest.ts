@@ -5,6 +5,8 @@ import {
   type AgentManifest,
   type BackoffPolicy,
   type BodyPolicy,
+  type CountBounds,
+  type Expectations,
   escalations,
   type HealthPolicy,
   type HeartbeatPolicy,
@@ -13,10 +15,13 @@ import {
   missedPolicies,
   overlapPolicies,
   type RestartPolicy,
+  type RoutineEvents,
   type RoutineManifest,
   type StopPolicy,
   stopSignals,
   type WatchdogPolicy,
+  type WebhookTrigger,
+  webhookSchemes,
 } from "./manifest.ts";
 import {
   absolutePath,
@@ -102,6 +107,14 @@ const readAgent = fields<AgentManifest>({
   required: flag,
 });
 
+const readBounds = nullable(
+  fields<CountBounds>({
+    min: nullable(whole(0)),
+    max: nullable(whole(0)),
+    deviation: nullable(real(0, Number.MAX_VALUE)),
+  }),
+);
+
 const readRoutine = fields<RoutineManifest>({
   digest: nonEmptyText,
   command: readCommand,
@@ -113,6 +126,23 @@ const readRoutine = fields<RoutineManifest>({
   ),
   atBoot: flag,
   after: list(nonEmptyText),
+  on: fields<RoutineEvents>({
+    failed: list(nonEmptyText),
+    recovered: list(nonEmptyText),
+    ledger: list(
+      fields<RoutineEvents["ledger"][number]>({ action: nonEmptyText, subject: nullable(nonEmptyText) }),
+    ),
+    files: list(absolutePath),
+  }),
+  webhook: nullable(
+    fields<WebhookTrigger>({
+      path: absolutePath,
+      scheme: oneOf(webhookSchemes),
+      secrets: list(absolutePath),
+      listen: nonEmptyText,
+      bodyBytes: whole(1),
+    }),
+  ),
   overlap: fields<RoutineManifest["overlap"]>({ kind: oneOf(overlapPolicies), limit: whole(1) }),
   missed: fields<RoutineManifest["missed"]>({ run: oneOf(missedPolicies), withinMs: milliseconds }),
   jitterMs: milliseconds,
@@ -121,6 +151,12 @@ const readRoutine = fields<RoutineManifest>({
   retries: whole(0),
   backoff: readBackoff,
   timeoutMs: nullable(whole(1)),
+  expect: fields<Expectations>({
+    extracted: readBounds,
+    transformed: readBounds,
+    loaded: readBounds,
+    errors: readBounds,
+  }),
   limits: readLimits,
   stop: readStop,
 });

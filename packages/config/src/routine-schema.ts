@@ -1,9 +1,11 @@
 import { Schema } from "effect";
 import { choice, duration, text, wholeNumber } from "./codecs.ts";
+import { ExpectSchema } from "./expect-schema.ts";
 import { missedPolicies, overlapPolicies } from "./manifest.ts";
 import { defaulted, optional } from "./option.ts";
 import { processFields, programFields } from "./program-schema.ts";
 import { BackoffSchema } from "./restart-schema.ts";
+import { triggerFields } from "./trigger-schema.ts";
 
 const schedule = text("a cron expression", (value) =>
   value.trim() === "" ? "must not be empty" : undefined,
@@ -34,6 +36,7 @@ export const RoutineSchema = Schema.Struct({
     default: [],
     example: ["extract"],
   }),
+  ...triggerFields,
   overlap: defaulted(choice(overlapPolicies), {
     description: "What becomes of a run that is due while another is active.",
     default: "skip",
@@ -74,6 +77,11 @@ export const RoutineSchema = Schema.Struct({
   timeout: optional(duration("1s", "366d"), {
     description: "How long one attempt may take. Without it: as long as it likes.",
     example: "2h",
+  }),
+  expect: defaulted(ExpectSchema, {
+    description: "What a run that succeeds is expected to tell of its result; else an anomaly is recorded.",
+    default: {},
+    example: { loaded: { min: 1, deviation: 0.5 }, errors: { max: 0 } },
   }),
   ...processFields("routine"),
 }).annotate({ expected: "an object with the key command" });

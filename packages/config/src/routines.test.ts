@@ -58,3 +58,47 @@ t.test("names, references and values", async (t) => {
   t.match(problemsOf({ environment: { DARUMA_X: "1" } }), [/^nightly\.environment\.DARUMA_X: /]);
   t.match(problemsOf({ group: "A" }), [/^nightly\.group: a group's name/]);
 });
+
+t.test(
+  "what else fires a routine: names that exist, no loops, and one routine for each webhook",
+  async (t) => {
+    const on = (events: object) => problemsOf({ on: events });
+    t.same(on({ failed: ["load"] }), ['nightly.on.failed[0]: there is no routine "load" on this host']);
+    t.same(on({ recovered: ["web"] }), ['nightly.on.recovered[0]: there is no agent "web" on this host']);
+    t.match(on({ files: ["inbox"] }), [/^nightly\.on\.files\[0\]: must be an absolute path/]);
+    t.match(on({ ledger: [{ action: "Generation" }] }), [
+      /^nightly\.on\.ledger\[0\]\.action: must be an action/,
+    ]);
+    const loop = "the routine would fire itself for ever";
+    t.same(problemsOf({ after: ["nightly"] }), [`nightly.after[0]: ${loop}`]);
+    t.same(on({ failed: ["nightly"] }), [`nightly.on.failed[0]: ${loop}`]);
+    for (const entry of [
+      { action: "routine.finished" },
+      { action: "r*" },
+      { action: "routine.*", subject: "nightly" },
+    ])
+      t.same(on({ ledger: [entry] }), [`nightly.on.ledger[0]: ${loop}`]);
+    t.same(
+      on({ ledger: [{ action: "routine.finished", subject: "other" }, { action: "generation.*" }] }),
+      [],
+    );
+
+    const webhook = { path: "/hooks/x", scheme: "github", secrets: ["/run/secrets/x"] };
+    t.same(problemsOf({ webhook }), []);
+    t.match(problemsOf({ webhook: { ...webhook, secrets: [] } }), [
+      /^nightly\.webhook\.secrets: must not be empty/,
+    ]);
+    t.match(problemsOf({ webhook: { ...webhook, listen: "localhost:80" } }), [
+      /^nightly\.webhook\.listen: must be an IP/,
+    ]);
+    t.match(problemsOf({ webhook: { ...webhook, secrets: ["/nix/store/x"] } }), [/which everybody can read/]);
+    const routine = { command: ["/bin/true"], webhook };
+    const other = { ...routine, webhook: { ...webhook, listen: "127.0.0.1:8788" } };
+    t.match(fleetOf({ one: routine, two: other }), {
+      ok: false,
+      problems: [
+        { path: "hosts.h.routines.two.webhook.path", message: 'the routine "one" has the same one' },
+      ],
+    });
+  },
+);

@@ -1,4 +1,4 @@
-import { type Action, boolean, number, object, optional, text } from "./action-fields.ts";
+import { type Action, boolean, nullable, number, object, optional, text } from "./action-fields.ts";
 
 const exit = object("{kind: exit, code}, {kind: signal, signal} or {kind: unknown}");
 const attempt = number("how many-eth of the run, from 1");
@@ -79,6 +79,7 @@ export const routineActions: Readonly<Record<string, Action>> = {
     details: {
       ...firing,
       outcome: text("succeeded, failed, replaced or stopped"),
+      result: optional(object("{extracted, transformed, loaded, errors}: what the run has told of them")),
       attempts: number("that it took"),
       tookMs: number("from the decision to start the first attempt"),
       why: optional(text("of failed: retries-spent, configuration or removed")),
@@ -94,12 +95,40 @@ export const routineActions: Readonly<Record<string, Action>> = {
     subject: "routine",
     details: { bytes: number("in use"), limitBytes: number("allowed") },
   },
+  "routine.anomaly": {
+    means: "A run has succeeded, and what it has told of its result is not as expected.",
+    subject: "routine",
+    details: {
+      ...firing,
+      count: text("extracted, transformed, loaded or errors"),
+      value: nullable(number("what it has told")),
+      why: text("missing, below, above or unlike-before"),
+      bound: nullable(number("that it is beyond; of unlike-before: the median of the results before")),
+    },
+  },
   "routine.stop-failed": {
     means: "A run could not be stopped.",
     subject: "routine",
     details: { ...firing, message: text("what happened") },
   },
   "routine.stray": { means: "A run that nobody knows is stopped.", subject: "routine", details: {} },
+  "routine.delivery": {
+    means: "A webhook has come; what is refused is told once and then summed up.",
+    subject: "routine",
+    details: {
+      outcome: text("taken, repeated, refused or failed"),
+      why: nullable(text("of what was not taken: no-route, signature, too-old, …")),
+      times: number("how often"),
+      since: optional(text("beginning of the time that is summed up (RFC 3339)")),
+      bytes: optional(number("of the body, as received")),
+      bodySha256: optional(text("of that")),
+    },
+  },
+  "routine.deaf": {
+    means: "Its webhooks cannot be taken.",
+    subject: "routine",
+    details: { message: text("what happened") },
+  },
   "routine.paused": {
     means: "A person pauses it: it runs only by hand until a person resumes it.",
     subject: "routine",

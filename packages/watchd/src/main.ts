@@ -33,9 +33,11 @@ async function main(): Promise<void> {
       ? openRoutines({
           services: createRoutineProcesses({ stateDir: options.state, runtimeDir: options.runtime }),
           stateDir: options.state,
+          runtimeDir: options.runtime,
           journalDir: join(options.state, "watchd", "routines"),
           clock,
           connectLedger: () => connectLedger({ socket: options.ledger }),
+          ledgerSocket: options.ledger,
           log,
           onFatal: fail,
         })

@@ -126,6 +126,85 @@ declare module "@daruma/config" {
          */
         readonly after?: readonly (string)[];
         /**
+         * Events that it also runs after.
+         *
+         * @default {}
+         */
+        readonly on?: {
+          /**
+           * Routines of the host after whose failure it also runs.
+           *
+           * @default []
+           *
+           * @example ["extract"]
+           */
+          readonly failed?: readonly (string)[];
+          /**
+           * Agents of the host after whose recovery it also runs.
+           *
+           * @default []
+           *
+           * @example ["enricher"]
+           */
+          readonly recovered?: readonly (string)[];
+          /**
+           * Entries of the ledger after which it also runs: by their action (docs/reference/ledger-actions.md) and what they are about.
+           *
+           * @default []
+           *
+           * @example [{"action":"generation.rolled-back"}]
+           */
+          readonly ledger?: readonly ({
+            readonly action: string;
+            readonly subject?: string;
+          })[];
+          /**
+           * Files and directories: when something in them appears or changes, it also runs.
+           *
+           * @default []
+           *
+           * @example ["/srv/inbox"]
+           */
+          readonly files?: readonly (string)[];
+        };
+        /**
+         * An HTTP POST that it also runs after, with the body as its input. Without it: none.
+         *
+         * @example {"path":"/hooks/orders","scheme":"standard","secrets":["/run/secrets/orders-webhook"]}
+         */
+        readonly webhook?: {
+          /**
+           * Where it is posted to.
+           *
+           * @example "/hooks/orders"
+           */
+          readonly path: string;
+          /**
+           * How the sender proves itself (docs/concepts/webhooks.md).
+           *
+           * @example "standard"
+           */
+          readonly scheme: "standard" | "github" | "stripe" | "shared";
+          /**
+           * Files with a secret each, read at each delivery; any of them proves it.
+           *
+           * @example ["/run/secrets/orders-webhook"]
+           */
+          readonly secrets: readonly (string)[];
+          /**
+           * Address on which it is listened. Routines may share one, with paths of their own.
+           *
+           * @default "127.0.0.1:8788"
+           */
+          readonly listen?: string;
+          /**
+           * Longer bodies are refused.
+           *
+           * @default "1MiB"
+           */
+          readonly body?: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
+        };
+        /**
          * What becomes of a run that is due while another is active.
          *
          * @default "skip"
@@ -216,6 +295,99 @@ declare module "@daruma/config" {
          * @example "2h"
          */
         readonly timeout?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+        /**
+         * What a run that succeeds is expected to tell of its result; else an anomaly is recorded.
+         *
+         * @default {}
+         *
+         * @example {"loaded":{"min":1,"deviation":0.5},"errors":{"max":0}}
+         */
+        readonly expect?: {
+          /** How many records it reads. Without it: as many as there are. */
+          readonly extracted?: {
+            /**
+             * Less than this is an anomaly. Without it: no bound.
+             *
+             * @example 1
+             */
+            readonly min?: number;
+            /**
+             * More than this is an anomaly. Without it: no bound.
+             *
+             * @example 100000
+             */
+            readonly max?: number;
+            /**
+             * Share by which it may differ from the median of the last results, of which there have to be 5. Without it: they are not compared.
+             *
+             * @example 0.5
+             */
+            readonly deviation?: number;
+          };
+          /** How many records it changes. Without it: as many as there are. */
+          readonly transformed?: {
+            /**
+             * Less than this is an anomaly. Without it: no bound.
+             *
+             * @example 1
+             */
+            readonly min?: number;
+            /**
+             * More than this is an anomaly. Without it: no bound.
+             *
+             * @example 100000
+             */
+            readonly max?: number;
+            /**
+             * Share by which it may differ from the median of the last results, of which there have to be 5. Without it: they are not compared.
+             *
+             * @example 0.5
+             */
+            readonly deviation?: number;
+          };
+          /** How many records it writes. Without it: as many as there are. */
+          readonly loaded?: {
+            /**
+             * Less than this is an anomaly. Without it: no bound.
+             *
+             * @example 1
+             */
+            readonly min?: number;
+            /**
+             * More than this is an anomaly. Without it: no bound.
+             *
+             * @example 100000
+             */
+            readonly max?: number;
+            /**
+             * Share by which it may differ from the median of the last results, of which there have to be 5. Without it: they are not compared.
+             *
+             * @example 0.5
+             */
+            readonly deviation?: number;
+          };
+          /** How many records it gives up on. Without it: as many as there are. */
+          readonly errors?: {
+            /**
+             * Less than this is an anomaly. Without it: no bound.
+             *
+             * @example 1
+             */
+            readonly min?: number;
+            /**
+             * More than this is an anomaly. Without it: no bound.
+             *
+             * @example 100000
+             */
+            readonly max?: number;
+            /**
+             * Share by which it may differ from the median of the last results, of which there have to be 5. Without it: they are not compared.
+             *
+             * @example 0.5
+             */
+            readonly deviation?: number;
+          };
+        };
         /**
          * Limits that the system enforces.
          *

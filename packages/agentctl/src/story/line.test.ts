@@ -114,6 +114,8 @@ t.test("no known action is told with a question mark where its usual details are
     outcome: "failed",
     pausedBy: "ada",
     pausedMs: 1,
+    count: "loaded",
+    value: 1,
   };
   for (const action of knownActions) t.notMatch(told(action, details), /\?/, action);
 });

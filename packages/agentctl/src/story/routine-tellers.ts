@@ -18,10 +18,15 @@ export const routineTellers: Readonly<Record<string, (details: Details, entry: E
   "routine.retried": (d, entry) =>
     `${run(entry)} failed${attempt(d)} (${failure(d)}); again in ${ms(d.delayMs)}`,
   "routine.finished": finished,
+  "routine.anomaly": (d, entry) =>
+    `ANOMALY: ${run(entry)} ${d.why === "missing" ? `has not told how many ${text(d.count)}` : `has ${text(d.value)} ${text(d.count)}, ${text(d.why)}${typeof d.bound === "number" ? ` (${d.bound})` : ""}`}`,
   "routine.over-memory": (d, entry) =>
     `${run(entry)} uses ${mib(d.bytes)} of memory, more than its limit of ${mib(d.limitBytes)}, and is ended`,
   "routine.stop-failed": (d, entry) => `${run(entry)} could not be stopped: ${text(d.message)}`,
   "routine.stray": (_, entry) => `${run(entry)} is stopped: nobody knows what it is for`,
+  "routine.delivery": (d) =>
+    `a webhook was ${text(d.outcome)}${typeof d.why === "string" ? ` (${d.why})` : ""}${typeof d.times === "number" && d.times > 1 ? ` ${d.times} times` : ""}`,
+  "routine.deaf": (d) => text(d.message),
   "routine.paused": (d) => `paused by ${text(d.by)}: ${text(d.why)}`,
   "routine.resumed": (d) =>
     `resumed by ${text(d.by)}; ${text(d.pausedBy)} had paused it for ${ms(d.pausedMs)}`,

@@ -17,7 +17,7 @@ export function fire(
   origin: Origin = { cause: null, request: null },
 ): void {
   const routine = routineOf(turn, name);
-  if (routine === undefined) return;
+  if (routine === undefined || !routine.declared) return;
   const firing = makeFiring(turn, name, trigger, nominal, origin);
   const { cause, request } = origin;
   noteFiring(turn, name, trigger === "catch-up" ? "caught-up" : "fired", firing, {

@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { Handler } from "@daruma/base";
 import type { RoutineManifest } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
-import type { RoutineEngine, RoutineRound } from "./engine.ts";
-import { dropInput, placeInput } from "./homes.ts";
+import type { RoutineEngine } from "./engine.ts";
+import { requestRun } from "./requests.ts";
 import type { RoutinesView } from "./runtime.ts";
 import { routineDetails, routineStatus } from "./status.ts";
 
@@ -42,39 +42,13 @@ export function routineRoutes(routines: RoutinesView): Readonly<Record<string, H
   };
 }
 
-/** Answers once it is durable what became of the request; the run itself is not waited for. */
 async function runNow(routines: RoutinesView, body: unknown): Promise<object> {
-  const [name, engine] = named(routines, body);
-  const by = wordIn(body, "by");
-  const input = inputIn(body);
+  const [routine, engine] = named(routines, body);
+  const [by, input] = [wordIn(body, "by"), inputIn(body)];
   const request = randomBytes(8).toString("hex");
-  if (input !== null) await placeInput(routines.stateDir, name, request, input);
-  const round = await engine.ask({ type: "run-now", routine: name, by, request });
-  const became = outcomeOf(round, name, request);
-  if (input !== null && became.outcome !== "accepted") await dropInput(routines.stateDir, name, request);
-  return { schemaVersion: 1, routine: name, ...became };
-}
-
-function outcomeOf(
-  { records }: RoutineRound,
-  routine: string,
-  request: string,
-): {
-  readonly run: string;
-  readonly outcome: "accepted" | "skipped" | "dropped";
-  readonly why: string | null;
-} {
-  const fired = records.find(
-    ({ action, subject, details }) =>
-      action === "routine.fired" && subject === routine && details.request === request,
-  );
-  if (fired?.run === undefined) throw new Error(`the request ${request} fired nothing`);
-  const end = records.find(
-    ({ action, run }) => run === fired.run && (action === "routine.skipped" || action === "routine.dropped"),
-  );
-  if (end === undefined) return { run: fired.run, outcome: "accepted", why: null };
-  const outcome = end.action === "routine.skipped" ? "skipped" : "dropped";
-  return { run: fired.run, outcome, why: String(end.details.why) };
+  const event = { type: "run-now", routine, by, request } as const;
+  const became = await requestRun({ stateDir: routines.stateDir, engine }, event, input);
+  return { schemaVersion: 1, routine, ...became };
 }
 
 /** @throws WATCHD_E_UNKNOWN_ROUTINE */

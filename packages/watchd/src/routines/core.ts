@@ -4,12 +4,12 @@
  */
 import type { Instant } from "../ports.ts";
 import { admitDelayed, fire, startWaiting } from "./admission.ts";
-import type { RoutineEvent, RoutineStep } from "./events.ts";
-import { onExited, onStarted, onStartFailed, onStopFailed, runTimer, runTimers } from "./runs.ts";
+import type { Occurred, RoutineEvent, RoutineStep } from "./events.ts";
+import { onExited, onResult, onStarted, onStartFailed, onStopFailed, runTimer, runTimers } from "./runs.ts";
 import type { RoutineState, RoutinesState } from "./state.ts";
 import { onBoot, onRoutines, onSurvey } from "./survey.ts";
 import { decideTimes, isCorrected } from "./times.ts";
-import { note, patchRoutine, routineOf, setRoutine, type Turn } from "./turn.ts";
+import { note, patch, patchRoutine, routineOf, setRoutine, type Turn } from "./turn.ts";
 
 /** @param events what has gathered since the last step: a thousand ends of runs at once cost one look at everything */
 export function stepRoutines(
@@ -49,8 +49,16 @@ function apply(turn: Turn, event: RoutineEvent): void {
     case "runs":
       return onSurvey(turn, event);
     case "occurred":
-      turn.occurred.push(event.name);
+      turn.occurred.push({ name: event.name, cause: event.cause ?? event.name });
       return;
+    case "entries":
+      patch(turn, { ledgerSeq: event.upTo });
+      turn.occurred.push(...event.found);
+      return;
+    case "request": {
+      const { cause, request } = event;
+      return fire(turn, event.routine, "event", turn.now.wall, { cause, request });
+    }
     case "run-now":
       return fire(turn, event.routine, "person", turn.now.wall, { cause: event.by, request: event.request });
     case "pause":
@@ -65,18 +73,20 @@ function apply(turn: Turn, event: RoutineEvent): void {
       return onExited(turn, event.routine, event.run, event.cause);
     case "stop-failed":
       return onStopFailed(turn, event.routine, event.run, event.message);
+    case "result":
+      return onResult(turn, event.routine, event.run, event.counts);
     case "tick":
       return;
   }
 }
 
-function onOccurred(turn: Turn, events: readonly string[]): void {
+function onOccurred(turn: Turn, events: readonly Occurred[]): void {
   if (events.length === 0) return;
   for (const [name, { declared, policy }] of Object.entries(turn.state.routines)) {
     if (!declared || policy.events.length === 0) continue;
     for (const event of events) {
-      if (policy.events.includes(event))
-        fire(turn, name, "event", turn.now.wall, { cause: event, request: null });
+      if (!policy.events.includes(event.name)) continue;
+      fire(turn, name, "event", turn.now.wall, { cause: event.cause, request: null });
     }
   }
 }

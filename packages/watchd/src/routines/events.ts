@@ -1,7 +1,16 @@
 import type { LedgerRecord } from "../policy/events.ts";
 import type { ExitCause } from "../ports.ts";
 import type { RoutinePolicy } from "./policy.ts";
+import type { Counts } from "./results.ts";
 import type { RoutinesState } from "./state.ts";
+
+/** An event that routines may wait for. */
+export interface Occurred {
+  /** As in `RoutinePolicy.events`. */
+  readonly name: string;
+  /** For the records: what exactly it was. */
+  readonly cause: string;
+}
 
 /** What the core of the routines is told. */
 export type RoutineEvent =
@@ -15,8 +24,17 @@ export type RoutineEvent =
       readonly runs: readonly { readonly routine: string; readonly run: string }[];
       readonly takenAt: number;
     }
-  /** Something happened that routines may wait for; `name` as in `RoutinePolicy.events`. */
-  | { readonly type: "occurred"; readonly name: string }
+  /** Something happened that routines may wait for; `name` as in `RoutinePolicy.events`, `cause` more precisely. */
+  | { readonly type: "occurred"; readonly name: string; readonly cause?: string }
+  /** Entries of the ledger up to `upTo` have been looked at; `found` are events that routines may wait for. */
+  | { readonly type: "entries"; readonly upTo: number; readonly found: readonly Occurred[] }
+  /** A request from outside that is proven wants a run of this one routine; a paused one skips it. */
+  | {
+      readonly type: "request";
+      readonly routine: string;
+      readonly cause: string;
+      readonly request: string;
+    }
   /** A person wants a run now, paused or not. */
   | { readonly type: "run-now"; readonly routine: string; readonly by: string; readonly request: string }
   | { readonly type: "pause"; readonly routine: string; readonly by: string; readonly why: string }
@@ -31,6 +49,8 @@ export type RoutineEvent =
     }
   | { readonly type: "exited"; readonly routine: string; readonly run: string; readonly cause: ExitCause }
   | { readonly type: "stop-failed"; readonly routine: string; readonly run: string; readonly message: string }
+  /** The run has told what it has done so far; later counts replace those of the same name. */
+  | { readonly type: "result"; readonly routine: string; readonly run: string; readonly counts: Counts }
   | { readonly type: "tick" };
 
 /**

@@ -2,11 +2,14 @@ import { isDarumaError, messageOf } from "@daruma/base";
 import type { RoutineManifest, StopPolicy } from "@daruma/config";
 import type { RoutineCommand, RoutineEvent } from "./events.ts";
 import { takeInput } from "./homes.ts";
+import { runOf } from "./run-of.ts";
+import type { RunSockets } from "./run-sockets.ts";
 import type { RoutineServices, RunName } from "./services.ts";
 import type { RoutinesState, RunState } from "./state.ts";
 
 export interface RoutineExecutorOptions {
   readonly services: RoutineServices;
+  readonly sockets: Pick<RunSockets, "open">;
   readonly stateDir: string;
   /** What the current generation declares. */
   readonly routines: () => Readonly<Record<string, RoutineManifest>>;
@@ -41,7 +44,8 @@ export function createRoutineExecutor(options: RoutineExecutorOptions): RoutineE
       const { request } = known.firing;
       const input = request === null ? null : await takeInput(options.stateDir, routine, run, request);
       if (draining) return;
-      const environment = environmentOf(routine, known, input);
+      const socket = await options.sockets.open({ routine, run });
+      const environment = { ...environmentOf(routine, known, input), DARUMA_SOCKET: socket };
       await services.start({ routine, run, attempt, manifest, environment });
       dispatch({ type: "started", routine, run });
     } catch (error) {
@@ -92,14 +96,10 @@ function environmentOf(routine: string, run: RunState, input: string | null): Re
     DARUMA_RUN: firing.id,
     DARUMA_ATTEMPT: String(attempt),
     DARUMA_TRIGGER: firing.trigger,
+    ...(firing.cause === null ? {} : { DARUMA_CAUSE: firing.cause }),
     DARUMA_NOMINAL_TIME: new Date(firing.nominal).toISOString(),
     ...(input === null ? {} : { DARUMA_INPUT: input }),
   };
-}
-
-export function runOf(state: RoutinesState, { routine, run }: RunName): RunState | undefined {
-  const known = Object.hasOwn(state.routines, routine) ? state.routines[routine] : undefined;
-  return known?.runs.find(({ firing }) => firing.id === run);
 }
 
 /** A run that nobody knows is asked to stop as any other would be. */

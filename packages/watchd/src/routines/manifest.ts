@@ -1,19 +1,29 @@
-import type { RoutineManifest } from "@daruma/config";
-import { eventOf, type OverlapPolicy, type RoutinePolicy } from "./policy.ts";
+import type { RoutineEvents, RoutineManifest } from "@daruma/config";
+import { entryEvent, eventOf, fileEvent, type OverlapPolicy, type RoutinePolicy } from "./policy.ts";
 
 /** What of a routine's manifest the core needs. */
 export function policyOf(manifest: RoutineManifest): RoutinePolicy {
   const { schedule, after, digest, atBoot, missed, jitterMs, deadlineMs, group, retries } = manifest;
-  const { backoff, timeoutMs, stop } = manifest;
+  const { backoff, timeoutMs, expect, stop, on } = manifest;
   return {
     digest,
     schedules: schedule === null ? [] : [schedule],
     atBoot,
-    events: after.map((routine) => eventOf(routine, "succeeded")),
+    events: [
+      ...after.map((routine) => eventOf(routine, "succeeded")),
+      ...on.failed.map((routine) => eventOf(routine, "failed")),
+      ...entriesOf(on).map(({ action, subject }) => entryEvent(action, subject)),
+      ...on.files.map(fileEvent),
+    ],
     missed,
     overlap: overlapOf(manifest.overlap),
-    ...{ jitterMs, deadlineMs, group, retries, backoff, timeoutMs, stop },
+    ...{ jitterMs, deadlineMs, group, retries, backoff, timeoutMs, expect, stop },
   };
+}
+
+/** The entries of the ledger that a routine waits for: the recovery of an agent is one. */
+export function entriesOf({ ledger, recovered }: RoutineEvents): RoutineEvents["ledger"] {
+  return [...ledger, ...recovered.map((agent) => ({ action: "recovery.verified", subject: agent }))];
 }
 
 function overlapOf({ kind, limit }: RoutineManifest["overlap"]): OverlapPolicy {

@@ -1,4 +1,4 @@
-import type { BackoffPolicy, StopPolicy } from "@daruma/config";
+import type { BackoffPolicy, Expectations, StopPolicy } from "@daruma/config";
 
 /** What of a routine's definition judgement needs; commands and environments stay out of it. */
 export interface RoutinePolicy {
@@ -23,6 +23,7 @@ export interface RoutinePolicy {
   readonly backoff: BackoffPolicy;
   /** How long one attempt may take. */
   readonly timeoutMs: number | null;
+  readonly expect: Expectations;
   readonly stop: StopPolicy;
 }
 
@@ -50,6 +51,16 @@ export type OverlapPolicy =
   | { readonly kind: "parallel"; readonly limit: number }
   /** The active run is stopped, and what waited is dropped. */
   | { readonly kind: "replace" };
+
+/** The event that a matching entry of the ledger is; null for whatever it is about. */
+export function entryEvent(action: string, subject: string | null): string {
+  return `ledger:${action} ${subject ?? "*"}`;
+}
+
+/** The event that something new in a file or directory is. */
+export function fileEvent(path: string): string {
+  return `file:${path}`;
+}
 
 export type RoutineOutcome = "succeeded" | "failed";
 

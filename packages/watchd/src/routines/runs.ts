@@ -2,6 +2,7 @@ import type { JsonValue } from "@daruma/base";
 import { backoffDelay } from "../policy/backoff.ts";
 import type { ExitCause } from "../ports.ts";
 import { eventOf } from "./policy.ts";
+import { anomaliesOf, type Counts, mostResults } from "./results.ts";
 import type { Firing, Outcome, RunState, StopReason } from "./state.ts";
 import { drawFrom, noteFiring, patchRoutine, patchRun, routineOf, runOf, type Turn } from "./turn.ts";
 
@@ -24,6 +25,7 @@ export function beginAttempt(turn: Turn, name: string, firing: Firing, attempt: 
     began: known?.began ?? turn.now.wall,
     startedAt: null,
     stopFor: null,
+    result: known?.result ?? null,
     retryAt: null,
   };
   const others = routine.runs.filter((each) => each !== known);
@@ -44,6 +46,11 @@ export function onStarted(turn: Turn, name: string, id: string): void {
   const latenessMs = Math.max(0, turn.now.wall - run.firing.nominal);
   noteFiring(turn, name, "started", run.firing, { attempt: run.attempt, latenessMs });
   if (run.stopFor !== null) askStop(turn, name, id);
+}
+
+export function onResult(turn: Turn, name: string, id: string, counts: Counts): void {
+  const run = runOf(turn, name, id);
+  if (run !== undefined) patchRun(turn, name, id, { result: { ...run.result, ...counts } });
 }
 
 export function onStartFailed(turn: Turn, name: string, id: string, code: string, message: string): void {
@@ -113,10 +120,31 @@ function finish(
     name,
     "finished",
     run.firing,
-    { outcome, attempts: run.attempt, tookMs, ...details },
+    {
+      outcome,
+      attempts: run.attempt,
+      tookMs,
+      ...(run.result === null ? {} : { result: run.result }),
+      ...details,
+    },
     outcome === "failed" ? "critical" : "info",
   );
-  if (outcome === "succeeded" || outcome === "failed") turn.occurred.push(eventOf(name, outcome));
+  if (outcome === "succeeded") judgeResult(turn, name, run);
+  if (outcome === "succeeded" || outcome === "failed") {
+    const event = eventOf(name, outcome);
+    turn.occurred.push({ name: event, cause: event });
+  }
+}
+
+function judgeResult(turn: Turn, name: string, { firing, result }: RunState): void {
+  const routine = routineOf(turn, name);
+  if (routine === undefined) return;
+  for (const { count, value, why, bound } of anomaliesOf(routine.policy.expect, result, routine.results)) {
+    noteFiring(turn, name, "anomaly", firing, { count, value, why, bound }, "critical");
+  }
+  // What is unlike the others is remembered, too: where it stays so, it becomes the usual.
+  if (result !== null)
+    patchRoutine(turn, name, { results: [...routine.results, result].slice(-mostResults) });
 }
 
 /** A run is to end, and not to be tried again (unless for its time limit). One that does not run ends here. */

@@ -12,15 +12,22 @@ import { createRoutineExecutor, type RoutineExecutor } from "./executor.ts";
 import { pruneRuns, removeStrayInputs } from "./homes.ts";
 import { policyOf } from "./manifest.ts";
 import { watchMemory } from "./memory.ts";
+import { runOf } from "./run-of.ts";
+import { createRunSockets } from "./run-sockets.ts";
 import type { RoutineServices } from "./services.ts";
 import { initialRoutines, type RoutinesState } from "./state.ts";
+import { Triggers } from "./triggers/triggers.ts";
 
 export interface RoutinesOptions {
   readonly services: RoutineServices;
   readonly stateDir: string;
+  /** Where what must not outlive the boot is. */
+  readonly runtimeDir: string;
   readonly journalDir: string;
   readonly clock: Clock;
   readonly connectLedger: () => Promise<LedgerPort>;
+  /** A socket of ledgerd, to be asked for entries. */
+  readonly ledgerSocket: string;
   readonly log: (message: string) => void;
   /** The journal failed: this watchd must end, so that a fresh one can start from what is durable. */
   readonly onFatal: (error: unknown) => void;
@@ -79,6 +86,7 @@ export function openRoutines(options: RoutinesOptions): Routines {
       begun.engine.dispatch({ type: "routines", policies });
       await begun.survey();
     } else await begun.engine.ask({ type: "routines", policies });
+    await begun.triggers.follow(declared);
   };
   return {
     stateDir: options.stateDir,
@@ -114,6 +122,7 @@ export function openRoutines(options: RoutinesOptions): Routines {
 
 interface Begun {
   readonly engine: RoutineEngine;
+  readonly triggers: Triggers;
   survey(): Promise<void>;
   drain(atOnce: boolean): Promise<void>;
   close(): Promise<void>;
@@ -138,19 +147,28 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     journal,
     outbox,
     execute: (command) => executor.execute(command),
-    onRecords: (records) => void prune(options, engine.state, records),
+    onRecords: (records) => {
+      if (!records.some(({ action }) => action === "routine.finished")) return;
+      void sockets.keep(activeRuns(engine.state));
+      void prune(options, engine.state, records);
+    },
     onFatal: options.onFatal,
   });
+  const sockets = createRunSockets({ runtimeDir: options.runtimeDir, engine: () => engine, log });
   const survey = async () => {
     const takenAt = clock.now().mono;
     try {
-      await engine.ask({ type: "runs", runs: await services.list(), takenAt });
+      const alive = await services.list();
+      const { state } = await engine.ask({ type: "runs", runs: alive, takenAt });
+      // Those that an earlier watchd has started speak to us from now on.
+      for (const name of alive) if (runOf(state, name) !== undefined) await sockets.open(name);
     } catch (error) {
       log(`looking at the runs of routines failed: ${messageOf(error)}`);
     }
   };
   const executor: RoutineExecutor = createRoutineExecutor({
     services,
+    sockets,
     stateDir,
     routines,
     state: () => engine.state,
@@ -162,6 +180,8 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     const why = executor.draining ? ({ kind: "stopped", inSwitch: false } as const) : cause;
     engine.dispatch({ type: "exited", routine, run, cause: why });
   });
+  const now = () => clock.now().wall;
+  const triggers = new Triggers({ engine, stateDir, ledgerSocket: options.ledgerSocket, now, log });
   engine.dispatch({ type: "boot", bootId: clock.bootId });
   outbox.start();
   const memory = {
@@ -169,24 +189,33 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     routines,
     state: () => engine.state,
     note: (record: LedgerRecord) => engine.note(record),
-    now: () => clock.now().wall,
+    now,
   };
   const timers = [
-    setInterval(() => void survey(), surveyEveryMs),
+    setInterval(() => {
+      void survey();
+      triggers.remember();
+      void triggers.follow(routines());
+    }, surveyEveryMs),
     setInterval(() => {
       watchMemory(memory).catch((error) => log(`sampling memory of routines failed: ${messageOf(error)}`));
     }, memoryEveryMs),
   ];
   return {
     engine,
+    triggers,
     survey,
     async drain(atOnce) {
+      await triggers.close();
       await executor.drain(atOnce);
       await survey();
       await outbox.settle(2_000);
     },
     async close() {
       timers.forEach(clearInterval);
+      await triggers.close();
+      await engine.ask({ type: "tick" });
+      await sockets.close();
       await outbox.settle(1_000);
       engine.close();
       await outbox.close();
@@ -221,6 +250,10 @@ function requestsOf({ routines }: RoutinesState): ReadonlySet<string> {
     ...runs.map(({ firing }) => firing),
   ]);
   return new Set(firings.map(({ request }) => request).filter((request) => request !== null));
+}
+
+function activeRuns({ routines }: RoutinesState): ReadonlySet<string> {
+  return new Set(Object.values(routines).flatMap(({ runs }) => runs.map(({ firing }) => firing.id)));
 }
 
 /** The files of runs that are long over go as later ones end. */

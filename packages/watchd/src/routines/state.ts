@@ -1,4 +1,5 @@
 import type { RoutinePolicy } from "./policy.ts";
+import type { Counts } from "./results.ts";
 
 /** Everything that the core remembers; plain data, so that it can be kept in a journal. */
 export interface RoutinesState {
@@ -9,6 +10,8 @@ export interface RoutinesState {
   readonly bootId: string | null;
   /** Whether this watchd knows what runs. Until then nothing is started. */
   readonly surveyed: boolean;
+  /** Every entry of the ledger up to this one has been looked at. Null: none is of interest yet. */
+  readonly ledgerSeq: number | null;
   readonly routines: Readonly<Record<string, RoutineState>>;
 }
 
@@ -33,6 +36,8 @@ export interface RoutineState {
   readonly runs: readonly RunState[];
   /** The last run that was over. */
   readonly last: LastRun | null;
+  /** Of the last runs that succeeded and told one, the newest last. */
+  readonly results: readonly Counts[];
 }
 
 export interface LastRun {
@@ -111,10 +116,12 @@ export interface RunState {
   /** Monotonic; of this attempt. */
   readonly startedAt: number | null;
   readonly stopFor: StopReason | null;
+  /** What it has told so far, in any of its attempts. */
+  readonly result: Counts | null;
   /** Monotonic. Of `backoff`: the next attempt; of `stopping`: when a stop that failed is asked for again. */
   readonly retryAt: number | null;
 }
 
 export function initialRoutines(epoch: string): RoutinesState {
-  return { epoch, nextId: 1, bootId: null, surveyed: false, routines: {} };
+  return { epoch, nextId: 1, bootId: null, surveyed: false, ledgerSeq: null, routines: {} };
 }

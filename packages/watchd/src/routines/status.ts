@@ -52,12 +52,16 @@ function timesOf(name: string, routine: RoutineState | undefined): readonly numb
   return times;
 }
 
-function runStatus({ firing, phase, attempt, began, startedAt, retryAt }: RunState, now: Instant): object {
+function runStatus(
+  { firing, phase, attempt, began, startedAt, retryAt, result }: RunState,
+  now: Instant,
+): object {
   return {
     ...firingStatus(firing),
     phase,
     attempt,
     began: timeOf(began),
+    result,
     runningMs: startedAt === null ? null : Math.max(0, Math.round(now.mono - startedAt)),
     retryInMs: phase === "backoff" && retryAt !== null ? Math.max(0, Math.round(retryAt - now.mono)) : null,
   };

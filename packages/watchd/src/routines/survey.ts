@@ -70,6 +70,7 @@ function declare(turn: Turn, name: string, policy: RoutinePolicy): void {
       queue: [],
       runs: [],
       last: null,
+      results: [],
     });
     if (policy.atBoot) fire(turn, name, "boot", wall);
     return;

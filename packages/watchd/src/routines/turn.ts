@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { JsonValue } from "@daruma/base";
 import type { LedgerRecord, Severity } from "../policy/events.ts";
 import type { Instant } from "../ports.ts";
-import type { RoutineCommand } from "./events.ts";
+import type { Occurred, RoutineCommand } from "./events.ts";
 import type { Firing, Origin, RoutineState, RoutinesState, RunState, TriggerKind } from "./state.ts";
 
 /** One step while it is being taken: a state that is replaced, never changed in place, and what has come of it so far. */
@@ -14,7 +14,7 @@ export interface Turn {
   readonly commands: RoutineCommand[];
   readonly records: LedgerRecord[];
   /** Events that routines may wait for, in this step: told, and brought about by ends of runs. */
-  readonly occurred: string[];
+  readonly occurred: Occurred[];
 }
 
 export function routineOf(turn: Turn, name: string): RoutineState | undefined {

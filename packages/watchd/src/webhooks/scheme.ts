@@ -1,15 +1,9 @@
-/** How the sender of a webhook proves itself. */
-export type Scheme =
-  /** Standard Webhooks 1.0 (https://www.standardwebhooks.com): `whsec_` keys for v1, `whpk_` keys for v1a. */
-  | "standard"
-  /** GitHub: `X-Hub-Signature-256` over the body, which bears no time. */
-  | "github"
-  /** Stripe: `Stripe-Signature` over time and body. */
-  | "stripe"
-  /** The secret itself as a bearer token: whoever reads one request can make others. */
-  | "shared";
+import { type WebhookScheme, webhookSchemes } from "@daruma/config";
 
-export const schemes = ["standard", "github", "stripe", "shared"] as const satisfies readonly Scheme[];
+/** How the sender of a webhook proves itself. */
+export type Scheme = WebhookScheme;
+
+export const schemes: readonly Scheme[] = webhookSchemes;
 
 /** How far the time of a signature may be from now, either way. In ms. */
 export const toleranceMs = 300_000;
