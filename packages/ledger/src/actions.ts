@@ -10,6 +10,7 @@ import {
   texts,
 } from "./action-fields.ts";
 import { egressActions } from "./egress-actions.ts";
+import { keepingActions } from "./keeping-actions.ts";
 import { routineActions } from "./routine-actions.ts";
 
 /*
@@ -38,6 +39,9 @@ const record: Readonly<Record<string, Field>> = {
     text("joins what one piece of work within the run has consumed and produced; without it, the run does"),
   ),
   generation: optional(nullable(number("number of the generation in which the run began"))),
+  payloadCommitment: optional(
+    text("SHA-256 of a salt and of the payload that is kept beside the entry, and can be erased"),
+  ),
 };
 
 /** What watchd adds to the details of each of its entries. */
@@ -324,28 +328,5 @@ export const actions: Readonly<Record<string, Action>> = {
   },
   ...egressActions,
   ...routineActions,
-  "ledger.prune": {
-    means: "The oldest entries are to be pruned, and are from then on. Written before anything is.",
-    subject: "ledger",
-    details: {
-      from: number("the first entry that goes"),
-      through: number("the last one"),
-      hash: text("hash of the last one"),
-      before: text("what was asked for: entries earlier than this (RFC 3339)"),
-      reason: text("why, as the person says"),
-    },
-  },
-  "ledger.accept-loss": {
-    means: "The ledger was damaged, and goes on without what did not verify. Written by ledgerd itself.",
-    subject: "ledger",
-    details: {
-      lost: nullable(object("{from, to}: the entries that are gone")),
-      lostHead: nullable(text("hash of the last of them that is known")),
-      signed: number("how many entries the last checkpoint was over"),
-      why: text("what did not verify"),
-      setAside: nullable(text("where the damaged files are, below the ledger's directory")),
-      key: text("kept or replaced"),
-      pruned: optional(number("up to which entry the ledger had been pruned, if it had")),
-    },
-  },
+  ...keepingActions,
 };

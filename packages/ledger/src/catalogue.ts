@@ -117,6 +117,18 @@ export const ledgerErrors = defineErrors({
       "If it has seen more entries or others, this ledger was cut, rewritten or restored from an old image: keep a copy of its directory and compare exports. Otherwise give the witness the ledger's public key.",
     exit: exitCode.verification,
   },
+  LEDGER_E_NO_PAYLOAD: {
+    summary: "None of the entries has a payload: it never had one, or it was erased.",
+    remedy:
+      "Entries with one have a `payloadCommitment` in their details; what was erased, entries of the action `ledger.erase` tell.",
+    exit: exitCode.error,
+  },
+  LEDGER_E_NOT_ERASED: {
+    summary: "Payloads were deleted and cannot be read any more, but their bytes are still on the disk.",
+    remedy:
+      "Run the command again, which tries once more. A file in `damaged/` was set aside when a loss was accepted: delete it yourself.",
+    exit: exitCode.error,
+  },
   LEDGER_E_NOT_SIGNED: {
     summary: "Entries that no checkpoint is over are not pruned. Nothing was changed.",
     remedy:

@@ -11,7 +11,7 @@ import {
   systemCode,
 } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
-import { type EntryDraft, isPlainObject, maxEntryBytes } from "./entry.ts";
+import { type EntryDraft, isPlainObject, type JsonObject, maxEntryBytes } from "./entry.ts";
 import { type OutboxKey, tooLarge } from "./group.ts";
 import { LineSplitter } from "./lines.ts";
 import { appendProtocol } from "./request.ts";
@@ -20,6 +20,8 @@ import type { LedgerStatus } from "./server.ts";
 export interface AppendRequest extends EntryDraft {
   /** The agent whose entry it is, which becomes its actor. For the writer that serves agents only. */
   readonly agent?: string;
+  /** Kept beside the entry, which holds only a commitment to it, so that it can be erased. */
+  readonly payload?: JsonObject;
   /** Makes the append idempotent. Keys of one writer must be appended in order. */
   readonly key?: OutboxKey;
 }
@@ -175,7 +177,8 @@ function printRequest(id: number, request: AppendRequest): string {
   const { action, subject, incident, run, agent, key } = request;
   const rest = JSON.stringify({ action, subject, incident, run, agent, key });
   // Not JSON.stringify: it would turn NaN into null without a word.
-  return `{"id":${id},"details":${canonicalize(request.details)},${rest.slice(1)}`;
+  const payload = request.payload === undefined ? "" : `"payload":${canonicalize(request.payload)},`;
+  return `{"id":${id},"details":${canonicalize(request.details)},${payload}${rest.slice(1)}`;
 }
 
 interface Answer {

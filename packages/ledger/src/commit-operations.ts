@@ -1,6 +1,7 @@
 import { printHead } from "./check.ts";
 import type { GroupPlan } from "./group.ts";
 import { storeKeys } from "./level.ts";
+import { payloadOperations } from "./payload-store.ts";
 import type { Completed } from "./tree.ts";
 import { treeOperations } from "./tree-store.ts";
 
@@ -12,5 +13,5 @@ export function groupOperations(plan: GroupPlan, completed: Completed) {
     operations.push(put(storeKeys.writer(name), JSON.stringify(plan.next.writers.get(name))));
   }
   operations.push(put(storeKeys.head, printHead(plan.next.head)));
-  return [...operations, ...treeOperations(completed)];
+  return [...operations, ...plan.entries.flatMap(payloadOperations), ...treeOperations(completed)];
 }

@@ -66,6 +66,8 @@ export interface PreparedEntry {
   readonly beforeSeq: string;
   readonly beforeTime: string;
   readonly labels: EntryLabels;
+  /** What is stored beside the entry: the payload that it commits to. */
+  readonly payload?: Buffer;
 }
 
 export interface SealedEntry extends Head {
@@ -73,6 +75,7 @@ export interface SealedEntry extends Head {
   readonly line: string;
   readonly time: string;
   readonly labels: EntryLabels;
+  readonly payload?: Buffer;
 }
 
 /**
@@ -105,7 +108,10 @@ export function sealEntry(prepared: PreparedEntry, prev: string, seq: number, ti
   const rest = afterHash(prepared, prev, seq, time);
   const digest = hash("sha256", prepared.beforeHash + rest);
   const line = `${prepared.beforeHash}"hash":"${digest}",${rest}`;
-  return { seq, hash: digest, line, time, labels: prepared.labels };
+  const { labels, payload } = prepared;
+  return payload === undefined
+    ? { seq, hash: digest, line, time, labels }
+    : { seq, hash: digest, line, time, labels, payload };
 }
 
 function afterHash(prepared: PreparedEntry, prev: string, seq: number, time: string): string {

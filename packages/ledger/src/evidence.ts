@@ -47,6 +47,11 @@ export class EvidenceVerifier {
     return this.#chain.fail(reason, message, claimedSeq);
   }
 
+  /** Marks entry `seq` as the first that cannot be relied on, though it was read before. */
+  failAt(seq: number, reason: BadReason, message: string): BadEntry {
+    return this.#chain.failAt(seq, reason, message);
+  }
+
   /** Takes the stored bytes of the next entry. */
   push(bytes: Buffer): BadEntry | null {
     return this.accept(checkEntry(bytes), () => leafHash(bytes));
@@ -135,6 +140,8 @@ export class EvidenceVerifier {
       unwitnessed: treeSize - witnessed,
       witnesses: this.#witnesses,
       pruned: 0,
+      payloads: 0,
+      erased: [],
       clockSteps: this.#clockSteps,
     };
   }

@@ -9,9 +9,12 @@ export interface LabelValue {
   readonly last: number;
 }
 
+/** Blocks that are read at once. Each read costs as much as a hundred blocks do. */
+const blocksAtOnce = 256;
+
 /**
- * The values of a label that occur up to entry `last`, those with the newest entries first. Found by leaps from value to value: it
- * takes as long as there are values, however many entries they have.
+ * The values of a label that occur up to entry `last`, those with the newest entries first. Many values with few entries are read in
+ * one go; what is left of one with many is leapt over. So it takes as long as there are values, however many entries they have.
  */
 export async function findValues(
   db: LedgerDb,
@@ -23,11 +26,17 @@ export async function findValues(
   const range = { gt: begin, lt: `index!${label}"`, valueEncoding: "buffer" } as const;
   const newest: { readonly value: string; readonly last: number }[] = [];
   await using backward = db.iterator<string, Buffer>({ ...range, reverse: true });
-  for (let found = await backward.next(); found !== undefined; found = await backward.next()) {
-    const value = found[0].slice(begin.length, found[0].lastIndexOf("\0"));
-    const prefix = postingsOf(label, value);
-    newest.push({ value, last: seqIn(found, prefix, -1) });
-    backward.seek(prefix);
+  const read = () => backward.nextv(blocksAtOnce);
+  // What is read may be less than what there is: it has a limit of bytes too.
+  for (let blocks = await read(); blocks.length > 0; blocks = await read()) {
+    const before = newest.length;
+    for (const block of blocks) {
+      const value = block[0].slice(begin.length, block[0].lastIndexOf("\0"));
+      if (value === newest.at(-1)?.value) continue;
+      newest.push({ value, last: seqIn(block, postingsOf(label, value), -1) });
+    }
+    const current = newest.at(-1);
+    if (current !== undefined && newest.length <= before + 1) backward.seek(postingsOf(label, current.value));
   }
   newest.sort((a, b) => b.last - a.last);
   const values: LabelValue[] = [];

@@ -3,10 +3,11 @@ import t from "tap";
 import { prepareEntry } from "./entry.ts";
 import type { EntryFilter } from "./filter.ts";
 import { type FindRange, findEntries } from "./find.ts";
+import { findValues } from "./find-values.ts";
 import { planGroup } from "./group.ts";
 import { compareIndex } from "./index-store.ts";
 import { checkFinds, fill, host, timeOf } from "./index-test-support.ts";
-import { type LedgerDb, storeKeys } from "./level.ts";
+import { type LedgerDb, openLevel, storeKeys } from "./level.ts";
 import { blockWidth } from "./postings.ts";
 import { Store } from "./store.ts";
 import { temporaryDirectory } from "./test-support.ts";
@@ -102,4 +103,42 @@ t.test("only where a block reaches beyond the time that is asked for, its entrie
   t.equal(found, 2000);
   t.ok(reads > 0 && reads <= 2 * blockWidth, `${reads} entries read`);
   await store.close();
+});
+
+t.test("values are found whole, be they many and long or one in many blocks", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const db = await openLevel(join(directory, "level"), true);
+  t.teardown(() => db.close());
+  const put = (value: string, block: number) =>
+    ({
+      type: "put",
+      key: storeKeys.posting("run", value, block),
+      value: Buffer.from([3, 9]),
+      valueEncoding: "buffer",
+    }) as const;
+  const long = (n: number) => `${String(n).padStart(4, "0")}${"x".repeat(240)}`;
+  const blocks = 700;
+  const operations = Array.from({ length: blocks }, (_, n) => [
+    put(long(n), n),
+    put("middle", n),
+    put("0350y", n),
+  ]);
+  await db.batch<string, Buffer>(operations.flat(), { sync: false });
+  const last = blocks * blockWidth;
+  const every = (value: string) => ({ value, first: 4, last: last - blockWidth + 10 });
+  const expected = [every("middle"), every("0350y")];
+  const found = await findValues(db, "run", last, 100_000);
+  t.equal(found.length, blocks + expected.length);
+  for (const one of expected)
+    t.same(
+      found.filter(({ value }) => value === one.value),
+      [one],
+    );
+  t.same(
+    found.filter(({ value }) => value.length > 10).map(({ value }) => value),
+    Array.from({ length: blocks }, (_, n) => long(blocks - 1 - n)),
+    "each once, the newest first",
+  );
+  t.match(found.at(-1), { value: long(0), first: 4, last: 10 });
+  t.equal((await findValues(db, "run", last, 3)).length, 3);
 });

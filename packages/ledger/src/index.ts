@@ -12,10 +12,14 @@ export {
 } from "./client.ts";
 export { type Entry, type EntryDraft, type Head, type JsonObject, maxEntryBytes } from "./entry.ts";
 export { type EntryProof, entryLeaf, faultOfEntryProof } from "./entry-proof.ts";
+export { erasedAtOnce } from "./erasure.ts";
 export { type ExportOptions, ExportWriter } from "./export.ts";
 export { type Selection, selectionFields } from "./export-format.ts";
 export { type EntryFilter, faultOfFilter, filterNames } from "./filter.ts";
 export type { OutboxKey } from "./group.ts";
+export { commitmentIn, faultOfOpening, faultOfPayload, type Opening } from "./payload.ts";
+export { eraseLedgerPayloads, ledgerPayload } from "./payload-client.ts";
+export type { ErasedDocument, PayloadDocument } from "./payload-routes.ts";
 export {
   compareLedgerIndex,
   consistencyProof,

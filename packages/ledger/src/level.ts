@@ -23,6 +23,8 @@ export const storeKeys = {
   node: (level: number, index: number) => `node!${String(level).padStart(2, "0")}!${hexOf(index)}`,
   /** The size of the checkpoint that a witness has taken last. */
   witness: (name: string) => `witness!${name}`,
+  /** The salt and the payload that an entry commits to. */
+  payload: (seq: number) => `payload!${hexOf(seq)}`,
   checkpoint: (size: number) => `checkpoint!${hexOf(size)}`,
   /** The last entry that was pruned, as a head; missing while none was. */
   pruned: "pruned",
@@ -43,6 +45,7 @@ export const storeKeys = {
   nodes: { gt: "node!", lt: 'node"' },
   witnesses: { gt: "witness!", lt: 'witness"' },
   checkpoints: { gt: "checkpoint!", lt: 'checkpoint"' },
+  payloads: { gt: "payload!", lt: 'payload"' },
   postings: { gt: "index!", lt: 'index"' },
   spans: { gt: "time!", lt: 'time"' },
 } as const;

@@ -1,10 +1,10 @@
 import { ledgerErrors } from "./catalogue.ts";
 import type { Committer } from "./committer.ts";
-import { type Head, prepareEntry, readEntry } from "./entry.ts";
+import { type Head, readEntry } from "./entry.ts";
 import { findEntries } from "./find.ts";
-import type { Outcome } from "./group.ts";
 import { ledgerdActor, lossAction } from "./loss-entry.ts";
-import { entriesKept } from "./pruned.ts";
+import { appendAsOperator } from "./operator-entry.ts";
+import { dropPruned as dropSome, entriesKept } from "./pruned.ts";
 import { operatorWriter } from "./request.ts";
 import type { Store } from "./store.ts";
 import { tileWidth } from "./tree.ts";
@@ -92,7 +92,7 @@ export async function dropPruned(store: Store, committer: Committer): Promise<vo
   let next: string | null = store.pruned.seq > 0 ? "" : null;
   while (next !== null && !committer.stopping) {
     const from: string = next;
-    next = await committer.between(() => store.dropPruned(from));
+    next = await committer.between(() => store.maintaining((db) => dropSome(db, store.pruned, from)));
   }
 }
 
@@ -110,20 +110,4 @@ export function prunedByEntry(line: Buffer): number {
   const isLoss = entry?.action === lossAction && entry.actor === ledgerdActor;
   const through = isPrune ? entry.details.through : isLoss ? entry.details.pruned : 0;
   return typeof through === "number" ? through : 0;
-}
-
-/** The number of the entry, once it is durable. */
-async function appendAsOperator(
-  store: Store,
-  committer: Committer,
-  action: string,
-  details: Record<string, string | number>,
-): Promise<number> {
-  const prepared = prepareEntry({ action, subject: "ledger", details }, store.host, operatorWriter);
-  const outcome = await new Promise<Outcome>((answer) =>
-    committer.submit({ writer: operatorWriter, prepared, key: null, bytes: 0, answer }),
-  );
-  if (outcome.kind === "written") return outcome.seq;
-  if (outcome.kind === "refused") throw outcome.error;
-  throw new Error("an entry without a key was taken for a duplicate");
 }

@@ -38,7 +38,7 @@ export async function beginPruning(db: LedgerDb, pruned: Head): Promise<void> {
 }
 
 /**
- * Deletes some of the entries that count as gone and, after them, some of what the index has of them. Its times stay, as the tree does:
+ * Deletes some of the entries that count as gone and, after them, what the index has of them and their payloads. The index's times stay, as the tree does:
  * they are what a start looks at, one of an older release too.
  *
  * @param from where the step before has ended; an empty text at first
@@ -58,6 +58,7 @@ export async function dropPruned(db: LedgerDb, { seq }: Head, from: string): Pro
     postings.filter((key) => key.slice(-end.length) < end),
   );
   if (postings.length === keysAtOnce) return postings.at(-1) ?? null;
+  await db.clear({ gt: storeKeys.payloads.gt, lte: storeKeys.payload(seq) });
   await db.put(storeKeys.dropped, String(seq), { sync: true });
   return null;
 }

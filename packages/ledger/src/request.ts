@@ -6,10 +6,12 @@ import {
   faultOfField,
   isLabel,
   isPlainObject,
+  type JsonObject,
   type PreparedEntry,
   prepareEntry,
 } from "./entry.ts";
 import type { OutboxKey, Outcome } from "./group.ts";
+import { commitTo, faultOfPayload } from "./payload.ts";
 
 /** Asked for in the `Upgrade:` header; both ways then carry JSON lines. */
 export const appendProtocol = "daruma-append-1";
@@ -37,7 +39,7 @@ export type ParsedAppend =
     }
   | { readonly id: RequestId; readonly error: DarumaError; readonly key: OutboxKey | null };
 
-/** Reads one line that asks for an append: `{id, action, subject, incident?, run?, details, agent?, key?}`. */
+/** Reads one line that asks for an append: `{id, action, subject, incident?, run?, details, payload?, agent?, key?}`. */
 export function parseAppend(bytes: Buffer, writer: string, host: string): ParsedAppend {
   const value = isUtf8(bytes) ? parseJson(bytes.toString("utf8")) : undefined;
   if (!isPlainObject(value)) return refuse(null, null, "the line is not a JSON object in UTF-8");
@@ -50,11 +52,25 @@ export function parseAppend(bytes: Buffer, writer: string, host: string): Parsed
     // The rules above are exactly those of a draft.
     const draft = value as unknown as EntryDraft;
     const actor = typeof value.agent === "string" ? agentActor(value.agent) : writer;
-    return { id, error: null, prepared: prepareEntry(draft, host, actor), key };
+    const prepared =
+      value.payload === undefined ? prepareEntry(draft, host, actor) : committing(value, draft, host, actor);
+    return { id, error: null, prepared, key };
   } catch (error) {
     if (!isDarumaError(error)) throw error;
     return refuse(id, key, `details.${error.message}`);
   }
+}
+
+/** An entry with the commitment to its payload in its details. */
+function committing(
+  { payload }: Record<string, unknown>,
+  draft: EntryDraft,
+  host: string,
+  actor: string,
+): PreparedEntry {
+  const { commitment, stored } = commitTo(payload as JsonObject);
+  const details = { ...draft.details, payloadCommitment: commitment };
+  return { ...prepareEntry({ ...draft, details }, host, actor), payload: stored };
 }
 
 /** The id in the beginning of a line that is too long to be read, if it comes first. */
@@ -87,6 +103,7 @@ const requestFields: ReadonlySet<string> = new Set([
   "incident",
   "run",
   "details",
+  "payload",
   "agent",
   "key",
 ]);
@@ -106,6 +123,11 @@ function faultOf(value: Record<string, unknown>, writer: string): string | null 
   if (value.key !== undefined && !isKey(value.key)) {
     return "key must be {epoch, n}: a text of 1 to 256 characters and an integer from 0";
   }
+  if (Object.hasOwn(value.details as object, "payloadCommitment")) {
+    return "details.payloadCommitment is made by ledgerd, of the payload";
+  }
+  const payloadFault = value.payload === undefined ? null : faultOfPayload(value.payload);
+  if (payloadFault !== null) return payloadFault;
   if (value.agent !== undefined) {
     if (writer !== agentsWriter) return `agent is for the writer ${agentsWriter} only`;
     if (typeof value.agent !== "string" || !agentPattern.test(value.agent)) return "agent must be its name";

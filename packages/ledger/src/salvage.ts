@@ -6,6 +6,7 @@ import { emptyHead, type Head, readEntry, type SealedEntry } from "./entry.ts";
 import { EvidenceVerifier } from "./evidence.ts";
 import type { OutboxKey } from "./group.ts";
 import { type LedgerDb, storeKeys } from "./level.ts";
+import { readPayload } from "./payload-store.ts";
 import { passPruned, prunedLeaves, readPruned } from "./pruned.ts";
 import type { Store } from "./store.ts";
 
@@ -79,7 +80,9 @@ export async function copyRemains(db: LedgerDb, store: Store, good: Head, signed
     const line = (await db.get(storeKeys.entry(seq))) ?? "";
     const { entry } = readEntry(line);
     if (entry === null) throw new Error(`entry ${seq} was good and is no longer`);
-    entries.push({ seq, hash: entry.hash, line, time: entry.time, labels: entry });
+    const payload = await readPayload(db, seq);
+    const copy = { seq, hash: entry.hash, line, time: entry.time, labels: entry };
+    entries.push(payload === null ? copy : { ...copy, payload });
     if (entries.length === entriesAtOnce) await commit();
   }
   await commit();

@@ -13,6 +13,7 @@ import type { Backoff } from "./hand-over.ts";
 import { indexRoutes, valueRoutes } from "./index-routes.ts";
 import { Indexer } from "./indexer.ts";
 import { logSigner } from "./log-key.ts";
+import { payloadRoutes } from "./payload-routes.ts";
 import { proofRoutes } from "./proof-routes.ts";
 import { dropPruned } from "./prune.ts";
 import { pruneRoutes } from "./prune-routes.ts";
@@ -210,7 +211,11 @@ function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Pro
       ...proofRoutes({ store, checkpointer, witnesses, verifier: signer.verifier }),
       ...valueRoutes(store),
       ...(writer === operatorWriter
-        ? { ...indexRoutes(store, indexer), ...pruneRoutes(store, committer) }
+        ? {
+            ...indexRoutes(store, indexer),
+            ...pruneRoutes(store, committer),
+            ...payloadRoutes(store, committer),
+          }
         : {}),
     },
     onUpgrade: (protocol, socket, head) => upgrade(protocol, socket, head, writer, parts),

@@ -10,7 +10,7 @@ import type { ChainState, GroupPlan } from "./group.ts";
 import { forgetIndex, growthAfter, indexNext, indexOperations } from "./index-store.ts";
 import { type LedgerDb, openError } from "./level.ts";
 import { leafHash } from "./merkle.ts";
-import { beginPruning, dropPruned } from "./pruned.ts";
+import { beginPruning } from "./pruned.ts";
 import { endsElsewhere, unreadable, writeFailed } from "./store-errors.ts";
 import { closeParts, type Opened, openParts } from "./store-parts.ts";
 import { readFrom, readSome } from "./store-read.ts";
@@ -162,7 +162,7 @@ export class Store {
    */
   async read(after: number, limit: number): Promise<readonly Buffer[]> {
     const { seq } = this.#state.chain.head;
-    return after >= seq || limit <= 0 ? [] : await this.#reading((db) => readFrom(db, after, seq, limit));
+    return after >= seq || limit <= 0 ? [] : await this.reading((db) => readFrom(db, after, seq, limit));
   }
 
   /**
@@ -173,7 +173,7 @@ export class Store {
   async ask<T>(question: (db: LedgerDb, last: number, prunedSeq: number) => Promise<T>): Promise<T> {
     const { index, chain, pruned } = this.#state;
     const last = chain.head.seq;
-    if (index.size >= last) return await this.#reading((db) => question(db, last, pruned.seq));
+    if (index.size >= last) return await this.reading((db) => question(db, last, pruned.seq));
     const message = `${index.size} of ${last} entries are indexed so far`;
     throw ledgerErrors.make("LEDGER_E_INDEXING", message, { where: this.directory });
   }
@@ -184,7 +184,7 @@ export class Store {
    * @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED
    */
   async readSome(seqs: readonly number[]): Promise<readonly Buffer[]> {
-    return await this.#reading((db) => readSome(db, seqs));
+    return await this.reading((db) => readSome(db, seqs));
   }
 
   /** How many entries, from the first one on, the index covers. */
@@ -204,7 +204,7 @@ export class Store {
    */
   async indexNext(): Promise<void> {
     const { index, chain, pruned } = this.#state;
-    await this.#maintaining((db) => indexNext(db, index, chain.head.seq, pruned.seq));
+    await this.maintaining((db) => indexNext(db, index, chain.head.seq, pruned.seq));
   }
 
   /**
@@ -214,8 +214,8 @@ export class Store {
    */
   async forgetIndex(): Promise<void> {
     const { seq } = this.pruned;
-    await this.#maintaining((db) => forgetIndex(db, seq));
-    this.#state = { ...this.#state, index: await this.#reading((db) => growthAfter(db, seq)) };
+    await this.maintaining((db) => forgetIndex(db, seq));
+    this.#state = { ...this.#state, index: await this.reading((db) => growthAfter(db, seq)) };
   }
 
   /**
@@ -225,13 +225,8 @@ export class Store {
    */
   async prune(pruned: Head): Promise<void> {
     if (this.indexed < pruned.seq) throw new Error("what is pruned must be indexed");
-    await this.#maintaining((db) => beginPruning(db, pruned));
+    await this.maintaining((db) => beginPruning(db, pruned));
     this.#state = { ...this.#state, pruned };
-  }
-
-  /** Takes a step of `dropPruned`. Like a commit, and throws what `prune` does. */
-  dropPruned(from: string): Promise<string | null> {
-    return this.#maintaining((db) => dropPruned(db, this.pruned, from));
   }
 
   /**
@@ -258,7 +253,8 @@ export class Store {
     return indexOperations(index);
   }
 
-  async #reading<T>(read: (db: LedgerDb) => Promise<T>): Promise<T> {
+  /** Reads what entries do not hold. @throws LEDGER_E_UNUSABLE, LEDGER_E_DAMAGED */
+  async reading<T>(read: (db: LedgerDb) => Promise<T>): Promise<T> {
     const opened = this.#opened;
     if (opened === null) throw this.#broken ?? unreadable(this.directory);
     try {
@@ -270,7 +266,8 @@ export class Store {
     }
   }
 
-  async #maintaining<T>(write: (db: LedgerDb) => Promise<T>): Promise<T> {
+  /** Writes what no entry depends on. Like a commit, and throws what that does. */
+  async maintaining<T>(write: (db: LedgerDb) => Promise<T>): Promise<T> {
     if (this.#opened === null) throw new Error("writing needs a store that is ready");
     try {
       return await write(this.#opened.db);

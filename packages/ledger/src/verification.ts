@@ -33,6 +33,10 @@ export interface Verification extends ChainVerification {
    * hold as a gap, for whatever reason.
    */
   readonly pruned: number;
+  /** Of a directory: payloads that are there and are what their entries commit to. An export holds none. */
+  readonly payloads: number;
+  /** Of a directory: the entries whose payloads were erased, as the ledger says. */
+  readonly erased: readonly number[];
   /** Entries that bear an earlier time than the one before: the host's clock was turned back. No fault of the ledger. */
   readonly clockSteps: number;
 }

@@ -11,6 +11,7 @@ import { readHeadFile } from "./head-file.ts";
 import { hasLevel, type LedgerDb, openError, openLevel, storeKeys } from "./level.ts";
 import { isLocked } from "./lock.ts";
 import { leafHash, type TreeHash } from "./merkle.ts";
+import { PayloadCheck } from "./payload-check.ts";
 import { prunedByEntry } from "./prune.ts";
 import { checkPruned, passPruned, prunedLeaves, readPruned } from "./pruned.ts";
 import { storePaths } from "./store-parts.ts";
@@ -114,28 +115,33 @@ async function verifyDb(
 ): Promise<Verification> {
   const verifier = new EvidenceVerifier(trust);
   let pruned = emptyHead;
-  const finish = () => ({ ...verifier.finish(), pruned: pruned.seq });
+  let payloads: PayloadCheck | null = null;
+  const finish = () => ({ ...verifier.finish(), pruned: pruned.seq, ...payloads?.count });
   try {
     pruned = await readPruned(db);
-    if ((await verifyEntries(db, verifier, pruned)) !== null) return finish();
+    payloads = await PayloadCheck.begin(db, pruned);
+    if ((await verifyEntries(db, verifier, pruned, payloads)) !== null) return finish();
     const head = parseHead(db, await db.get(storeKeys.head));
     const wrong = await wrongHead(db, verifier.last ?? emptyHead, head, headOnFile);
     if (wrong !== null) verifier.fail("wrong-head", wrong, 1);
   } catch (error) {
     const told = isDarumaError(error) ? error : openError(db.location, error);
     verifier.fail("unreadable", `it cannot be read: ${tell(told.message)}`, 1);
+  } finally {
+    await payloads?.close();
   }
   return finish();
 }
 
 /**
- * Verifies the entries, the tree that is stored of them and of what was pruned before them, each checkpoint where it belongs, and that
- * the ledger says of what was pruned that it was.
+ * Verifies the entries, the tree that is stored of them and of what was pruned before them, each checkpoint where it belongs, the
+ * payloads beside the entries, and that the ledger says of what was pruned or erased that it was.
  */
 async function verifyEntries(
   db: LedgerDb,
   verifier: EvidenceVerifier,
   pruned: Head,
+  payloads: PayloadCheck,
 ): Promise<BadEntry | null> {
   const checkpoints = db.iterator(storeKeys.checkpoints);
   try {
@@ -154,6 +160,8 @@ async function verifyEntries(
     }
     const bad = await verifyStored(db, pruned.seq + 1, verifier, async (bytes) => {
       said = Math.max(said, prunedByEntry(bytes));
+      const fault = await payloads.take(tree.size + 1, bytes);
+      if (fault !== null) verifier.failAt(tree.size + 1, "wrong-payload", fault);
       await grow(leafHash(bytes));
     });
     if (bad !== null || verifier.bad !== null) return verifier.bad;
@@ -163,6 +171,8 @@ async function verifyEntries(
       const message = `entries up to ${pruned.seq} are gone, and no entry says that they were pruned`;
       return verifier.fail("left-out", message, 1);
     }
+    const fault = payloads.finish();
+    if (fault !== null) return verifier.failAt(fault.seq, "wrong-payload", fault.message);
     if (next === undefined) return null;
     return verifier.fail("cut", `the ledger ends here, but ${next[0]} was signed`, 1);
   } catch (error) {

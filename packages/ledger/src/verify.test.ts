@@ -56,6 +56,8 @@ t.test("a good chain verifies, and its head is told", async (t) => {
       unwitnessed: 20,
       witnesses: [],
       pruned: 0,
+      payloads: 0,
+      erased: [],
       clockSteps: 0,
     });
   }

@@ -27,7 +27,8 @@ export type ProofFault =
   | "unwitnessed"
   | "cut"
   | "forked"
-  | "left-out";
+  | "left-out"
+  | "wrong-payload";
 
 export interface BadEntry {
   /** The number that the entry should have here; `null` where nothing says so (a first line that cannot be read). */

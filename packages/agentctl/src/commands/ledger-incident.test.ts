@@ -170,6 +170,8 @@ t.test("of an incident that goes on for ever the two ends and what decided are s
     rules: [{ allowed: false }],
   });
   t.equal(Array.isArray(document?.steps) && document.steps.length, 201);
+  const [listed] = documents((await run("--json")).stdout);
+  t.match(listed, { incidents: [{ id: "inc-1", cause: "crash", outcome: "held" }] });
   t.match((await run("inc-1")).stdout, /of the entries between 100 and 203 only what decided is shown/);
 });
 

@@ -28,6 +28,12 @@ export interface IncidentInput {
 /** Entries of the agent that are shown from before and after an incident. */
 const aroundEntries = 10;
 
+/** Incidents that are asked for at once when they are listed. */
+const askedAtOnce = 8;
+
+/** An incident of fewer entries is read as a whole. */
+const shortIncident = 50;
+
 /** Of an agent that is held back for months, so many steps are shown from the beginning and from the end. */
 const stepsAtEachEnd = 100;
 
@@ -49,13 +55,20 @@ export async function ledgerIncident(context: Context, { args, options }: Incide
 
 async function listIncidents(context: Context, { sockets }: Instance, limit: number): Promise<Incident[]> {
   const socket = sockets.operatorLedger;
-  const incidents: Incident[] = [];
-  for (const { value } of await ledgerValues({ socket }, "incident", limit)) {
-    const first = await entriesOf(context, { socket, filter: { incident: value }, limit: 1 });
-    const incident = summarize(value, inOrder([...first, ...(await landmarksOf(context, socket, value))]));
-    if (incident !== null) incidents.push(incident);
+  const ids = (await ledgerValues({ socket }, "incident", limit)).map(({ value }) => value);
+  const incidents: (Incident | null)[] = [];
+  for (let from = 0; from < ids.length; from += askedAtOnce) {
+    const some = ids.slice(from, from + askedAtOnce);
+    incidents.push(...(await Promise.all(some.map((id) => incidentOf(context, socket, id)))));
   }
-  return incidents;
+  return incidents.filter((incident) => incident !== null);
+}
+
+/** Most incidents are short: one question is enough. Of a long one only what decides how it went is asked for. */
+async function incidentOf(context: Context, socket: string, id: string): Promise<Incident | null> {
+  const first = await entriesOf(context, { socket, filter: { incident: id }, limit: shortIncident });
+  if (first.length < shortIncident) return summarize(id, first);
+  return summarize(id, inOrder([...first.slice(0, 1), ...(await landmarksOf(context, socket, id))]));
 }
 
 function describeList(incidents: readonly Incident[]): readonly string[] {

@@ -36,6 +36,7 @@ function describeGood(verification: Verification, trust: Trust): string[] {
     `head: ${headHash ?? "-"}`,
     `trust: ${describeTrust(verification, trust)}`,
     ...describeExtent(verification),
+    ...describePayloads(verification),
     ...(clockSteps === 0
       ? []
       : [`the host's clock was turned back ${clockSteps === 1 ? "once" : `${clockSteps} times`}`]),
@@ -66,6 +67,14 @@ function describeExtent({ extent, selection, treeSize, pruned }: Verification): 
   const what = `of a ledger of ${treeSize} entries${asked.length === 0 ? "" : `, asked for ${asked.join(", ")}`}`;
   if (extent === "selection") return [`this is a selection ${what}: what it does not hold may exist`];
   return [`this is a range ${what}: between its first and its last entry nothing is left out`];
+}
+
+function describePayloads({ payloads, erased }: Verification): string[] {
+  const are = payloads === 1 ? "payload is what its entry commits" : "payloads are what their entries commit";
+  const there = payloads === 0 ? [] : [`${payloads} ${are} to`];
+  if (erased.length === 0) return there;
+  const shown = `${erased.slice(0, 20).join(", ")}${erased.length > 20 ? ", …" : ""}`;
+  return [...there, `erased, as the ledger says: the payload${erased.length === 1 ? "" : "s"} of ${shown}`];
 }
 
 function describeBad(bad: NonNullable<Verification["firstBad"]>): string {

@@ -25,6 +25,7 @@ import {
   ledgerTailCommand,
   ledgerVerifyCommand,
 } from "./ledger-commands.ts";
+import { ledgerEraseCommand, ledgerPayloadCommand } from "./ledger-payload-commands.ts";
 import { ledgerPruneCommand } from "./ledger-prune-command.ts";
 import {
   ledgerIncidentCommand,
@@ -80,4 +81,6 @@ export const commandTable: readonly Command[] = [
   ledgerKeyCommand,
   ledgerReindexCommand,
   ledgerPruneCommand,
+  ledgerPayloadCommand,
+  ledgerEraseCommand,
 ];

@@ -17,6 +17,8 @@ export interface DataRecord {
   readonly sha256?: string;
   /** Joins what one piece of work within the run consumes and produces. Without it, the whole run is one. */
   readonly activity?: string;
+  /** JSON that the ledger keeps beside the entry, which only commits to it: what may have to be erased one day. */
+  readonly payload?: object;
 }
 
 /** Where in the ledger it stands. */

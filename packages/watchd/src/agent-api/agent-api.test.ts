@@ -100,7 +100,13 @@ t.test("what an agent says is recorded as its own, whichever socket tells which 
   const { api, ledger, world, at } = await apiFor(t);
   await api.follow(world.state);
   t.same(await consume(file, at("web")), { seq: 1, hash: "f".repeat(64) });
-  const receipts = await produce([{ ...file, activity: "a" }, file], at("other"));
+  const receipts = await produce(
+    [
+      { ...file, activity: "a" },
+      { ...file, payload: { rows: 7 } },
+    ],
+    at("other"),
+  );
   t.same(
     receipts.map(({ seq }) => seq),
     [2, 3],
@@ -126,6 +132,7 @@ t.test("what an agent says is recorded as its own, whichever socket tells which 
       subject: "file:cities.csv",
       run: "run-other",
       details: { ...file, agent: "other", generation: 3 },
+      payload: { rows: 7 },
     },
   ]);
   t.match(await self(at("web")), { name: "web", generation: 3, run: "run-web", state: "healthy" });

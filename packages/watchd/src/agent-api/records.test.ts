@@ -14,6 +14,8 @@ t.test("a record is read with all that it says, alone or in a list", async (t) =
     { record: good },
     { record: full, activity: "batch 7" },
   ]);
+  const payload = { customer: "Zoë" };
+  t.same(parseStatements({ ...good, payload }), [{ record: good, payload }]);
 });
 
 t.test("nobody says who they are, or in which run", async (t) => {
@@ -24,10 +26,23 @@ t.test("nobody says who they are, or in which run", async (t) => {
 });
 
 t.test("all that is wrong is told at once, with its place", async (t) => {
-  const bad = [good, {}, { ...good, sha256: "A" }, 7, { ...good, activity: "\u0000" }];
+  const bad = [
+    good,
+    {},
+    { ...good, sha256: "A" },
+    7,
+    { ...good, activity: "\u0000" },
+    { ...good, payload: 7 },
+  ];
   t.throws(() => parseStatements(bad), {
     code: "AGENT_E_BAD_RECORD",
-    problems: [{ path: "[1]" }, { path: "[2]", message: /^sha256/ }, { path: "[3]" }, { path: "[4]" }],
+    problems: [
+      { path: "[1]" },
+      { path: "[2]", message: /^sha256/ },
+      { path: "[3]" },
+      { path: "[4]" },
+      { path: "[5]" },
+    ],
   });
   for (const body of [undefined, null, "file", 7, [], Array(maxStatements + 1).fill(good)]) {
     t.throws(() => parseStatements(body), { code: "AGENT_E_BAD_RECORD" }, JSON.stringify(body)?.slice(0, 20));

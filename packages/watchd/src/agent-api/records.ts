@@ -1,17 +1,19 @@
 import type { Problem } from "@daruma/base";
-import { type DataRecord, faultOfRecord } from "@daruma/ledger";
+import { type DataRecord, faultOfPayload, faultOfRecord, type JsonObject } from "@daruma/ledger";
 import { watchdErrors } from "../catalogue.ts";
 
 /** What an agent says that it has consumed or produced. */
 export interface DataStatement {
   readonly record: DataRecord;
   readonly activity?: string;
+  /** What the ledger keeps beside the entry, which only commits to it: it can be erased. */
+  readonly payload?: JsonObject;
 }
 
 /** Statements in one request. They cost as many of the agent's pace. */
 export const maxStatements = 256;
 
-const fields: ReadonlySet<string> = new Set(["type", "id", "version", "sha256", "activity"]);
+const fields: ReadonlySet<string> = new Set(["type", "id", "version", "sha256", "activity", "payload"]);
 
 /**
  * Reads the body of a request: one statement or a list of them. All that is wrong with it is told at once.
@@ -40,7 +42,7 @@ function readStatement(value: unknown): DataStatement | string {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return "a record is an object with type and id";
   }
-  const { type, id, version, sha256, activity } = value as Record<string, unknown>;
+  const { type, id, version, sha256, activity, payload } = value as Record<string, unknown>;
   // An agent that says who it is, or in which run, would believe that it was heard.
   const other = Object.keys(value).find((name) => !fields.has(name));
   if (other !== undefined) return `a record has ${[...fields].join(", ")} and nothing else`;
@@ -49,8 +51,10 @@ function readStatement(value: unknown): DataStatement | string {
   if (activity !== undefined && !isActivity(activity)) {
     return "activity must be 1 to 256 characters without control characters";
   }
+  const payloadFault = payload === undefined ? null : faultOfPayload(payload);
+  if (payloadFault !== null) return payloadFault;
   const record = { type, id, ...given({ version, sha256 }) } as unknown as DataRecord;
-  return { record, ...(activity === undefined ? {} : { activity }) };
+  return { record, ...given({ activity, payload }) };
 }
 
 function given(values: Readonly<Record<string, unknown>>): Record<string, unknown> {

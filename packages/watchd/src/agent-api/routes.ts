@@ -43,6 +43,7 @@ export function agentRoutes(name: string, options: RoutesOptions): Readonly<Reco
           subject: recordSubject(statement.record),
           run: run.runId,
           details: detailsOf(name, statement, run.generation),
+          ...(statement.payload === undefined ? {} : { payload: statement.payload }),
         }),
       );
       const entries = (await settled(appended)).map(written);
