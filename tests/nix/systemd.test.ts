@@ -76,6 +76,8 @@ const exposures: Readonly<Record<string, number>> = {
   "agent-walled": 1.6,
   "agent-worker": 1.7,
   egressd: 1.7,
+  "egress-probe@": 1.6,
+  "egress-self-test": 5.8,
   "egress-wall": 5.9,
   "egress-watch": 5.9,
   ledgerd: 0.6,
@@ -87,7 +89,8 @@ t.test(
   "no unit is more exposed than it was, by systemd's own measure",
   { skip: withoutSystemd },
   async (t) => {
-    const files = writeUnits(t.testdir({}));
+    // A path unit runs nothing.
+    const files = writeUnits(t.testdir({})).filter((file) => file.endsWith(".service"));
     // Other releases look at other settings, which makes a tenth or two.
     const tolerance = version() === 252 ? 0 : 0.2;
     const found = files.map((file) => basename(file, ".service").replace("daruma-", ""));
