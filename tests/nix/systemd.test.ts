@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import t from "tap";
 import { unitsOfHost, withoutNix } from "./support.ts";
 
@@ -67,29 +67,44 @@ t.test("systemd knows every setting and takes every value", { skip: withoutSyste
   t.equal(status, 0);
 });
 
+/**
+ * How exposed each unit is by `systemd-analyze security` of systemd 252: 0 is confined, 10 is not. A score here may be lowered, and
+ * raised only with a reason in docs/concepts/hosts.md.
+ */
+const exposures: Readonly<Record<string, number>> = {
+  "agent-plain": 1.7,
+  "agent-walled": 1.6,
+  "agent-worker": 1.7,
+  egressd: 1.7,
+  "egress-probe@": 1.6,
+  "egress-self-test": 5.8,
+  "egress-wall": 5.9,
+  "egress-watch": 5.9,
+  ledgerd: 0.6,
+  watchd: 8.9,
+  "watchd-failed": 9.6,
+};
+
 t.test(
-  "agents and the ledger are well confined, by systemd's own measure",
+  "no unit is more exposed than it was, by systemd's own measure",
   { skip: withoutSystemd },
   async (t) => {
-    const files = writeUnits(t.testdir({}));
-    // 0 is confined, 10 is not; releases of systemd differ by a tenth or two.
-    const most: Readonly<Record<string, number>> = {
-      "agent-worker": 2,
-      "agent-plain": 2,
-      "agent-walled": 1.8,
-      egressd: 2.5,
-      ledgerd: 1,
-    };
-    for (const [name, limit] of Object.entries(most)) {
-      const file = files.find((each) => each.endsWith(`/daruma-${name}.service`));
-      if (file === undefined) throw new Error(`there is no unit of ${name}`);
+    // A path unit runs nothing.
+    const files = writeUnits(t.testdir({})).filter((file) => file.endsWith(".service"));
+    // Other releases look at other settings, which makes a tenth or two.
+    const tolerance = version() === 252 ? 0 : 0.2;
+    const found = files.map((file) => basename(file, ".service").replace("daruma-", ""));
+    t.same(found.sort(), Object.keys(exposures).sort(), "every unit has its score here");
+    for (const file of files) {
+      const name = basename(file, ".service").replace("daruma-", "");
       const report = execFileSync("systemd-analyze", ["security", "--offline=true", "--no-pager", file], {
         encoding: "utf8",
         stdio: ["ignore", "pipe", "ignore"],
         env: { ...process.env, SYSTEMD_COLORS: "0" },
       });
       const exposure = Number(/exposure level for \S+: ([\d.]+)/.exec(report)?.[1]);
-      t.ok(exposure <= limit, `${name}: ${exposure} is at most ${limit}`);
+      const most = (exposures[name] ?? 0) + tolerance;
+      t.ok(exposure <= most, `${name}: ${exposure} is at most ${most}`);
     }
   },
 );

@@ -69,6 +69,19 @@ export function formatSize(bytes: number): Size {
 }
 
 function parse(measure: Measure, text: string): Parsed<number> {
+  const value = usualValue(measure, text);
+  return value === undefined ? parseAny(measure, text) : { ok: true, value };
+}
+
+/** What nearly every measure is: digits and a unit, in the range in which doubles are exact. Large fleets have many. */
+function usualValue(measure: Measure, text: string): number | undefined {
+  const [, digits, unit] = /^(0|[1-9]\d{0,15})([A-Za-z]+)$/.exec(text) ?? [];
+  const factor = digits === undefined ? undefined : measure.units.find(([name]) => name === unit)?.[1];
+  const value = factor === undefined ? Number.NaN : Number(digits) * Number(factor);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+function parseAny(measure: Measure, text: string): Parsed<number> {
   const match = /^(-?)(\d+)(?:\.(\d+))?\s*([A-Za-z]*)$/.exec(text.trim());
   const [, sign = "", whole = "", decimals = "", unit = ""] = match ?? [];
   if (match === null) return refuse(measure, text, "");
@@ -111,7 +124,9 @@ function refuse(measure: Measure, text: string, suggestion: string): Parsed<numb
 
 function format(measure: Measure, value: number): string {
   if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is not ${measure.what}`);
-  return formatExact(measure, BigInt(value));
+  const fitting = measure.units.findLast(([, factor]) => value !== 0 && value % Number(factor) === 0);
+  const [name, factor] = fitting ?? measure.units[0] ?? ["", 1n];
+  return `${value / Number(factor)}${name}`;
 }
 
 function formatExact(measure: Measure, value: bigint): string {

@@ -15,37 +15,49 @@ export interface PlainData {
  */
 export function toPlain(input: unknown): PlainData {
   const problems: Problem[] = [];
-  const value = copy(input, [], new Set(), (path, message) => {
-    problems.push({ path: formatPath(path), message });
+  const value = copy(input, null, new Set(), (trail, message) => {
+    problems.push({ path: formatPath(pathOf(trail)), message });
   });
   return { value, problems };
 }
 
-type Report = (path: Path, message: string) => void;
+/** A path from its end: most are never written, so that going down must not copy it. */
+interface Trail {
+  readonly before: Trail | null;
+  readonly key: PropertyKey;
+}
 
-function copy(value: unknown, path: Path, parents: Set<object>, report: Report): unknown {
+type Report = (trail: Trail | null, message: string) => void;
+
+function pathOf(trail: Trail | null): Path {
+  const path: PropertyKey[] = [];
+  for (let at = trail; at !== null; at = at.before) path.push(at.key);
+  return path.reverse();
+}
+
+function copy(value: unknown, trail: Trail | null, parents: Set<object>, report: Report): unknown {
   if (typeof value === "string") {
     const problem = textProblem(value);
-    if (problem !== undefined) report(path, `must not contain ${problem}`);
+    if (problem !== undefined) report(trail, `must not contain ${problem}`);
     return value;
   }
   if (typeof value !== "object" || value === null) return value;
   if (parents.has(value)) {
-    report(path, "must not contain itself");
+    report(trail, "must not contain itself");
     return undefined;
   }
   parents.add(value);
   const result = Array.isArray(value)
-    ? Array.from(value, (item, index) => copy(item, [...path, index], parents, report))
-    : copyObject(value, path, parents, report);
+    ? Array.from(value, (item, key) => copy(item, { before: trail, key }, parents, report))
+    : copyObject(value, trail, parents, report);
   parents.delete(value);
   return result;
 }
 
-function copyObject(value: object, path: Path, parents: Set<object>, report: Report): unknown {
+function copyObject(value: object, trail: Trail | null, parents: Set<object>, report: Report): unknown {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
-    report(path, `must be a plain object, not ${article(className(value))}`);
+    report(trail, `must be a plain object, not ${article(className(value))}`);
     return undefined;
   }
   // A null prototype: a key named __proto__ stays a key.
@@ -53,12 +65,13 @@ function copyObject(value: object, path: Path, parents: Set<object>, report: Rep
   for (const key of Object.getOwnPropertySymbols(value)) {
     // A module namespace has one that is not enumerable, and is plain all the same.
     if (!Object.prototype.propertyIsEnumerable.call(value, key)) continue;
-    report([...path, key], "a symbol cannot be the name of an option");
+    report({ before: trail, key }, "a symbol cannot be the name of an option");
   }
   for (const key of Object.keys(value)) {
     const problem = textProblem(key);
-    if (problem !== undefined) report([...path, key], `a name must not contain ${problem}`);
-    const member = copy(Reflect.get(value, key), [...path, key], parents, report);
+    const at = { before: trail, key };
+    if (problem !== undefined) report(at, `a name must not contain ${problem}`);
+    const member = copy(Reflect.get(value, key), at, parents, report);
     if (member !== undefined) result[key] = member;
   }
   return result;

@@ -1,5 +1,6 @@
-import { dirname, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { type DarumaError, isDarumaError, type Problem } from "@daruma/base";
+import type { Fleet } from "@daruma/config";
 import {
   checkGenerated,
   checkSources,
@@ -35,13 +36,17 @@ export async function checkFleet(options: CheckOptions): Promise<Checked> {
   add("fleet", []);
   add("sources", await caught("sources", () => checkSources(fleet, configFile)));
   add("lints", lints.findings);
-  const directory = out ?? `${dirname(configFile)}/generated`;
-  const files = compileFleet(fleet, { configFile, out: directory, templates: await loadTemplates() });
-  add(
-    "generated",
-    out === null ? { skipped: "--no-generated" } : await checkCurrent(out, files, options.cwd),
-  );
-  add("nix", await checkNix(files, fleet, options));
+  const compiled = await compileHere(fleet, options);
+  if (isDarumaError(compiled)) {
+    add("generated", problemsOf(compiled, "generated"));
+    add("nix", { skipped: "the fleet does not compile" });
+  } else {
+    add(
+      "generated",
+      out === null ? { skipped: "--no-generated" } : await checkCurrent(out, compiled, options.cwd),
+    );
+    add("nix", await checkNix(compiled, fleet, options));
+  }
   return { steps, problems, silenced: lints.silenced };
 }
 
@@ -56,6 +61,18 @@ function stepOf(name: StepName, outcome: Outcome): Step {
   const count = outcome.length;
   if (count === 0) return { name, state: "passed", detail: null };
   return { name, state: "failed", detail: count === 1 ? "1 problem" : `${count} problems` };
+}
+
+/** The generated files, or why there are none. */
+async function compileHere(fleet: Fleet, { configFile, out }: CheckOptions) {
+  const directory = out ?? join(dirname(configFile), "generated");
+  const templates = await loadTemplates();
+  try {
+    return compileFleet(fleet, { configFile, out: directory, templates });
+  } catch (error) {
+    if (isDarumaError(error)) return error;
+    throw error;
+  }
 }
 
 async function checkCurrent(out: string, files: ReadonlyMap<string, string>, cwd: string): Promise<Outcome> {

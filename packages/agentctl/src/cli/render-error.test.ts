@@ -87,3 +87,14 @@ hint: Try again.`,
   });
   t.match(renderError(several, plain), "       | \t^^^^^^^\n");
 });
+
+t.test("what one line makes wrong many times is told once", async (t) => {
+  const place = { file: "f.ts", line: 1, column: 1, endLine: 1, endColumn: 2 };
+  const problems = ["a", "b", "c"].map((path) => ({ path, message: "is bad", place }));
+  const other = { path: "d", message: "is worse", place };
+  const error = new DarumaError("TEST_E_BAD", entry, "bad", { problems: [...problems, other] });
+  const text = renderError(error, plain);
+  t.match(text, "  a: is bad (and 2 more like it from here)\n");
+  t.match(text, "  d: is worse\n");
+  t.notMatch(text, "b: is bad");
+});

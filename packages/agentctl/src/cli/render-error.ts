@@ -35,15 +35,29 @@ interface Diagnostic {
 /** Not mistakes: somebody wanted the end. */
 const endings: ReadonlySet<string> = new Set(["CLI_E_INTERRUPTED", "CLI_E_TERMINATED"]);
 
+/** Problems that one line of a helper or a loop made many times are told once. */
+function grouped(problems: readonly Problem[]): [Problem, ...Problem[]][] {
+  const groups = new Map<string, [Problem, ...Problem[]]>();
+  for (const problem of problems) {
+    const { place, code, message, path } = problem;
+    const at = place === undefined ? ["", path] : [place.file, place.line, place.column];
+    const key = JSON.stringify([...at, code, message]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [problem]);
+    else group.push(problem);
+  }
+  return [...groups.values()];
+}
+
 export function renderError(error: Diagnostic, paint: Paint): string {
   const { where, problems } = error;
   if (endings.has(error.code)) return `${error.code}: ${printable(error.message)}`;
   return [
     `${paint(["bold", "red"], "error")} ${paint("bold", error.code)}: ${printable(error.message)}`,
     ...(where === undefined || error.message.includes(where) ? [] : [`  at ${printable(where)}`]),
-    ...problems
-      .filter((problem) => !error.message.includes(`${problem.path}: ${problem.message}`))
-      .map((problem) => renderProblem(problem, paint)),
+    ...grouped(
+      problems.filter((problem) => !error.message.includes(`${problem.path}: ${problem.message}`)),
+    ).map(([first, ...others]) => renderProblem(first, others.length, paint)),
     ...(problems.some(({ place }) => place !== undefined) ? [""] : []),
     ...(error.hint === "" ? [] : [`${paint("cyan", "hint")}: ${printable(error.hint)}`]),
   ].join("\n");

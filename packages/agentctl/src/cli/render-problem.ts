@@ -2,10 +2,15 @@ import type { Problem, SourcePlace } from "@daruma/base";
 import type { Paint } from "./output.ts";
 import { printable } from "./printable.ts";
 
-/** One problem, as lines for a person: on one line where only its path is known, with a code frame where its place is. */
-export function renderProblem(problem: Problem, paint: Paint): string {
+/**
+ * One problem, as lines for a person: on one line where only its path is known, with a code frame where its place is.
+ *
+ * @param others how many more say the same about the same place
+ */
+export function renderProblem(problem: Problem, others: number, paint: Paint): string {
   const { path, message, code, place } = problem;
-  const what = `${paint("bold", printable(path))}: ${printable(message)}`;
+  const more = others === 0 ? "" : ` (and ${others} more like it from here)`;
+  const what = `${paint("bold", printable(path))}: ${printable(message)}${more}`;
   if (place === undefined) return `  - ${what}`;
   const at = `${printable(place.file)}:${place.line}:${place.column}`;
   const { usedAt, note } = place;

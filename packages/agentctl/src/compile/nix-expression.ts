@@ -106,8 +106,12 @@ function quoted(text: string): string {
   return `"${escaped(text)}"`;
 }
 
+/** Printable ASCII without `"`, `$` and the backslash, which is what nearly every text of a fleet is made of. */
+const harmless = /^[ !#%-[\]-~]*$/;
+
 /** Escapes as Nix's lexer reads `"` strings. A raw CR would be read as LF, and NUL ends what Nix can hold. */
 function escaped(text: string): string {
+  if (harmless.test(text)) return text;
   const problem = text.includes("\u0000")
     ? "NUL"
     : text.isWellFormed()
@@ -122,10 +126,10 @@ function escaped(text: string): string {
 
 const escapes: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-const keywords: readonly string[] = "assert else if in inherit let or rec then with".split(" ");
+const keywords: ReadonlySet<string> = new Set("assert else if in inherit let or rec then with".split(" "));
 
 function attributeName(name: string): string {
-  const plain = /^[A-Za-z_][A-Za-z0-9_'-]*$/.test(name) && !keywords.includes(name);
+  const plain = /^[A-Za-z_][A-Za-z0-9_'-]*$/.test(name) && !keywords.has(name);
   return plain ? name : quoted(name);
 }
 

@@ -28,7 +28,7 @@ function told(before: Fleet, after: Fleet, options = same): string[] {
 }
 
 const rest =
-  "left alone: daruma-agent-zz.service, daruma-egressd.service, daruma-egress-wall.service, daruma-egress-watch.service";
+  "left alone: daruma-agent-zz.service, daruma-egressd.service, daruma-egress-wall.service, daruma-egress-watch.service, daruma-egress-self-test.path";
 
 t.test("a fleet that is the same changes nothing", async (t) => {
   const found = diffFleets(one({}), one({}), same);
@@ -94,6 +94,7 @@ t.test("egress is told as what is opened and what is closed", async (t) => {
     "daruma-egressd.service is stopped and removed: no agent has egress rules any more",
     "daruma-egress-wall.service is stopped and removed: no agent is confined any more",
     "daruma-egress-watch.service is stopped and removed: no agent is confined any more",
+    "daruma-egress-self-test.path is stopped and removed: no agent is confined any more",
     "! egress opened: aa, everything: there are no rules",
     "egress closed: aa, api.example.com:443 (tls)",
   ]);
@@ -128,6 +129,7 @@ t.test("hosts and agents come and go", async (t) => {
     /egressd.*started/,
     /wall/,
     /watch/,
+    /self-test/,
     "! egress opened: aa, api.example.com:443 (tls)",
     "web changes",
     "daruma-agent-aa.service is stopped and removed: it is removed",

@@ -116,20 +116,22 @@ function diffEgressUnits(before: Host | undefined, after: Host): UnitChange[] {
   );
   const hadWall = (old?.wall ?? null) !== null;
   const hasWall = now.wall !== null;
-  const wall = presence("daruma-egress-wall.service", hadWall, hasWall, "is confined");
-  const others = ["watch.service", "self-test.path", "self-test.service"].flatMap((unit) =>
-    presence(`daruma-egress-${unit}`, hadWall, hasWall, "is confined"),
-  );
-  if (hadWall && hasWall && old?.wall !== now.wall) {
-    const reload: UnitChange = {
-      unit: "daruma-egress-wall.service",
-      action: "reload",
-      reasons: ["the kernel's rules change in place"],
-    };
-    return [...proxy, reload, ...others];
-  }
-  return [...proxy, ...wall, ...others];
+  const walls = wallUnits.flatMap((unit) => presence(unit, hadWall, hasWall, "is confined"));
+  if (!hadWall || !hasWall || old?.wall === now.wall) return [...proxy, ...walls];
+  const reload: UnitChange = {
+    unit: "daruma-egress-wall.service",
+    action: "reload",
+    reasons: ["the kernel's rules change in place"],
+  };
+  return [...proxy, ...walls.map((each) => (each.unit === reload.unit ? reload : each))];
 }
+
+/** What runs wherever an agent is confined. What these start when it is needed comes and goes with them. */
+const wallUnits = [
+  "daruma-egress-wall.service",
+  "daruma-egress-watch.service",
+  "daruma-egress-self-test.path",
+] as const;
 
 function presence(unit: string, was: boolean, is: boolean, what: string): UnitChange[] {
   if (!was && !is) return [];

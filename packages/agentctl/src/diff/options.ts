@@ -28,8 +28,8 @@ const watchdAlone: ReadonlySet<string> = new Set([
 
 /** How an agent is judged and handled, as its fleet file says it. */
 export function policyOptions(agent: AgentSpec): ReadonlyMap<string, string> {
-  const { health, restart, limits, stop } = agent;
-  const probes: [string, string][] =
+  const { health, heartbeat, restart, limits, stop } = agent;
+  const probes: readonly (readonly [string, string])[] =
     health === null
       ? []
       : [
@@ -38,10 +38,20 @@ export function policyOptions(agent: AgentSpec): ReadonlyMap<string, string> {
           ["health.failures", String(health.failures)],
           ["health.expect.status", String(health.status)],
           ["health.expect.within", formatDuration(health.withinMs)],
+          ...(health.body === null ? [] : ([["health.expect", JSON.stringify(health.body)]] as const)),
+        ];
+  const beats: readonly (readonly [string, string])[] =
+    heartbeat === null
+      ? []
+      : [
+          ["heartbeat.through", heartbeat.through],
+          ["heartbeat.every", formatDuration(heartbeat.everyMs)],
+          ["heartbeat.silence", formatDuration(heartbeat.silenceMs)],
         ];
   return new Map([
     ["startup", formatDuration(agent.startupMs)],
     ...probes,
+    ...beats,
     ["restart.when", restart.when],
     ["restart.backoff.initial", formatDuration(restart.backoff.initialMs)],
     ["restart.backoff.factor", String(restart.backoff.factor)],

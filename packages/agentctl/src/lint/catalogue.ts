@@ -4,8 +4,9 @@ import { defineErrors, exitCode } from "@daruma/base";
 export const lintErrors = defineErrors({
   LINT_E_NO_HEALTH: {
     summary:
-      "An agent has no health check: it counts as healthy for as long as its process is there, also while it hangs.",
-    remedy: "Set `health`, or silence the finding with the reason why a process that is there is enough.",
+      "An agent has neither a health check nor a heartbeat: it counts as healthy for as long as its process is there, also while it hangs.",
+    remedy:
+      "Set `health` or `heartbeat`, or silence the finding with the reason why a process that is there is enough.",
     exit: exitCode.error,
   },
   LINT_E_PORT_CLASH: {

@@ -28,6 +28,7 @@ t.test("a fleet that does everything right has no findings", async (t) => {
 t.test("each thing that bites is found", async (t) => {
   const { health, egress, ...bare } = quiet;
   t.same(found({}, { agents: { one: { ...bare, egress } } }), ["LINT_E_NO_HEALTH agents.one"]);
+  t.same(found({}, { agents: { one: { ...bare, egress, heartbeat: { through: "http" } } } }), []);
   t.same(found({}, { agents: { one: { ...bare, health } } }), ["LINT_E_EGRESS_OPEN agents.one"]);
   t.same(found({}, { egress: { mode: "observe" } }), ["LINT_E_EGRESS_OBSERVED egress.mode"]);
   t.same(found({ egress: ["*.s3.amazonaws.com:443", "*.example.com:443"] }), [
@@ -75,6 +76,8 @@ t.test("secrets in plain text are found by their form and by their name, and not
     hosts: { web: { system: "x86_64-linux", agents: { one: { ...quiet, environment: secrets } } } },
   });
   t.notMatch(JSON.stringify(decoded.ok && lintFleet(decoded.fleet)), /aaaa|hunter2|abcdef|pass@/);
+  const routines = { nightly: { command: ["/x"], environment: { API_KEY: "abcdef" } } };
+  t.same(found({}, { routines }), ["LINT_E_PLAIN_SECRET routines.nightly.environment.API_KEY"]);
   const harmless = {
     TOKEN_FILE: "/run/x",
     API_KEY: "/run/secrets/x",

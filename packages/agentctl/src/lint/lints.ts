@@ -42,6 +42,11 @@ function lintHost(host: Host, path: Path): Finding[] {
       return sharedName(rule, [...path, "egress", "allow"]);
     }),
     ...agents.flatMap(([name, agent]) => lintAgent(agent, host, [...path, "agents", name])),
+    ...Object.entries(host.routines).flatMap(([name, routine]) =>
+      plainSecrets(routine).map((each) =>
+        finding("LINT_E_PLAIN_SECRET", [...path, "routines", name, ...each.path], each.message),
+      ),
+    ),
     ...portClashes(host).map((clash) =>
       finding("LINT_E_PORT_CLASH", [...path, ...clash.path], clash.message),
     ),
@@ -55,10 +60,10 @@ function lintAgent(agent: AgentSpec, host: Host, path: Path): Finding[] {
   const spans = `${formatDuration(stop.graceMs)} is longer than watchdog.probation, ${formatDuration(probationMs)}`;
   return [
     ...when(
-      agent.health === null,
+      agent.health === null && agent.heartbeat === null,
       "LINT_E_NO_HEALTH",
       path,
-      "has no health check: if it hangs, nobody notices",
+      "has neither a health check nor a heartbeat: if it hangs, nobody notices",
     ),
     ...when(
       agentEgress(host.egress, agent.egress) === null,

@@ -28,9 +28,9 @@ export function looksSecret(text: string): boolean {
 /** Endings of names whose values say where a secret is, or something about it. */
 const pointer = /_(?:file|path|dir|name|id|url|uri|ttl|type|header|audience|endpoint)$/i;
 
-/** What an agent is given in plain text that is a secret by its form or by its name. The texts are not repeated. */
+/** What an agent or a routine is given in plain text that is a secret by its form or by its name. The texts are not repeated. */
 export function plainSecrets(
-  agent: AgentSpec,
+  agent: Pick<AgentSpec, "command" | "environment">,
 ): { readonly path: readonly (string | number)[]; readonly message: string }[] {
   const variables = Object.entries(agent.environment).flatMap(([name, value]) => {
     if (typeof value !== "string") return [];
