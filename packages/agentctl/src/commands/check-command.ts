@@ -4,7 +4,7 @@ import { configOption, formatOption } from "./options.ts";
 
 export const checkCommand = defineCommand({
   path: ["check"],
-  summary: "Check everything about a fleet that can be checked before it is deployed",
+  summary: "Check what can be known of a fleet before a deploy",
   description:
     "Types (where there is a TypeScript compiler), the fleet file, its sources, lints for what bites in production, whether the generated files are current, and whether Nix reads them (where there is Nix). All problems are told at once, with their places. Changes nothing.",
   args: {},

@@ -56,7 +56,7 @@ const unknownExit = { code: exitCode.unknownUnit, means: "the current generation
 
 export const routineListCommand = defineCommand({
   path: ["routine", "list"],
-  summary: "List the routines, when each runs next, and how its last run went",
+  summary: "List the routines, their next times and last runs",
   description: "Asks watchd.",
   args: {},
   options: { state: stateOption },
@@ -74,7 +74,7 @@ export const routineListCommand = defineCommand({
 
 export const routineShowCommand = defineCommand({
   path: ["routine", "show"],
-  summary: "Show a routine: its rules, its next times, and what runs and waits",
+  summary: "Show a routine: its rules, its next times, its runs",
   description: "Asks watchd. Also tells where the newest runs have their files.",
   args: nameArgument,
   options: { state: stateOption },
