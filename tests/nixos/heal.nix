@@ -3,6 +3,7 @@
 { lib, ... }:
 let
   inherit (import ./lib.nix { inherit lib; })
+    beatsOnceThenAlways
     fleet
     machine
     serves
@@ -17,6 +18,16 @@ in
 
   nodes.machine = machine {
     good = fleet { agents.web = { }; };
+    silent = fleet {
+      agents.web = {
+        code = beatsOnceThenAlways;
+        settings.heartbeat = {
+          through = "notify";
+          every = "1s";
+          silence = "10s";
+        };
+      };
+    };
     outage = fleet { agents.web.code = servesUntil "/var/outage"; };
     # The agent changes with this deploy, so that a rollback would be possible.
     outageChanged = fleet { agents.web.code = "${servesUntil "/var/outage"}// changed"; };
@@ -64,6 +75,19 @@ in
         ended = entry(action="agent.exit", subject="web")
         has(ended["details"]["exit"], kind="signal", signal="SIGKILL")
         entry(action="recovery.verified", subject="web")
+
+    with subtest("An agent that falls silent towards systemd is ended by it, and healed as one that hangs"):
+        start_anew()
+        deploy("silent")
+        ended = entry(action="agent.exit", subject="web")
+        has(ended["details"], cause="hang")
+        has(ended["details"]["exit"], kind="watchdog")
+        verified = entry(action="recovery.verified", subject="web")
+        assert verified["incident"] == ended["incident"]
+        before = healthy("web")
+        lasts = time.monotonic() + 20
+        until("it is heard for longer than it may be silent", lambda: time.monotonic() > lasts)
+        assert healthy("web")["pid"] == before["pid"]
 
     with subtest("A fault outside is waited out: exit code 75 leads to backoff and an alert, never to a rollback"):
         start_anew()

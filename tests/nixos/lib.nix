@@ -35,6 +35,18 @@ in
     ${serves "ok"}
   '';
 
+  # Serves, and says to systemd that it gets on: once, then not before it is started again.
+  beatsOnceThenAlways = ''
+    const { execFile } = require("node:child_process");
+    const { existsSync, writeFileSync } = require("node:fs");
+    const beat = () => execFile("/run/current-system/sw/bin/systemd-notify", [ "WATCHDOG=1" ]);
+    const marker = process.env.DARUMA_STATE_DIR + "/fell-silent";
+    beat();
+    if (existsSync(marker)) setInterval(beat, 1000);
+    else writeFileSync(marker, "");
+    ${serves "ok"}
+  '';
+
   # A deploy with these agents. Each has a port of its own, a health check that asks often, and a quick policy; `settings`
   # are further options of it. Times are such that a machine without KVM can keep them.
   fleet =
