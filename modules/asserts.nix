@@ -19,6 +19,7 @@ let
     ;
   inherit (import ./units/measures.nix) milliseconds bytes;
   inherit (import ./units/egress.nix) listProblems;
+  witnessProblems = (import ./units/witnesses.nix).problems;
 
   check = option: assertion: problem: {
     inherit assertion;
@@ -211,6 +212,10 @@ in
   else
     [ (within bytes "egress.limits.bytes" spec.egress.limits.bytes "1KiB" "1024TiB") ]
 )
+++ map ({ option, problem }: check "ledger.${option}" false problem) (witnessProblems {
+  isPath = isUnitPath;
+  inherit spec;
+})
 ++ ruleAsserts "egress.allow" false spec.egress.allow
 ++ ruleAsserts "egress.deny" true spec.egress.deny
 ++ concatLists (map agentAsserts (attrNames spec.agents))

@@ -1,4 +1,4 @@
-# ledgerd, the only writer of the ledger.
+# ledgerd, the only writer of the ledger, and who outside the host sees what it has signed.
 {
   config,
   lib,
@@ -6,8 +6,59 @@
   ...
 }:
 let
+  inherit (lib) mkOption types;
   cfg = config.services.daruma;
 in
 {
+  # Not in the fleet file: where a host's witnesses are, and their keys, is for whoever runs the hosts to say.
+  options.services.daruma.ledger = {
+    witnesses = mkOption {
+      type = types.listOf (
+        types.submodule {
+          options = {
+            url = mkOption {
+              type = types.str;
+              description = "Where it serves C2SP tlog-witness.";
+            };
+            key = mkOption {
+              type = types.str;
+              description = "Its vkey, as `ledgerd witness` prints it. It is public.";
+            };
+          };
+        }
+      );
+      default = [ ];
+      description = ''
+        Other hosts that cosign the ledger's checkpoints, such as `ledgerd witness`. With one, ledgerd may use the network;
+        without, and without commands, it has none.
+      '';
+      example = [
+        {
+          url = "http://witness.example.org:7380";
+          key = "witness.example.org+8a5d28dd+BJ...";
+        }
+      ];
+    };
+
+    witnessFiles = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      description = ''
+        Files to which each checkpoint is appended: on another machine's disk, or with the append-only attribute. Their directories
+        have to be there, and be writable for the user daruma-ledger.
+      '';
+      example = [ "/mnt/elsewhere/etl-01.jsonl" ];
+    };
+
+    witnessCommands = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      description = ''
+        Programs that get each checkpoint on stdin, within ledgerd's sandbox but with the network, and keep it outside the host.
+      '';
+      example = lib.literalExpression ''[ "''${pkgs.keep-checkpoint}/bin/keep-checkpoint" ]'';
+    };
+  };
+
   config = lib.mkIf cfg.enable (import ./to-nixos.nix { inherit lib pkgs; } cfg.build.parts.ledger);
 }

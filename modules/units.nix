@@ -38,7 +38,7 @@ let
   );
 
   daemons = import ./units/daemons.nix {
-    inherit (checked) host;
+    spec = checked;
     inherit daruma path;
   };
 

@@ -1,10 +1,12 @@
 # The units of Daruma itself. Nothing in them depends on which agents there are.
 {
-  host,
+  spec,
   daruma,
   path,
 }:
 let
+  inherit (spec) host;
+  witnesses = import ./witnesses.nix;
   text = import ./text.nix;
   paths = import ./paths.nix;
   hardening = import ./hardening.nix;
@@ -78,23 +80,26 @@ in
       StartLimitIntervalSec = 0;
     };
     Service =
-      hardening.ledgerd
+      (if witnesses.needsNetwork spec then hardening.networkedLedgerd else hardening.ledgerd)
       // restartInOneStep
       // {
         Type = "exec";
-        ExecStart = text.commandLine [
-          "${daruma}/bin/ledgerd"
-          "--store"
-          paths.ledgerState
-          "--sockets"
-          paths.ledgerSockets
-          "--host"
-          host
-          "--writers"
-          "watchd,operator,egressd"
-          "--writer-directory"
-          "egressd=${paths.egressLedger}"
-        ];
+        ExecStart = text.commandLine (
+          [
+            "${daruma}/bin/ledgerd"
+            "--store"
+            paths.ledgerState
+            "--sockets"
+            paths.ledgerSockets
+            "--host"
+            host
+            "--writers"
+            "watchd,operator,egressd"
+            "--writer-directory"
+            "egressd=${paths.egressLedger}"
+          ]
+          ++ witnesses.flags spec
+        );
         User = "daruma-ledger";
         Group = "daruma-ledger";
         StateDirectory = "daruma/ledger";
@@ -102,7 +107,8 @@ in
         ReadWritePaths = [
           paths.ledgerSockets
           paths.egressLedger
-        ];
+        ]
+        ++ map text.word (witnesses.writable spec);
         Restart = "always";
         RestartSec = "200ms";
         RestartMode = "direct";

@@ -108,6 +108,16 @@ in
     RestrictAddressFamilies = "AF_UNIX";
   };
 
+  # With witnesses that are asked over the network. Names are resolved by whatever the host does it with.
+  networkedLedgerd = common // {
+    PrivateUsers = true;
+    RestrictAddressFamilies = [
+      "AF_INET"
+      "AF_INET6"
+      "AF_UNIX"
+    ];
+  };
+
   # watchd is root and switches the system; it sees the file system as it is, so that what it finds (mounts, agents'
   # files, control groups) is what there is.
   watchd = {

@@ -146,6 +146,7 @@ t.test(
       "a warning": ['{ warnings = [ "w" ]; }', false],
       "another systemd": ["{ systemd.package = pkgs.package-of-somebody; }", true],
       "another Daruma": ["{ services.daruma.package = pkgs.package-of-somebody; }", true],
+      "a witness of the ledger": ['{ services.daruma.ledger.witnessCommands = [ "/bin/keep" ]; }', true],
       "a seed of one's own": ['{ services.daruma.hostSeed = "mine"; }', true],
     };
     const manifests = evaluate(`
