@@ -62,6 +62,7 @@ t.test("a host's file reads as a person would write it", async (t) => {
     watchdog = {
       probation = "10m";
       rollbackBudget = 1;
+      restartsAtOnce = 10;
     };
     egress = {
       mode = "enforce";
@@ -95,11 +96,16 @@ t.test("a host's file reads as a person would write it", async (t) => {
           expect = {
             status = 200;
             within = "1s";
+            contains = null;
+            json = { };
           };
         };
+        heartbeat = null;
         restart = {
           when = "on-failure";
+          exits = { };
           backoff = {
+            kind = "exponential";
             initial = "100ms";
             factor = 2;
             max = "30s";
