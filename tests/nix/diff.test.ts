@@ -29,6 +29,8 @@ const cases: readonly Case[] = [
   one({ heartbeat: { through: "notify", every: "1s" } }),
   one({ heartbeat: { through: "http", every: "2s" } }),
   one({ restart: { when: "always" } }),
+  one({ restart: { exits: { "3": "success" } } }),
+  one({ restart: { backoff: { kind: "linear" } } }),
   one({
     restart: { attempts: 4, within: "11m", backoff: { initial: "1s", max: "1m", factor: 3, jitter: 0 } },
   }),
@@ -41,7 +43,7 @@ const cases: readonly Case[] = [
   one({ egress: ["api.example.com:443", "b.example.com:443"] }),
   one({}, { egress: { mode: "observe" } }),
   one({}, { egress: { limits: { connections: 7 } } }),
-  one({}, { watchdog: { probation: "1h", rollbackBudget: 0 } }),
+  one({}, { watchdog: { probation: "1h", rollbackBudget: 0, restartsAtOnce: 2 } }),
   { agents: { aa: open, zz: open } },
   { agents: { aa: agent } },
 ];

@@ -16,6 +16,7 @@ export function unitOptions(agent: AgentSpec): ReadonlyMap<string, unknown> {
 
 /** Only watchd looks at them, in host.json: to change them leaves the agent's unit as it is. */
 const watchdAlone: ReadonlySet<string> = new Set([
+  "restart.backoff.kind",
   "restart.backoff.initial",
   "restart.backoff.factor",
   "restart.backoff.max",
@@ -29,6 +30,9 @@ const watchdAlone: ReadonlySet<string> = new Set([
 /** How an agent is judged and handled, as its fleet file says it. */
 export function policyOptions(agent: AgentSpec): ReadonlyMap<string, string> {
   const { health, heartbeat, restart, limits, stop } = agent;
+  const { when, attempts, withinMs, exits, backoff, ...untold } = restart;
+  // A part of the policy that is not told here would be a change that nobody approved.
+  untold satisfies Record<string, never>;
   const probes: readonly (readonly [string, string])[] =
     health === null
       ? []
@@ -52,13 +56,15 @@ export function policyOptions(agent: AgentSpec): ReadonlyMap<string, string> {
     ["startup", formatDuration(agent.startupMs)],
     ...probes,
     ...beats,
-    ["restart.when", restart.when],
-    ["restart.backoff.initial", formatDuration(restart.backoff.initialMs)],
-    ["restart.backoff.factor", String(restart.backoff.factor)],
-    ["restart.backoff.max", formatDuration(restart.backoff.maxMs)],
-    ["restart.backoff.jitter", String(restart.backoff.jitter)],
-    ["restart.attempts", String(restart.attempts)],
-    ["restart.within", formatDuration(restart.withinMs)],
+    ["restart.when", when],
+    ...Object.entries(exits ?? {}).map(([end, meaning]) => [`restart.exits.${end}`, meaning] as const),
+    ["restart.backoff.kind", backoff.kind ?? "exponential"],
+    ["restart.backoff.initial", formatDuration(backoff.initialMs)],
+    ["restart.backoff.factor", String(backoff.factor)],
+    ["restart.backoff.max", formatDuration(backoff.maxMs)],
+    ["restart.backoff.jitter", String(backoff.jitter)],
+    ["restart.attempts", String(attempts)],
+    ["restart.within", formatDuration(withinMs)],
     ...(limits.memoryBytes === null ? [] : [["limits.memory", formatSize(limits.memoryBytes)] as const]),
     ["stop.signal", stop.signal],
     ["stop.grace", formatDuration(stop.graceMs)],
@@ -68,10 +74,13 @@ export function policyOptions(agent: AgentSpec): ReadonlyMap<string, string> {
 }
 
 export function hostPolicies({ watchdog, egress, system }: Host): ReadonlyMap<string, string> {
+  const { probationMs, rollbackBudget, restartsAtOnce, ...untold } = watchdog;
+  untold satisfies Record<string, never>;
   return new Map([
     ["system", system],
-    ["watchdog.probation", formatDuration(watchdog.probationMs)],
-    ["watchdog.rollbackBudget", String(watchdog.rollbackBudget)],
+    ["watchdog.probation", formatDuration(probationMs)],
+    ["watchdog.rollbackBudget", String(rollbackBudget)],
+    ...(restartsAtOnce === undefined ? [] : [["watchdog.restartsAtOnce", String(restartsAtOnce)] as const]),
     ["egress.mode", egress.mode],
     ["egress.limits.connections", String(egress.limits.connections)],
     ["egress.limits.idle", formatDuration(egress.limits.idleMs)],
