@@ -17,8 +17,10 @@ const longFirst = [
   /^packages\/ledger\/src\/[^/]*$/,
   /^tests\/host\//,
   /^packages\/watchd\/src\/nixos\//,
+  /^packages\/agentctl\/src\/commands\//,
   /^packages\/agentctl\//,
-  /^packages\/watchd\/src\/main/,
+  /^packages\/watchd\/src\/(main|processes)/,
+  /^tests\/nix\//,
 ];
 
 /** Files of one directory share a process. One that replaces modules for itself needs tap's loader, and a process without others. */
