@@ -10,6 +10,7 @@ import {
   texts,
 } from "./action-fields.ts";
 import { egressActions } from "./egress-actions.ts";
+import { generationActions } from "./generation-actions.ts";
 import { keepingActions } from "./keeping-actions.ts";
 import { routineActions } from "./routine-actions.ts";
 
@@ -26,8 +27,6 @@ const exit = object(
   "{kind: exit, code}, {kind: signal, signal}, {kind: watchdog} (by systemd, for its silence) or {kind: unknown}",
 );
 const uptimeMs = number("how long the run had lasted");
-const rollback = text("joins the entries of one rollback");
-const from = text("path of the generation that it leaves");
 const judgement = object("{target, toNumber, rules}: each rule with {rule, holds, why}");
 const record: Readonly<Record<string, Field>> = {
   type: text("kind of the record: 1 to 64 letters, digits and `._-`, a letter first; not run or generation"),
@@ -216,88 +215,7 @@ export const actions: Readonly<Record<string, Action>> = {
       why: texts("the reasons"),
     },
   },
-  "generation.deploy": {
-    means: "A person deploys a generation.",
-    subject: "generation",
-    details: { from: nullable(from), fromNumber: nullable(number("its number")) },
-  },
-  "generation.switch": {
-    means: "Another generation is current.",
-    subject: "generation",
-    details: {
-      number: number("its number"),
-      from: nullable(from),
-      fromNumber: nullable(number("its number")),
-      why: text("first, return (to one that is known-good) or deploy"),
-      added: texts("agents"),
-      changed: texts("agents"),
-      removed: texts("agents"),
-    },
-  },
-  "generation.known-good": {
-    means: "It has lasted through its probation.",
-    subject: "generation",
-    details: { number: number("its number"), probationMs: number("how long that was") },
-  },
-  "generation.promotion-failed": {
-    means: "It could not be marked known-good.",
-    subject: "generation",
-    details: { message: text("what happened") },
-  },
-  "generation.damaged": {
-    means: "Its files are not what they were.",
-    subject: "generation",
-    details: { problems: texts("each one") },
-  },
-  "generation.rollback-request": {
-    means: "A person asks for a rollback.",
-    subject: "generation",
-    details: { from, number: number("number of the target") },
-  },
-  "generation.rollback": {
-    means: "A rollback begins. The subject is where it goes.",
-    subject: "generation",
-    details: {
-      rollback,
-      by: text("policy, operator or watchd-failed"),
-      from,
-      fromNumber: optional(nullable(number("its number"))),
-      toNumber: optional(nullable(number("number of the target"))),
-      agent: optional(nullable(text("that caused it"))),
-      attempt: optional(number("how many-eth")),
-    },
-  },
-  "generation.rolled-back": {
-    means: "The target is current.",
-    subject: "generation",
-    details: {
-      rollback,
-      from,
-      tookMs: optional(number("from the decision")),
-      by: optional(text("watchd-failed, if it was done without watchd")),
-      verdict: optional(text("what the rollback program found")),
-    },
-  },
-  "generation.rollback-failed": {
-    means: "The switch did not come about.",
-    subject: "generation",
-    details: {
-      rollback,
-      problems: texts("each one"),
-      stillOn: optional(text("path of the generation that stays")),
-    },
-  },
-  "generation.rollback-abandoned": {
-    means: "Somebody switched meanwhile; their word counts.",
-    subject: "generation",
-    details: { rollback, why: text("the reason") },
-  },
-  "generation.quarantine": {
-    means: "It will not be deployed again unless a person allows it.",
-    subject: "generation",
-    details: { agent: nullable(text("that failed in it")), digest: text("digest of that agent") },
-  },
-  "generation.allow": { means: "A person lifts its quarantine.", subject: "generation", details: {} },
+  ...generationActions,
   "watchd.start": {
     means: "The watchdog is up.",
     subject: "daemon",

@@ -52,6 +52,10 @@ export class Memory {
   /** Agent -> when it was heard to say that the fault is outside. */
   readonly outsideFaults = new Map<string, number[]>();
   readonly lastCause = new Map<string, string>();
+  /** Agent -> when the core last told a failure of it. */
+  readonly lastTold = new Map<string, number>();
+  /** Agent -> when it last asked for its own restart. */
+  readonly lastAsked = new Map<string, number>();
   /** Agents that have been healthy since the last switch. */
   readonly proven = new Set<string>();
   /** What the core was told last that a person has stopped. */
@@ -205,6 +209,9 @@ export class Memory {
         // It stands in for whatever became of a start that watchd did not live to see.
         if (world.machine.takeOver(run)) this.fresh.set(subject, world.machine.time);
         return;
+      case "agent.restart-asked":
+        this.lastAsked.set(subject, world.machine.time);
+        return;
       case "agent.released":
         // A person's word: whatever was before.
         this.fresh.set(subject, world.machine.time);
@@ -226,7 +233,9 @@ export class Memory {
       this.foundDead.set(subject, [...(this.foundDead.get(subject) ?? []), world.machine.time]);
     if (details.cause === "dependency")
       this.outsideFaults.set(subject, [...(this.outsideFaults.get(subject) ?? []), world.machine.time]);
-    if (typeof details.cause === "string") this.lastCause.set(subject, details.cause);
+    if (typeof details.cause !== "string") return;
+    this.lastCause.set(subject, details.cause);
+    this.lastTold.set(subject, world.machine.time);
   }
 
   #decide({ incident = "", subject, details }: LedgerRecord): void {
