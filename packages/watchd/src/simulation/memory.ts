@@ -56,6 +56,8 @@ export class Memory {
   readonly lastTold = new Map<string, number>();
   /** Agent -> when it last asked for its own restart. */
   readonly lastAsked = new Map<string, number>();
+  /** Agent -> the times of runs that were stopped because they had asked for it, before a failure of theirs was heard of. */
+  readonly unheard = new Map<string, { readonly from: number; readonly to: number }[]>();
   /** Agents that have been healthy since the last switch. */
   readonly proven = new Set<string>();
   /** What the core was told last that a person has stopped. */
@@ -92,11 +94,13 @@ export class Memory {
   failuresOf(agent: string, world: World) {
     const since = this.fresh.get(agent) ?? Number.NEGATIVE_INFINITY;
     const digest = this.current?.manifest.agents[agent]?.digest;
+    const unheard = this.unheard.get(agent) ?? [];
     const always = this.current?.manifest.agents[agent]?.restart.when === "always";
     return (world.machine.failures.get(agent) ?? []).filter(
       (failure) =>
         failure.time >= since &&
         failure.digest === digest &&
+        !unheard.some(({ from, to }) => failure.time >= from && failure.time <= to) &&
         (failure.kind !== "done" || (always && failure.time > this.switchTime)),
     );
   }
@@ -212,6 +216,8 @@ export class Memory {
       case "agent.restart-asked":
         this.lastAsked.set(subject, world.machine.time);
         return;
+      case "agent.stopped":
+        return this.#noteStopped(subject, world.machine.time);
       case "agent.released":
         // A person's word: whatever was before.
         this.fresh.set(subject, world.machine.time);
@@ -236,6 +242,13 @@ export class Memory {
     if (typeof details.cause !== "string") return;
     this.lastCause.set(subject, details.cause);
     this.lastTold.set(subject, world.machine.time);
+  }
+
+  #noteStopped(agent: string, to: number): void {
+    const never = Number.NEGATIVE_INFINITY;
+    const from = this.lastStart.get(agent) ?? never;
+    if ((this.lastAsked.get(agent) ?? never) < from || (this.lastTold.get(agent) ?? never) >= from) return;
+    this.unheard.set(agent, [...(this.unheard.get(agent) ?? []), { from, to }]);
   }
 
   #decide({ incident = "", subject, details }: LedgerRecord): void {
