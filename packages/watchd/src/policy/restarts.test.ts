@@ -251,6 +251,34 @@ t.test(
   },
 );
 
+const oneAtOnce = () => {
+  const backoff = { kind: "immediate", initialMs: 0, factor: 1, maxMs: 1, jitter: 0 } as const;
+  const agents = { falls: { startupMs: 60_000, restart: { attempts: 1000, backoff } }, waits: {} };
+  return story({ agents, watchdog: { restartsAtOnce: 1 } }).healthy("falls", "waits");
+};
+
+t.test(
+  "one that falls again at once keeps nobody waiting for good: who has waited longest is next",
+  async (t) => {
+    const s = oneAtOnce().exit("falls").exit("waits").wait(200);
+    t.match(s.agent("waits"), { phase: "backoff", run: null });
+    s.exit("falls");
+    t.equal(s.agent("falls").run, null, "it waits now, though its policy says at once");
+    s.wait(1_000);
+    t.not(s.agent("waits").run, null);
+    s.wait(3_000);
+    t.equal(s.agent("waits").phase, "healthy");
+    t.not(s.agent("falls").run, null);
+  },
+);
+
+t.test("whom a person starts waits for no turn", async (t) => {
+  const s = oneAtOnce().exit("falls").exit("waits").wait(200);
+  s.send({ type: "operator-start", agent: "waits" }).wait(0);
+  t.not(s.agent("waits").run, null);
+  t.equal(s.agent("waits").turnSince, null);
+});
+
 t.test("one that never comes up holds nobody else up for good", async (t) => {
   const s = story({
     agents: { sick: probed, well: {} },

@@ -1,4 +1,5 @@
 import { converge } from "./generation.ts";
+import { firstOfAll } from "./restart-turns.ts";
 import { type AgentState, noProbe, type State } from "./state.ts";
 import { agentOf, patch, patchAgent, record, type Turn } from "./turn.ts";
 
@@ -35,7 +36,7 @@ function rest(turn: Turn, name: string): void {
 }
 
 function release(turn: Turn, name: string): void {
-  patchAgent(turn, name, { stoppedBy: null });
+  patchAgent(turn, name, { stoppedBy: null, turnSince: firstOfAll });
   record(turn, { action: "agent.released", subject: name });
 }
 

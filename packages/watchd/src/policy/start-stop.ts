@@ -17,9 +17,10 @@ export function beginStart(turn: Turn, name: string): void {
     patchAgent(turn, name, { phase: "stopped", restartAt: null });
     return;
   }
-  const waitMs = turnFor(turn, before);
+  const waitMs = turnFor(turn, name, before);
   if (waitMs > 0) {
-    patchAgent(turn, name, { phase: "backoff", restartAt: turn.now.mono + waitMs });
+    const turnSince = before.turnSince ?? turn.now.mono;
+    patchAgent(turn, name, { phase: "backoff", restartAt: turn.now.mono + waitMs, turnSince });
     return;
   }
   const runId = freshId(turn, "run");
@@ -28,6 +29,7 @@ export function beginStart(turn: Turn, name: string): void {
     phase: "starting",
     startingRun: { runId, digest, askedAt: turn.now.mono },
     restartAt: null,
+    turnSince: null,
     probe: noProbe,
     pulse: noPulse,
     misconfigured: false,

@@ -90,6 +90,11 @@ export interface AgentState {
   readonly failedStops: number;
   /** Monotonic instant of the next start (`backoff`), or of the next try to stop (`stopping`). */
   readonly restartAt: number | null;
+  /**
+   * Monotonic instant since which its restart waits because as many agents are starting up as may do so at once; null if it does
+   * not. `firstOfAll` if a person has asked for the start.
+   */
+  readonly turnSince: number | null;
   readonly incident: Incident | null;
   /** Monotonic instants within the policy's window, oldest first: all failures whose fault is not known to be outside. */
   readonly failures: readonly number[];
@@ -267,6 +272,7 @@ export function initialAgent(policy: AgentPolicy, stoppedBy: AgentState["stopped
     afterStop: null,
     failedStops: 0,
     restartAt: null,
+    turnSince: null,
     incident: null,
     ...nothingLearned,
     waitsFor: null,

@@ -48,6 +48,7 @@ function afterReboot(turn: Turn, agent: AgentState): Partial<AgentState> {
     strays: [],
     afterStop: null,
     restartAt: null,
+    turnSince: null,
     failures: [],
     evidence: [],
     outsideFaults: [],

@@ -45,6 +45,8 @@ export class Memory {
   readonly starting = new Map<string, string>();
   /** Those of them that follow a failure. */
   readonly restarting = new Set<string>();
+  /** Agents that a person has started, until they are: nobody limits how many. */
+  readonly wantedByPerson = new Set<string>();
   /** Agent -> time since which its failures count: before, it was another one. */
   readonly fresh = new Map<string, number>();
   /** Agent -> time of the last start that was asked for, and whether it is the first of this definition. */
@@ -207,7 +209,7 @@ export class Memory {
         if (details.by === "watchd" && !this.decisions.has(String(details.rollback))) this.#decide(record);
         return;
       case "agent.start":
-        if (incident !== undefined) this.restarting.add(run);
+        if (!this.wantedByPerson.delete(subject) && incident !== undefined) this.restarting.add(run);
         return;
       case "agent.adopt":
         // It stands in for whatever became of a start that watchd did not live to see.
@@ -220,6 +222,7 @@ export class Memory {
         return this.#noteStopped(subject, world.machine.time);
       case "agent.released":
         // A person's word: whatever was before.
+        this.wantedByPerson.add(subject);
         this.fresh.set(subject, world.machine.time);
         return;
       case "generation.quarantine":

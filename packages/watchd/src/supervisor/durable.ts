@@ -108,5 +108,6 @@ function asNow(agent: AgentState): AgentState {
     health: health === null ? null : { ...health, body: health.body ?? null },
     heartbeat: heartbeat ?? null,
   };
-  return { ...agent, policy, stoppedBy: agent.stoppedBy ?? null, pulse: agent.pulse ?? noPulse };
+  const { stoppedBy = null, pulse = noPulse, turnSince = null } = agent;
+  return { ...agent, policy, stoppedBy, pulse, turnSince };
 }

@@ -79,10 +79,14 @@ function leastGap(
   return Math.max(leastHoldMs, policy.backoff.maxMs * (1 - policy.backoff.jitter));
 }
 
-/** Of agents that have failed no more are being started at once than the host's policy allows. */
+/** Of agents that have failed, and that no person has started, no more are being started at once than the host's policy allows. */
 export const restartsAreNeverAStorm: Invariant = (seen, memory) => {
   const most = memory.current?.manifest.watchdog.restartsAtOnce;
-  const begun = recordsOf(seen, "agent.start").filter(({ incident }) => incident !== undefined);
+  const released = new Set(recordsOf(seen, "agent.released").map(({ subject }) => subject));
+  const begun = recordsOf(seen, "agent.start").filter(
+    ({ subject, incident }) =>
+      incident !== undefined && !released.has(subject) && !memory.wantedByPerson.has(subject),
+  );
   const busy = new Set([...memory.restarting, ...begun.map(({ run = "" }) => run)]);
   if (most === undefined || begun.length === 0 || busy.size <= most) return null;
   return `${busy.size} agents are being restarted at once, and ${most} may be`;
