@@ -114,6 +114,20 @@ t.test("a stop settles what was being recovered", async (t) => {
   t.notOk(s.told().includes("recovery.verified"));
 });
 
+t.test("stopped and started by a person while it is stopped to be recovered, it simply starts", async (t) => {
+  const s = story({ agents: { a: probed } })
+    .healthy("a")
+    .holding("stop");
+  s.answers.set("a", { ok: false, latencyMs: 1, reason: "500" });
+  s.waitUntil(() => s.agent("a").phase === "stopping");
+  stop(s);
+  start(s);
+  s.answers.delete("a");
+  s.holding().healthy("a");
+  t.equal(s.agent("a").incident, null);
+  t.notOk(s.told().includes("agent.restart"));
+});
+
 t.test("a run that somebody starts against a person's word is stopped", async (t) => {
   const s = stop(both());
   appears(s, "inv-x");

@@ -24,8 +24,16 @@ export function followPerson(turn: Turn, stopped: readonly string[]): void {
 
 /** A person has stopped it: whatever was being recovered is settled by that. */
 function rest(turn: Turn, name: string): void {
-  const incident = agentOf(turn, name)?.incident;
-  patchAgent(turn, name, { stoppedBy: "person", incident: null, held: false, waitsFor: null });
+  const before = agentOf(turn, name);
+  const incident = before?.incident;
+  patchAgent(turn, name, {
+    stoppedBy: "person",
+    incident: null,
+    held: false,
+    waitsFor: null,
+    // If the person starts it again before the stop is through, there is nothing left to recover from.
+    ...(before?.afterStop === "recover" ? { afterStop: "replace" } : {}),
+  });
   record(turn, {
     action: "agent.stopped-by-person",
     subject: name,

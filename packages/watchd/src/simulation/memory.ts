@@ -218,6 +218,9 @@ export class Memory {
       case "agent.restart-asked":
         this.lastAsked.set(subject, world.machine.time);
         return;
+      case "agent.stopped-by-person":
+        for (const [start, agent] of this.starting) if (agent === subject) this.restarting.delete(start);
+        return;
       case "agent.stopped":
         return this.#noteStopped(subject, world.machine.time);
       case "agent.released":

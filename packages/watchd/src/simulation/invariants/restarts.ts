@@ -87,7 +87,9 @@ export const restartsAreNeverAStorm: Invariant = (seen, memory) => {
     ({ subject, incident }) =>
       incident !== undefined && !released.has(subject) && !memory.wantedByPerson.has(subject),
   );
-  const busy = new Set([...memory.restarting, ...begun.map(({ run = "" }) => run)]);
+  const stopped = new Set(recordsOf(seen, "agent.stopped-by-person").map(({ subject }) => subject));
+  const before = [...memory.restarting].filter((run) => !stopped.has(memory.starting.get(run) ?? ""));
+  const busy = new Set([...before, ...begun.map(({ run = "" }) => run)]);
   if (most === undefined || begun.length === 0 || busy.size <= most) return null;
   return `${busy.size} agents are being restarted at once, and ${most} may be`;
 };
