@@ -153,6 +153,7 @@ export class Memory {
         this.restarting.delete(event.runId);
         this.told.delete(event.runId);
         this.ended.add(event.runId);
+        if (event.type === "stopped") this.#noteStopped(event.agent, world.machine.time);
         return;
       case "rollback-refused":
         // Where a person has switched meanwhile, the answer comes too late to be of use.
@@ -221,8 +222,6 @@ export class Memory {
       case "agent.stopped-by-person":
         for (const [start, agent] of this.starting) if (agent === subject) this.restarting.delete(start);
         return;
-      case "agent.stopped":
-        return this.#noteStopped(subject, world.machine.time);
       case "agent.released":
         // A person's word: whatever was before.
         this.wantedByPerson.add(subject);

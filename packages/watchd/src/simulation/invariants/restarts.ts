@@ -23,7 +23,7 @@ export const restartsAreNeverTooFast: Invariant = (seen, memory, world) => {
     const failures = memory.failuresOf(command.agent, world);
     const last = failures.at(-1);
     const due = last !== undefined && !restartedSince(command.agent, last.time, memory);
-    if (!due || memory.switchTime >= last.time || isUnheard(command.agent, last.time, memory)) continue;
+    if (!due || memory.switchTime >= last.time) continue;
     const policy = memory.current?.manifest.agents[command.agent]?.restart;
     if (policy === undefined) return `${command.agent} is not in this generation`;
     const gap = world.machine.time - last.time;
@@ -33,12 +33,6 @@ export const restartsAreNeverTooFast: Invariant = (seen, memory, world) => {
   }
   return null;
 };
-
-/** It failed when it had asked for its own restart, and was stopped for that before anybody could hear of the failure. */
-function isUnheard(agent: string, time: number, { lastAsked, lastTold }: Memory): boolean {
-  const never = Number.NEGATIVE_INFINITY;
-  return (lastAsked.get(agent) ?? never) >= time && (lastTold.get(agent) ?? never) < time;
-}
 
 function restartedSince(agent: string, time: number, memory: Memory): boolean {
   return (memory.lastStart.get(agent) ?? Number.NEGATIVE_INFINITY) >= time;
