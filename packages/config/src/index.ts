@@ -41,6 +41,7 @@ export {
   type CountBounds,
   type CountName,
   countNames,
+  type DriftPolicy,
   type Escalation,
   type ExitMeaning,
   type Expectations,

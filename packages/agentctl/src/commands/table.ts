@@ -3,6 +3,7 @@ import { checkCommand } from "./check-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { diffCommand } from "./diff-command.ts";
+import { driftCommand } from "./drift-command.ts";
 import {
   egressExplainCommand,
   egressLogCommand,
@@ -59,6 +60,7 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  driftCommand,
   routineListCommand,
   routineShowCommand,
   routineNextCommand,
