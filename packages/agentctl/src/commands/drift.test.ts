@@ -10,6 +10,7 @@ const clean: DriftDocument = {
   policy: "report",
   lookedAt: "2026-11-28T12:00:00.000Z",
   differences: [],
+  unseen: [],
   notes: [],
   store: { paths: 10, bytes: 1, verified: 4, roundBeganAt: now - 60_000, lastRoundEndedAt: null },
 };
@@ -22,6 +23,11 @@ t.test("where nothing differs, that is said, and how much of the store it is sai
     "",
     "nothing differs",
   ]);
+});
+
+t.test("what could not be looked at is not said to be as declared", async (t) => {
+  const lines = describeDrift({ ...clean, unseen: [{ kind: "etc", why: "EIO" }] }, plain, now);
+  t.same(lines.slice(3), ["not seen    etc: EIO", "", "nothing that was looked at differs"]);
 });
 
 t.test("a difference is told as a diff, with what is to be done and what was", async (t) => {

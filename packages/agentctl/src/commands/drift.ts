@@ -18,20 +18,22 @@ export async function drift(context: Context, { options }: DriftInput): Promise<
   const watchd = watchdClient(sockets.watchd);
   const document = options.fix ? await watchd.fixDrift(timeoutMs) : await watchd.drift(timeoutMs);
   await context.output.result(document, () => describeDrift(document, context.output.paint, Date.now()));
-  return document.differences.length === 0 ? exitCode.ok : exitCode.error;
+  if (document.differences.length > 0) return exitCode.error;
+  return document.unseen.length === 0 ? exitCode.ok : exitCode.unhealthy;
 }
 
 /** `now` in Unix milliseconds. */
 export function describeDrift(document: DriftDocument, paint: Paint, now: number): readonly string[] {
-  const { generation, policy, differences, notes, store } = document;
+  const { generation, policy, differences, unseen, notes, store } = document;
   return [
     `generation  ${generation.number}`,
     `policy      ${policy}`,
     `store       ${storeLine(store, now)}`,
+    ...unseen.map(({ kind, why }) => paint("red", `not seen    ${printable(`${kind}: ${why}`)}`)),
     ...notes.map((note) => `note        ${printable(note)}`),
     "",
     ...(differences.length === 0
-      ? [paint("green", "nothing differs")]
+      ? [unseen.length === 0 ? paint("green", "nothing differs") : "nothing that was looked at differs"]
       : differences.flatMap((difference) => [...describeOne(difference, paint, now), ""]).slice(0, -1)),
   ];
 }

@@ -57,10 +57,8 @@ export function reportOf(input: {
       corrections: tries.length,
       held,
     })),
-    notes: [
-      ...[...seen.unseen].map(([kind, why]) => `${kind} could not be looked at: ${why}`),
-      ...seen.notes,
-    ],
+    unseen: [...seen.unseen].map(([kind, why]) => ({ kind, why })),
+    notes: seen.notes,
     store,
   };
 }
