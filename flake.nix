@@ -25,6 +25,7 @@
       checks = forAllSystems (
         pkgs:
         builtins.mapAttrs (_: pkgs.testers.runNixOSTest) {
+          daruma-drift = ./tests/nixos/drift.nix;
           daruma-heal = ./tests/nixos/heal.nix;
           daruma-rollback = ./tests/nixos/rollback.nix;
           daruma-standstill = ./tests/nixos/standstill.nix;
