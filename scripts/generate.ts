@@ -1,6 +1,7 @@
 /**
  * Writes the generated documents: docs/reference/errors.md from the error catalogues of all packages, docs/reference/cli.md
- * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary; and templates/fleet, which is what `agentctl init` writes. With --check nothing is written;
+ * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary; modules/options.nix from the schema of the fleet file; and templates/fleet, which is what
+ * `agentctl init` writes. With --check nothing is written;
  * stale files are named, and the exit code is 1.
  */
 import { execFileSync } from "node:child_process";
@@ -14,7 +15,14 @@ import { configErrors } from "@daruma/config";
 import { egressErrors } from "@daruma/egress";
 import { actionsReference, ledgerErrors } from "@daruma/ledger";
 import { watchdErrors } from "@daruma/watchd";
-import { agentctlErrors, cliReference, commandTable, compileErrors, lintErrors } from "agentctl";
+import {
+  agentctlErrors,
+  cliReference,
+  commandTable,
+  compileErrors,
+  lintErrors,
+  optionsModule,
+} from "agentctl";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -33,6 +41,7 @@ const documents: Readonly<Record<string, string>> = {
   "docs/reference/errors.md": errorsReference(),
   "docs/reference/cli.md": cliReference(commandTable),
   "docs/reference/ledger-actions.md": actionsReference(),
+  "modules/options.nix": await optionsModule(),
   ...newFleet(),
 };
 
