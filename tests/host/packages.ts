@@ -22,6 +22,7 @@ const programs = [
   "egress-self-test.mjs",
   "egressd.mjs",
   "ledgerd.mjs",
+  "metricsd.mjs",
   "verify-worker.mjs",
   "watchd.mjs",
 ];
