@@ -604,5 +604,32 @@ in
         };
       };
     };
+
+    metrics = mkOption {
+      type = types.nullOr (
+        types.submodule {
+          options = {
+            port = mkOption {
+              type = types.nullOr (types.ints.between 1 65535);
+              default = null;
+              description = "TCP port that Prometheus reads. Without it: the socket alone.";
+              example = 9464;
+            };
+
+            address = mkOption {
+              type = types.strMatching "[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*";
+              default = "127.0.0.1";
+              description = "Address on which the port is listened on. Whoever reaches it reads the names and numbers of all agents.";
+              example = "10.0.0.7";
+            };
+          };
+        }
+      );
+      default = null;
+      description = "That Prometheus can read metrics of the host: at the socket /run/daruma-metrics/metrics.sock, and at a port. Without it: nothing serves them.";
+      example = {
+        port = 9464;
+      };
+    };
   };
 }

@@ -44,6 +44,8 @@ in
           paths.watchdSocket
           "--egressd"
           paths.egressSocket
+          "--status-socket"
+          (paths.statusSocket "watchd")
         ];
         Environment = [ (text.word "PATH=${path}") ];
         Restart = "always";
@@ -97,6 +99,8 @@ in
             "watchd,operator,egressd"
             "--writer-directory"
             "egressd=${paths.egressLedger}"
+            "--status-socket"
+            (paths.statusSocket "ledgerd")
           ]
           ++ witnesses.flags spec
         );
@@ -107,6 +111,7 @@ in
         ReadWritePaths = [
           paths.ledgerSockets
           paths.egressLedger
+          "-${paths.statusDirectory "ledgerd"}"
         ]
         ++ map text.word (witnesses.writable spec);
         Restart = "always";

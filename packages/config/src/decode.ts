@@ -100,6 +100,8 @@ function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Ho
       restartsAtOnce: host.watchdog.restartsAtOnce,
     },
     egress: resolveEgress(host.egress, fleetEgress),
+    metrics:
+      host.metrics === undefined ? null : { port: host.metrics.port ?? null, address: host.metrics.address },
     agents: mapValues(host.agents, resolveAgent),
     routines: mapValues(host.routines, resolveRoutine),
   };

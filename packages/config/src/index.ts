@@ -71,6 +71,7 @@ export {
   parseSize,
   type Size,
 } from "./measures.ts";
+export type { HostMetrics } from "./metrics-schema.ts";
 export { maxAgentNameLength, reservedVariables } from "./names.ts";
 export { isGroup, type LeafType, type OptionField, type OptionType } from "./option-type.ts";
 export { anyName, describeOptions, fleetType, hostFields, type OptionRow } from "./options.ts";

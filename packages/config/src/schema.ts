@@ -3,6 +3,7 @@ import { choice, choices, duration, wholeNumber } from "./codecs.ts";
 import { HealthSchema, HeartbeatSchema } from "./detector-schema.ts";
 import { AllowSchema, FleetEgressSchema, HostEgressSchema } from "./egress/schema.ts";
 import { escalations } from "./manifest.ts";
+import { MetricsSchema } from "./metrics-schema.ts";
 import { defaulted, optional, required } from "./option.ts";
 import { processFields, programFields } from "./program-schema.ts";
 import { RestartSchema } from "./restart-schema.ts";
@@ -85,6 +86,11 @@ export const HostSchema = Schema.Struct({
   egress: defaulted(HostEgressSchema, {
     description: "What the agents of the host may reach, and the limits of that.",
     default: {},
+  }),
+  metrics: optional(MetricsSchema, {
+    description:
+      "That Prometheus can read metrics of the host: at the socket /run/daruma-metrics/metrics.sock, and at a port. Without it: nothing serves them.",
+    example: { port: 9464 },
   }),
 }).annotate({ expected: "an object with the keys system and agents" });
 

@@ -636,6 +636,27 @@ declare module "@daruma/config" {
         readonly bytes?: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
       };
     };
+    /**
+     * That Prometheus can read metrics of the host: at the socket /run/daruma-metrics/metrics.sock, and at a port. Without it: nothing serves them.
+     *
+     * @example {"port":9464}
+     */
+    readonly metrics?: {
+      /**
+       * TCP port that Prometheus reads. Without it: the socket alone.
+       *
+       * @example 9464
+       */
+      readonly port?: number;
+      /**
+       * Address on which the port is listened on. Whoever reaches it reads the names and numbers of all agents.
+       *
+       * @default "127.0.0.1"
+       *
+       * @example "10.0.0.7"
+       */
+      readonly address?: string;
+    };
   }
 
   /** One agent. */

@@ -7,6 +7,7 @@ import {
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostEgress,
+  type HostMetrics,
   type HostSpec,
   isNetwork,
   type JsonScalar,
@@ -53,6 +54,8 @@ export function hostExpression(spec: HostSpec, places: Places): NixExpression {
         : { restartsAtOnce: nixNumber(spec.watchdog.restartsAtOnce) }),
     }),
     egress: egressExpression(spec.egress),
+    // Not spelled out where there are none: modules of the release before do not have it.
+    ...(spec.metrics === null ? {} : { metrics: metricsExpression(spec.metrics) }),
     agents: nixSet(mapSorted(spec.agents, (agent) => agentExpression(agent, places))),
   });
 }
@@ -135,6 +138,10 @@ function egressExpression({ mode, allow, deny, limits }: HostEgress): NixExpress
       bytes: limits.bytes === null ? nixNull : nixString(formatSize(limits.bytes)),
     }),
   });
+}
+
+function metricsExpression({ port, address }: HostMetrics): NixExpression {
+  return nixSet({ port: port === null ? nixNull : nixNumber(port), address: nixString(address) });
 }
 
 function scopedExpression(rule: ScopedRule, settings: Record<string, NixExpression>): NixExpression {

@@ -33,6 +33,7 @@ export interface NixHost {
     readonly deny: readonly NixRule[];
     readonly limits: { readonly connections: number; readonly idle: string; readonly bytes: string | null };
   };
+  readonly metrics?: HostSpec["metrics"];
   readonly agents: Readonly<Record<string, NixAgent>>;
 }
 
@@ -106,6 +107,7 @@ export function hostOf(nix: NixHost): unknown {
         bytes: nix.egress.limits.bytes === null ? null : amount(parseSize(nix.egress.limits.bytes)),
       },
     },
+    metrics: nix.metrics ?? null,
     agents: Object.fromEntries(Object.entries(nix.agents).map(([name, value]) => [name, agentOf(value)])),
   };
 }

@@ -73,7 +73,7 @@ export function policyOptions(agent: AgentSpec): ReadonlyMap<string, string> {
   ]);
 }
 
-export function hostPolicies({ watchdog, egress, system }: Host): ReadonlyMap<string, string> {
+export function hostPolicies({ watchdog, egress, metrics, system }: Host): ReadonlyMap<string, string> {
   const { probationMs, rollbackBudget, restartsAtOnce, ...untold } = watchdog;
   untold satisfies Record<string, never>;
   return new Map([
@@ -87,6 +87,14 @@ export function hostPolicies({ watchdog, egress, system }: Host): ReadonlyMap<st
     ...(egress.limits.bytes === null
       ? []
       : [["egress.limits.bytes", formatSize(egress.limits.bytes)] as const]),
+    ...(metrics === null
+      ? []
+      : [
+          [
+            "metrics",
+            metrics.port === null ? "a socket" : `${metrics.address}, port ${metrics.port}`,
+          ] as const,
+        ]),
   ]);
 }
 
