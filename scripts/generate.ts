@@ -1,6 +1,7 @@
 /**
  * Writes the generated documents: docs/reference/errors.md from the error catalogues of all packages, docs/reference/cli.md
- * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary; modules/options.nix from the schema of the fleet file; and templates/fleet, which is what
+ * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary; modules/options.nix and
+ * docs/reference/options.md from the schema of the fleet file; and templates/fleet, which is what
  * `agentctl init` writes. With --check nothing is written;
  * stale files are named, and the exit code is 1.
  */
@@ -11,7 +12,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { baseErrors, type Catalogue, systemCode, writeFileAtomic } from "@daruma/base";
-import { configErrors } from "@daruma/config";
+import { configErrors, optionsReference } from "@daruma/config";
 import { egressErrors } from "@daruma/egress";
 import { actionsReference, ledgerErrors } from "@daruma/ledger";
 import { watchdErrors } from "@daruma/watchd";
@@ -41,6 +42,7 @@ const documents: Readonly<Record<string, string>> = {
   "docs/reference/errors.md": errorsReference(),
   "docs/reference/cli.md": cliReference(commandTable),
   "docs/reference/ledger-actions.md": actionsReference(),
+  "docs/reference/options.md": optionsReference(),
   "modules/options.nix": await optionsModule(),
   ...newFleet(),
 };
