@@ -34,6 +34,7 @@ import {
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
 import { ledgerStreamCommand } from "./ledger-stream-command.ts";
+import { metricsCommand } from "./metrics-command.ts";
 import {
   routineHistoryCommand,
   routineListCommand,
@@ -61,6 +62,7 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  metricsCommand,
   routineListCommand,
   routineShowCommand,
   routineNextCommand,
