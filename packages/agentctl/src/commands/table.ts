@@ -45,6 +45,7 @@ import {
   routineRunCommand,
   routineShowCommand,
 } from "./routine-commands.ts";
+import { schemaCommand } from "./schema-command.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
@@ -53,6 +54,7 @@ export const commandTable: readonly Command[] = [
   compileCommand,
   checkCommand,
   diffCommand,
+  schemaCommand,
   statusCommand,
   stopCommand,
   startCommand,
