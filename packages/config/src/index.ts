@@ -42,6 +42,7 @@ export {
   type CountBounds,
   type CountName,
   countNames,
+  type DriftPolicy,
   type Escalation,
   type ExitMeaning,
   type Expectations,

@@ -3,6 +3,7 @@ import { checkCommand } from "./check-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { diffCommand } from "./diff-command.ts";
+import { driftCommand } from "./drift-command.ts";
 import {
   egressExplainCommand,
   egressLogCommand,
@@ -63,6 +64,7 @@ export const commandTable: readonly Command[] = [
   rollbackCommand,
   explainRollbackCommand,
   metricsCommand,
+  driftCommand,
   routineListCommand,
   routineShowCommand,
   routineNextCommand,
