@@ -10,6 +10,7 @@ const clean: DriftDocument = {
   policy: "report",
   lookedAt: "2026-11-28T12:00:00.000Z",
   differences: [],
+  unseen: [],
   notes: [],
   store: { paths: 10, bytes: 1, verified: 4, roundBeganAt: now - 60_000, lastRoundEndedAt: null },
 };
@@ -21,6 +22,15 @@ t.test("where nothing differs, that is said, and how much of the store it is sai
     "store       4 of 10 paths verified since 1 min ago",
     "",
     "nothing differs",
+  ]);
+});
+
+t.test("what could not be looked at is not taken for clean", async (t) => {
+  const document = { ...clean, unseen: [{ kind: "wall", why: "nft is not there" }] };
+  t.same(describeDrift(document, plain, now).slice(-3), [
+    "unseen      wall: nft is not there",
+    "",
+    "nothing else is known to differ",
   ]);
 });
 

@@ -33,7 +33,7 @@ export function describeDrift(document: DriftDocument, paint: Paint, now: number
     ...unseen.map(({ kind, why }) => paint("yellow", printable(`unseen      ${kind}: ${why}`))),
     "",
     ...(differences.length === 0
-      ? [paint("green", "nothing differs")]
+      ? [unseen.length === 0 ? paint("green", "nothing differs") : "nothing else is known to differ"]
       : differences.flatMap((difference) => [...describeOne(difference, paint, now), ""]).slice(0, -1)),
   ];
 }
