@@ -30,6 +30,7 @@ export const driftCommand = defineCommand({
   exits: [
     { code: exitCode.ok, means: "nothing differs" },
     { code: exitCode.error, means: "something differs; with --fix: it still does" },
+    { code: exitCode.unhealthy, means: "nothing differs that was looked at, but not all could be" },
     { code: exitCode.unreachable, means: "watchd cannot be reached, or a switch is under way" },
   ],
   load: async () => (await import("./drift.ts")).drift,

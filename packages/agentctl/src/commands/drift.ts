@@ -18,8 +18,8 @@ export async function drift(context: Context, { options }: DriftInput): Promise<
   const watchd = watchdClient(sockets.watchd);
   const document = options.fix ? await watchd.fixDrift(timeoutMs) : await watchd.drift(timeoutMs);
   await context.output.result(document, () => describeDrift(document, context.output.paint, Date.now()));
-  // What could not be looked at may differ.
-  return document.differences.length + document.unseen.length === 0 ? exitCode.ok : exitCode.error;
+  if (document.differences.length > 0) return exitCode.error;
+  return document.unseen.length === 0 ? exitCode.ok : exitCode.unhealthy;
 }
 
 /** `now` in Unix milliseconds. */
@@ -29,11 +29,11 @@ export function describeDrift(document: DriftDocument, paint: Paint, now: number
     `generation  ${generation.number}`,
     `policy      ${policy}`,
     `store       ${storeLine(store, now)}`,
+    ...unseen.map(({ kind, why }) => paint("red", `not seen    ${printable(`${kind}: ${why}`)}`)),
     ...notes.map((note) => `note        ${printable(note)}`),
-    ...unseen.map(({ kind, why }) => paint("yellow", printable(`unseen      ${kind}: ${why}`))),
     "",
     ...(differences.length === 0
-      ? [unseen.length === 0 ? paint("green", "nothing differs") : "nothing else is known to differ"]
+      ? [unseen.length === 0 ? paint("green", "nothing differs") : "nothing that was looked at differs"]
       : differences.flatMap((difference) => [...describeOne(difference, paint, now), ""]).slice(0, -1)),
   ];
 }

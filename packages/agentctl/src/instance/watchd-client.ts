@@ -98,7 +98,7 @@ export interface DriftDocument {
     readonly corrections: number;
     readonly held: boolean;
   }[];
-  /** What could not be looked at, and so may differ. */
+  /** What could not be looked at. */
   readonly unseen: readonly { readonly kind: string; readonly why: string }[];
   readonly notes: readonly string[];
   /** Instants in Unix milliseconds. */

@@ -17,15 +17,24 @@ const mostHashed = 16 * 1024 * 1024;
 export function readDeclaredEtc(system: string): DeclaredEtc {
   const tree = realpathSync(join(system, "etc"));
   const entries: EtcEntry[] = [];
-  const files = readdirSync(tree, { recursive: true, withFileTypes: true });
-  const names = new Set(files.map((file) => join(file.parentPath, file.name)));
-  for (const file of files) {
-    const full = join(file.parentPath, file.name);
+  const files = [...filesBelow(tree)];
+  const names = new Set(files.map(({ full }) => full));
+  for (const { full, isDirectory } of files) {
     const isNote = notes.some((note) => full.endsWith(note) && names.has(full.slice(0, -note.length)));
-    if (file.isDirectory() || isNote) continue;
+    if (isDirectory || isNote) continue;
     entries.push(entryOf(full, full.slice(tree.length + 1), names.has(`${full}.mode`)));
   }
   return { tree, entries };
+}
+
+/** A link to a directory is a link: /etc has it as one (Node's own recursion would follow it). */
+function* filesBelow(directory: string): Generator<{ readonly full: string; readonly isDirectory: boolean }> {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const full = join(directory, entry.name);
+    const isDirectory = entry.isDirectory();
+    yield { full, isDirectory };
+    if (isDirectory) yield* filesBelow(full);
+  }
 }
 
 function entryOf(full: string, path: string, hasMode: boolean): EtcEntry {

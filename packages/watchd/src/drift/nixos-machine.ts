@@ -70,7 +70,7 @@ export function createNixosMachine(options: NixosMachineOptions): Machine {
 
   return {
     async look(subject) {
-      const looks = new Looks();
+      const looks = new Looks(options.log);
       const { current } = subject;
       const drift = current.manifest.drift;
       const { etc, units } = declaredOf(current.path);
@@ -156,6 +156,11 @@ export function createNixosMachine(options: NixosMachineOptions): Machine {
 class Looks {
   readonly #differences: Difference[] = [];
   readonly #unseen = new Map<DriftKind, string>();
+  readonly #log: (message: string) => void;
+
+  constructor(log: (message: string) => void) {
+    this.#log = log;
+  }
 
   async at(
     kind: DriftKind,
@@ -164,6 +169,7 @@ class Looks {
     try {
       this.#differences.push(...(await look()));
     } catch (error) {
+      this.#log(`${kind} could not be looked at: ${messageOf(error)}`);
       this.#unseen.set(kind, messageOf(error));
     }
   }
