@@ -447,6 +447,51 @@ in
       };
     };
 
+    drift = {
+      policy = mkOption {
+        type = types.enum [
+          "report"
+          "correct"
+        ];
+        default = "report";
+        description = "Whether a difference is only recorded, or put right as well.";
+      };
+
+      every = mkOption {
+        type = duration "100ms" "1d";
+        default = "1m";
+        description = "Time between two looks. What the kernel tells of changed files is looked at sooner.";
+      };
+
+      storeEvery = mkOption {
+        type = duration "1s" "365d";
+        default = "7d";
+        description = "Time in which every store path in use is hashed once, a few at each look.";
+      };
+
+      attempts = mkOption {
+        type = types.ints.between 1 100;
+        default = 3;
+        description = "How often the same difference is put right within the window `within`; then it is left, with an alert.";
+      };
+
+      within = mkOption {
+        type = duration "1s" "30d";
+        default = "1d";
+        description = "The window in which `attempts` corrections are counted.";
+      };
+
+      ignore = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        description = "Files that are yours: what is at these paths, or below them, is left alone.";
+        example = [
+          "/etc/resolv.conf"
+          "/run/systemd/system/nginx.service.d"
+        ];
+      };
+    };
+
     egress = {
       mode = mkOption {
         type = types.enum [

@@ -43,6 +43,7 @@ export {
   type CountBounds,
   type CountName,
   countNames,
+  type DriftPolicy,
   type Escalation,
   type ExitMeaning,
   type Expectations,

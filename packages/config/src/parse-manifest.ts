@@ -6,6 +6,7 @@ import {
   type BackoffPolicy,
   type BodyPolicy,
   type CountBounds,
+  type DriftPolicy,
   type Expectations,
   escalations,
   type HealthPolicy,
@@ -40,7 +41,7 @@ import {
   whereGiven,
   whole,
 } from "./shape.ts";
-import { backoffKinds, exitMeanings, heartbeatPaths, restartConditions } from "./words.ts";
+import { backoffKinds, driftPolicies, exitMeanings, heartbeatPaths, restartConditions } from "./words.ts";
 
 const milliseconds = whole(0);
 
@@ -177,6 +178,16 @@ const readManifest = fields<HostManifest>({
     rollbackBudget: whole(0),
     restartsAtOnce: whereGiven(whole(1)),
   }),
+  drift: whereGiven(
+    fields<DriftPolicy>({
+      policy: oneOf(driftPolicies),
+      everyMs: whole(1),
+      storeEveryMs: whole(1),
+      attempts: whole(1),
+      withinMs: whole(1),
+      ignore: list(absolutePath),
+    }),
+  ),
   agents: record(readAgent),
   routines: added(record(readRoutine), {}),
 });

@@ -1,6 +1,7 @@
 import { Schema } from "effect";
 import { choice, choices, duration, wholeNumber } from "./codecs.ts";
 import { HealthSchema, HeartbeatSchema } from "./detector-schema.ts";
+import { DriftSchema } from "./drift-schema.ts";
 import { AllowSchema, FleetEgressSchema, HostEgressSchema } from "./egress/schema.ts";
 import { escalations } from "./manifest.ts";
 import { MetricsSchema } from "./metrics-schema.ts";
@@ -81,6 +82,10 @@ export const HostSchema = Schema.Struct({
   ),
   watchdog: defaulted(WatchdogSchema, {
     description: "When to trust and when to leave a generation.",
+    default: {},
+  }),
+  drift: defaulted(DriftSchema, {
+    description: "What is done when the host is no longer what its generation says.",
     default: {},
   }),
   egress: defaulted(HostEgressSchema, {

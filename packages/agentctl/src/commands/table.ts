@@ -4,6 +4,7 @@ import { checkHostCommand } from "./check-host-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { diffCommand } from "./diff-command.ts";
+import { driftCommand } from "./drift-command.ts";
 import {
   egressExplainCommand,
   egressLogCommand,
@@ -65,6 +66,7 @@ export const commandTable: readonly Command[] = [
   rollbackCommand,
   explainRollbackCommand,
   metricsCommand,
+  driftCommand,
   routineListCommand,
   routineShowCommand,
   routineNextCommand,

@@ -28,6 +28,14 @@ export interface NixHost {
     readonly rollbackBudget: number;
     readonly restartsAtOnce: number;
   };
+  readonly drift: {
+    readonly policy: string;
+    readonly every: string;
+    readonly storeEvery: string;
+    readonly attempts: number;
+    readonly within: string;
+    readonly ignore: readonly string[];
+  };
   readonly egress: Pick<HostEgress, "mode"> & {
     readonly allow: readonly NixRule[];
     readonly deny: readonly NixRule[];
@@ -96,6 +104,14 @@ export function hostOf(nix: NixHost): unknown {
       probationMs: ms(nix.watchdog.probation),
       rollbackBudget: nix.watchdog.rollbackBudget,
       restartsAtOnce: nix.watchdog.restartsAtOnce,
+    },
+    drift: {
+      policy: nix.drift.policy,
+      everyMs: ms(nix.drift.every),
+      storeEveryMs: ms(nix.drift.storeEvery),
+      attempts: nix.drift.attempts,
+      withinMs: ms(nix.drift.within),
+      ignore: nix.drift.ignore,
     },
     egress: {
       mode: nix.egress.mode,
