@@ -1,17 +1,14 @@
-# What option types cannot say: names, ranges, paths that systemd can hold, and settings that contradict each other. The
-# rules are those of the fleet file (packages/config), for whoever writes services.daruma by hand; a test holds the two
-# together. A function of services.daruma, in builtins only, to a list of { assertion, message }.
+# What option types cannot say of one option: names, ranges, paths that systemd can hold. The rules are those of the fleet file
+# (packages/config), for whoever writes services.daruma by hand; a test holds the two together. Rules across options are in
+# TypeScript alone, and run when the host is built (checks.nix). A function of services.daruma, in builtins only, to a list of
+# { assertion, message }.
 spec:
 let
   inherit (builtins)
     attrNames
     concatLists
     elem
-    elemAt
-    filter
-    genList
     head
-    length
     match
     stringLength
     substring
@@ -109,9 +106,6 @@ let
       (duration "${at}.restart.within" restart.within "1ms" "7d")
       (duration "${at}.restart.backoff.initial" restart.backoff.initial "0ms" "1h")
       (duration "${at}.restart.backoff.max" restart.backoff.max "1ms" "1d")
-      (check "${at}.restart.backoff.max" (
-        milliseconds restart.backoff.max >= milliseconds restart.backoff.initial
-      ) "${restart.backoff.max} is less than backoff.initial, ${restart.backoff.initial}")
     ]
     ++ map (
       end:
@@ -160,9 +154,6 @@ let
         [
           (duration "${at}.heartbeat.every" heartbeat.every "10ms" "1h")
           (duration "${at}.heartbeat.silence" heartbeat.silence "100ms" "1d")
-          (check "${at}.heartbeat.silence" (
-            milliseconds heartbeat.silence > milliseconds heartbeat.every
-          ) "${heartbeat.silence} must be more than heartbeat.every, ${heartbeat.every}")
         ]
     )
     ++ (
@@ -178,26 +169,6 @@ let
     map (each: check each.at false each.problem) (listProblems {
       inherit at deny rules;
     });
-
-  # Of two agents that are probed at one address, one would be judged by the answers of the other.
-  probed = filter (name: spec.agents.${name}.health != null) (attrNames spec.agents);
-  sharedProbes = concatLists (
-    genList (
-      index:
-      let
-        name = elemAt probed index;
-        url = spec.agents.${name}.health.http;
-        others = filter (other: spec.agents.${other}.health.http == url) (
-          genList (elemAt probed) index
-        );
-      in
-      map (
-        other:
-        check "agents.${toJSON name}.health.http" false
-          "is also the URL of the agent ${toJSON other}: a probe would not tell the two apart"
-      ) others
-    ) (length probed)
-  );
 in
 [
   (check "host" (isHostName spec.host)
@@ -222,4 +193,3 @@ in
 ++ ruleAsserts "egress.allow" false spec.egress.allow
 ++ ruleAsserts "egress.deny" true spec.egress.deny
 ++ concatLists (map agentAsserts (attrNames spec.agents))
-++ sharedProbes

@@ -33,6 +33,7 @@ export {
   type RoutineInput,
   type RoutineSpec,
 } from "./fleet.ts";
+export { checkHostManifest, checkHostSettings } from "./host-settings.ts";
 export { type HostSpec, hostSpec, hostSpecs } from "./host-spec.ts";
 export type { JsonSchema } from "./json-schema.ts";
 export {

@@ -1,5 +1,6 @@
 import type { Command } from "../cli/command.ts";
 import { checkCommand } from "./check-command.ts";
+import { checkHostCommand } from "./check-host-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { diffCommand } from "./diff-command.ts";
@@ -54,6 +55,7 @@ export const commandTable: readonly Command[] = [
   devCommand,
   compileCommand,
   checkCommand,
+  checkHostCommand,
   diffCommand,
   schemaCommand,
   statusCommand,
