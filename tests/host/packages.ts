@@ -25,7 +25,7 @@ const programs = [
   "verify-worker.mjs",
   "watchd.mjs",
 ];
-const libexec = ["failed.sh", "pre-switch.sh", "rollback.sh"];
+const libexec = ["failed.sh", "pre-switch.sh", "rollback.sh", "stand-ins.sh"];
 const withinMs = 120_000;
 const builtWithinMs = 10_000;
 

@@ -81,6 +81,7 @@ const exposures: Readonly<Record<string, number>> = {
   "egress-wall": 5.9,
   "egress-watch": 5.9,
   ledgerd: 0.6,
+  "stand-ins": 1.1,
   watchd: 8.9,
   "watchd-failed": 9.6,
 };

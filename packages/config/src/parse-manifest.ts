@@ -8,6 +8,7 @@ import {
   type CountBounds,
   type Expectations,
   escalations,
+  type FallbackManifest,
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostManifest,
@@ -103,6 +104,9 @@ const readAgent = fields<AgentManifest>({
   limits: readLimits,
   stop: readStop,
   escalate: list(oneOf(escalations)),
+  fallback: whereGiven(
+    fields<FallbackManifest>({ digest: nonEmptyText, command: readCommand, environment: record(text) }),
+  ),
   egress: added(nullable(readEgress), null),
   required: flag,
 });

@@ -9,3 +9,4 @@ export {
 export { createProgramResolver, type ResolveProgram } from "./generations/programs.ts";
 export type { GenerationInfo, KnownGood } from "./ports.ts";
 export { createProcessManager, type ProcessManagerOptions } from "./processes/manager.ts";
+export { type DropIn, dropInName, dropInOf, readDropIn } from "./systemd/drop-in.ts";

@@ -69,6 +69,7 @@
           "rollback"
           "alert"
         ];
+        fallback = null;
         egress = [ ];
         required = true;
       };
