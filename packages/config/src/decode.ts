@@ -11,6 +11,7 @@ import type {
   CountBounds,
   CountName,
   DriftPolicy,
+  Escalation,
   Expectations,
   HealthPolicy,
   HeartbeatPolicy,
@@ -102,6 +103,8 @@ function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Ho
     },
     drift: resolveDrift(host.drift),
     egress: resolveEgress(host.egress, fleetEgress),
+    metrics:
+      host.metrics === undefined ? null : { port: host.metrics.port ?? null, address: host.metrics.address },
     agents: mapValues(host.agents, resolveAgent),
     routines: mapValues(host.routines, resolveRoutine),
   };
@@ -190,10 +193,23 @@ function resolveAgent(agent: DecodedAgent): AgentSpec {
     restart: resolveRestart(agent.restart),
     limits: { memoryBytes: agent.limits.memory ?? null },
     stop: { signal: agent.stop.signal, graceMs: agent.stop.grace },
-    escalate: agent.escalate,
+    escalate: escalationOf(agent),
+    ...(agent.fallback === undefined
+      ? {}
+      : {
+          fallback: {
+            command: agent.fallback.command ?? agent.command,
+            environment: agent.fallback.environment,
+          },
+        }),
     egress: agent.egress?.map(ruleOf) ?? null,
     required: agent.required,
   };
+}
+
+/** A fallback is there to be used: first, where nothing else is said. */
+function escalationOf({ escalate, fallback }: DecodedAgent): readonly Escalation[] {
+  return fallback === undefined || escalate.includes("fallback") ? escalate : ["fallback", ...escalate];
 }
 
 function resolveRestart({ when, exits, backoff, attempts, within }: DecodedAgent["restart"]): RestartPolicy {

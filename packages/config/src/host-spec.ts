@@ -1,6 +1,7 @@
 import type { HostEgress } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host, RoutineSpec } from "./fleet.ts";
 import type { DriftPolicy, WatchdogPolicy } from "./manifest.ts";
+import type { HostMetrics } from "./metrics-schema.ts";
 import type { System } from "./words.ts";
 
 /**
@@ -14,6 +15,7 @@ export interface HostSpec {
   readonly watchdog: WatchdogPolicy;
   readonly drift: DriftPolicy;
   readonly egress: HostEgress;
+  readonly metrics: HostMetrics | null;
   readonly agents: Readonly<Record<string, AgentSpec>>;
   readonly routines: Readonly<Record<string, RoutineSpec>>;
 }
@@ -31,6 +33,7 @@ export function hostSpec(name: string, host: Host): HostSpec {
     watchdog: host.watchdog,
     drift: host.drift,
     egress: host.egress,
+    metrics: host.metrics,
     agents: Object.fromEntries(sortedEntries(host.agents)),
     routines: Object.fromEntries(sortedEntries(host.routines)),
   };

@@ -30,10 +30,12 @@ export const storeKeys = {
   pruned: "pruned",
   /** Up to which entry what was pruned has been deleted. */
   dropped: "dropped",
-  /** How many entries, from the first one on, the index covers. */
+  /** How many entries, from the first one on, the index covers, and the form in which it is (`indexForm`). */
   indexed: "indexed",
   /** A block of the index; labels hold no control characters, so no value is mistaken for the beginning of another. */
   posting: (label: string, value: string, block: number) => `${postingsOf(label, value)}${hexOf(block)}`,
+  /** The values of a label in a block, those with the newest entries first, a newline between. No label has this name. */
+  recent: (label: string, block: number) => `${recentOf(label)}${hexOf(block)}`,
   /** The earliest and the latest time in 256 entries (level 0) or 65,536 (level 1). */
   span: (level: number, index: number) => `time!${level}!${hexOf(index)}`,
   /** What the keys of all spans of a level begin with. */
@@ -55,6 +57,11 @@ export function postingsOf(label: string, value: string): string {
   return `index!${label}!${value}\0`;
 }
 
+/** What the keys of all blocks in which a label occurs begin with, where they are kept. */
+export function recentOf(label: string): string {
+  return postingsOf("recent", label);
+}
+
 /**
  * Opens the LevelDB in `directory`.
  *
@@ -62,7 +69,7 @@ export function postingsOf(label: string, value: string): string {
  */
 export async function openLevel(directory: string, create: boolean): Promise<LedgerDb> {
   // Loaded on demand: the client and the verifier of exports work without the native module.
-  const { Level } = await import("level");
+  const { Level } = await import("./native-level.ts");
   try {
     // The constructor already begins to open, so what matters must be among its options.
     const options = { keyEncoding: "utf8", valueEncoding: "utf8", createIfMissing: create } as const;

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { exitCode, isDarumaError, messageOf, serveUnix, type UnixServer } from "@daruma/base";
+import { exitCode, isDarumaError, messageOf, serveStatus, serveUnix, type UnixServer } from "@daruma/base";
 import { connectLedger } from "@daruma/ledger";
 import { openAgentApi } from "./agent-api/agent-api.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
@@ -8,6 +8,8 @@ import { driftRoutes } from "./drift/api.ts";
 import { createLaptopMachine } from "./drift/laptop-machine.ts";
 import { fileMemory } from "./drift/memory.ts";
 import { type Drift, openDrift } from "./drift/watch.ts";
+import { Counts } from "./facts/counts.ts";
+import { factsOf } from "./facts/facts.ts";
 import { createDirectoryGenerations } from "./generations/directory.ts";
 import { openHost } from "./host.ts";
 import { createProber } from "./probe.ts";
@@ -30,6 +32,7 @@ async function main(): Promise<void> {
   const log = (message: string) => process.stderr.write(`watchd: ${message}\n`);
   const clock = createClock();
   const { egressd } = options;
+  const counts = new Counts();
   const host = options.generations === null ? openHost({ ...options, log }) : null;
   const world = host ?? (await laptop(options, options.generations ?? ""));
   const routines =
@@ -43,6 +46,7 @@ async function main(): Promise<void> {
           connectLedger: () => connectLedger({ socket: options.ledger }),
           ledgerSocket: options.ledger,
           log,
+          onRecords: (records) => counts.countRoutines(records),
           onFatal: fail,
         })
       : null;
@@ -70,6 +74,7 @@ async function main(): Promise<void> {
       : { followUpstreams: (tell) => followUpstreams({ socket: egressd, tell }) }),
     log,
     onFatal: fail,
+    onRecords: (records, state) => counts.countAgents(records, state),
     beforeActing: async (state) => {
       await host?.beforeActing(state);
       await agents.follow(state);
@@ -92,6 +97,8 @@ async function main(): Promise<void> {
   const watching = await openDrift(watched);
   drift = watching;
   const recordIntent = (entry: Parameters<LedgerPort["append"]>[0]) => appendOnce(connect, entry);
+  const facts = () => factsOf(supervisor, routines ?? noRoutines, counts);
+  const onBug = (error: unknown) => log(stackOf(error));
   const server = await serveUnix({
     path: options.socket,
     routes: {
@@ -109,10 +116,13 @@ async function main(): Promise<void> {
         await routines?.kill();
         return { schemaVersion: 1 };
       },
+      "GET /v1/facts": async () => facts(),
     },
-    onBug: (error) => log(stackOf(error)),
+    onBug,
   });
+  const status = await serveStatus({ path: options.statusSocket, status: facts, onBug });
   const close = async () => {
+    await status?.close();
     await watching.close();
     await agents.close();
     await routines?.close();

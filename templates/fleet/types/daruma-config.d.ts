@@ -17,16 +17,51 @@ declare module "@daruma/config" {
        *
        * @default []
        *
-       * @example ["cache.example.com:443"]
+       * @example ["cache.example.com:443",{"cidr":"10.0.0.0/8","port":5432}]
        */
       readonly allow?: readonly (string | {
+        /**
+         * A host by its name, or `*.` and a name for all that is below it.
+         *
+         * @example "api.example.com"
+         */
         readonly host: string;
+        /**
+         * The port that may be reached.
+         *
+         * @example 443
+         */
         readonly port: number;
+        /**
+         * What the first bytes of a connection have to be; `tcp`: anything. Without it: tls for port 443, else tcp.
+         *
+         * @example "postgres"
+         */
         readonly protocol?: "tls" | "tcp" | "postgres";
+        /**
+         * Whether the name may lead to an address that is not public. Without it: it may not.
+         *
+         * @example true
+         */
         readonly private?: boolean;
+        /**
+         * A port of the loopback address that leads there without any proxy protocol. Without it: none.
+         *
+         * @example 15432
+         */
         readonly forward?: number;
       } | {
+        /**
+         * A network, for addresses and for names that lead there.
+         *
+         * @example "10.0.0.0/8"
+         */
         readonly cidr: string;
+        /**
+         * The port that may be reached.
+         *
+         * @example 443
+         */
         readonly port: number;
       })[];
       /**
@@ -37,10 +72,30 @@ declare module "@daruma/config" {
        * @example ["*.pastebin.example",{"cidr":"203.0.113.0/24"}]
        */
       readonly deny?: readonly (string | {
+        /**
+         * A host by its name, or `*.` and a name for all that is below it.
+         *
+         * @example "api.example.com"
+         */
         readonly host: string;
+        /**
+         * The port. Without it: every port.
+         *
+         * @example 25
+         */
         readonly port?: number;
       } | {
+        /**
+         * A network, for addresses and for names that lead there.
+         *
+         * @example "10.0.0.0/8"
+         */
         readonly cidr: string;
+        /**
+         * The port. Without it: every port.
+         *
+         * @example 25
+         */
         readonly port?: number;
       })[];
     };
@@ -155,7 +210,17 @@ declare module "@daruma/config" {
            * @example [{"action":"generation.rolled-back"}]
            */
           readonly ledger?: readonly ({
+            /**
+             * Action of the entry, or the beginning of some: `generation.*`.
+             *
+             * @example "generation.rolled-back"
+             */
             readonly action: string;
+            /**
+             * What the entry is about. Without it: anything.
+             *
+             * @example "enricher"
+             */
             readonly subject?: string;
           })[];
           /**
@@ -509,16 +574,51 @@ declare module "@daruma/config" {
        *
        * @default []
        *
-       * @example ["cache.example.com:443"]
+       * @example ["cache.example.com:443",{"cidr":"10.0.0.0/8","port":5432}]
        */
       readonly allow?: readonly (string | {
+        /**
+         * A host by its name, or `*.` and a name for all that is below it.
+         *
+         * @example "api.example.com"
+         */
         readonly host: string;
+        /**
+         * The port that may be reached.
+         *
+         * @example 443
+         */
         readonly port: number;
+        /**
+         * What the first bytes of a connection have to be; `tcp`: anything. Without it: tls for port 443, else tcp.
+         *
+         * @example "postgres"
+         */
         readonly protocol?: "tls" | "tcp" | "postgres";
+        /**
+         * Whether the name may lead to an address that is not public. Without it: it may not.
+         *
+         * @example true
+         */
         readonly private?: boolean;
+        /**
+         * A port of the loopback address that leads there without any proxy protocol. Without it: none.
+         *
+         * @example 15432
+         */
         readonly forward?: number;
       } | {
+        /**
+         * A network, for addresses and for names that lead there.
+         *
+         * @example "10.0.0.0/8"
+         */
         readonly cidr: string;
+        /**
+         * The port that may be reached.
+         *
+         * @example 443
+         */
         readonly port: number;
       })[];
       /**
@@ -529,10 +629,30 @@ declare module "@daruma/config" {
        * @example ["*.pastebin.example",{"cidr":"203.0.113.0/24"}]
        */
       readonly deny?: readonly (string | {
+        /**
+         * A host by its name, or `*.` and a name for all that is below it.
+         *
+         * @example "api.example.com"
+         */
         readonly host: string;
+        /**
+         * The port. Without it: every port.
+         *
+         * @example 25
+         */
         readonly port?: number;
       } | {
+        /**
+         * A network, for addresses and for names that lead there.
+         *
+         * @example "10.0.0.0/8"
+         */
         readonly cidr: string;
+        /**
+         * The port. Without it: every port.
+         *
+         * @example 25
+         */
         readonly port?: number;
       })[];
       /**
@@ -560,6 +680,27 @@ declare module "@daruma/config" {
          */
         readonly bytes?: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
       };
+    };
+    /**
+     * That Prometheus can read metrics of the host: at the socket /run/daruma-metrics/metrics.sock, and at a port. Without it: nothing serves them.
+     *
+     * @example {"port":9464}
+     */
+    readonly metrics?: {
+      /**
+       * TCP port that Prometheus reads. Without it: the socket alone.
+       *
+       * @example 9464
+       */
+      readonly port?: number;
+      /**
+       * Address on which the port is listened on. Whoever reaches it reads the names and numbers of all agents.
+       *
+       * @default "127.0.0.1"
+       *
+       * @example "10.0.0.7"
+       */
+      readonly address?: string;
     };
   }
 
@@ -795,24 +936,80 @@ declare module "@daruma/config" {
       readonly grace?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
     };
     /**
-     * What happens, in this order, when restarting is not enough.
+     * What is tried, in this order, when restarting is not enough: the `fallback` settings, the agent alone as a known-good generation has it (`rollback-agent`), the whole system (`rollback`). `alert` tells a person whenever nothing of that is left.
      *
      * @default ["rollback","alert"]
+     *
+     * @example ["rollback-agent","rollback","alert"]
      */
-    readonly escalate?: readonly ("rollback" | "alert")[];
+    readonly escalate?: readonly ("fallback" | "rollback-agent" | "rollback" | "alert")[];
+    /**
+     * Other settings to run with when restarting is not enough: before anything else, unless `escalate` names `fallback` at another place.
+     *
+     * @example {"environment":{"SAFE_MODE":"1"}}
+     */
+    readonly fallback?: {
+      /** The program and its arguments. Without it: the agent's own. */
+      readonly command?: readonly [string | PackageReference | SourceReference, ...(string | PackageReference | SourceReference)[]];
+      /**
+       * Variables that are set beside the agent's own, and in place of those of the same name.
+       *
+       * @default {}
+       *
+       * @example {"SAFE_MODE":"1"}
+       */
+      readonly environment?: {
+        readonly [name: string]: string | PackageReference | SourceReference;
+      };
+    };
     /**
      * What the agent may reach: names and networks with their ports; nothing else. Without it, and without rules of its host or fleet: everything.
      *
      * @example ["api.example.com:443","*.s3.amazonaws.com:443",{"host":"db.example.com","port":5432,"protocol":"postgres","forward":15432}]
      */
     readonly egress?: readonly (string | {
+      /**
+       * A host by its name, or `*.` and a name for all that is below it.
+       *
+       * @example "api.example.com"
+       */
       readonly host: string;
+      /**
+       * The port that may be reached.
+       *
+       * @example 443
+       */
       readonly port: number;
+      /**
+       * What the first bytes of a connection have to be; `tcp`: anything. Without it: tls for port 443, else tcp.
+       *
+       * @example "postgres"
+       */
       readonly protocol?: "tls" | "tcp" | "postgres";
+      /**
+       * Whether the name may lead to an address that is not public. Without it: it may not.
+       *
+       * @example true
+       */
       readonly private?: boolean;
+      /**
+       * A port of the loopback address that leads there without any proxy protocol. Without it: none.
+       *
+       * @example 15432
+       */
       readonly forward?: number;
     } | {
+      /**
+       * A network, for addresses and for names that lead there.
+       *
+       * @example "10.0.0.0/8"
+       */
       readonly cidr: string;
+      /**
+       * The port that may be reached.
+       *
+       * @example 443
+       */
       readonly port: number;
     })[];
     /**

@@ -1,5 +1,6 @@
 import type { Command } from "../cli/command.ts";
 import { checkCommand } from "./check-command.ts";
+import { checkHostCommand } from "./check-host-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { diffCommand } from "./diff-command.ts";
@@ -35,6 +36,7 @@ import {
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
 import { ledgerStreamCommand } from "./ledger-stream-command.ts";
+import { metricsCommand } from "./metrics-command.ts";
 import {
   routineHistoryCommand,
   routineListCommand,
@@ -45,6 +47,7 @@ import {
   routineRunCommand,
   routineShowCommand,
 } from "./routine-commands.ts";
+import { schemaCommand } from "./schema-command.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
@@ -52,7 +55,9 @@ export const commandTable: readonly Command[] = [
   devCommand,
   compileCommand,
   checkCommand,
+  checkHostCommand,
   diffCommand,
+  schemaCommand,
   statusCommand,
   stopCommand,
   startCommand,
@@ -60,6 +65,7 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  metricsCommand,
   driftCommand,
   routineListCommand,
   routineShowCommand,

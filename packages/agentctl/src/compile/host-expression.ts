@@ -8,6 +8,7 @@ import {
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostEgress,
+  type HostMetrics,
   type HostSpec,
   isNetwork,
   type JsonScalar,
@@ -55,6 +56,8 @@ export function hostExpression(spec: HostSpec, places: Places): NixExpression {
     }),
     ...(spec.drift === undefined ? {} : { drift: driftExpression(spec.drift) }),
     egress: egressExpression(spec.egress),
+    // Not spelled out where there are none: modules of the release before do not have it.
+    ...(spec.metrics === null ? {} : { metrics: metricsExpression(spec.metrics) }),
     agents: nixSet(mapSorted(spec.agents, (agent) => agentExpression(agent, places))),
   });
 }
@@ -88,8 +91,19 @@ function agentExpression(agent: AgentSpec, places: Places): NixExpression {
       grace: nixString(formatDuration(agent.stop.graceMs)),
     }),
     escalate: nixList(agent.escalate.map(nixString)),
+    fallback: agent.fallback === undefined ? nixNull : fallbackExpression(agent.fallback, places),
     egress: agent.egress === null ? nixNull : nixList(agent.egress.map((rule) => nixSet(ruleSettings(rule)))),
     required: nixBoolean(agent.required),
+  });
+}
+
+function fallbackExpression(
+  { command, environment }: NonNullable<AgentSpec["fallback"]>,
+  places: Places,
+): NixExpression {
+  return nixSet({
+    command: nixList(command.map((word) => wordExpression(word, places))),
+    environment: nixSet(mapSorted(environment, (word) => wordExpression(word, places))),
   });
 }
 
@@ -140,8 +154,8 @@ function restartExpression({ when, exits = {}, backoff, attempts, withinMs }: Re
 function egressExpression({ mode, allow, deny, limits }: HostEgress): NixExpression {
   return nixSet({
     mode: nixString(mode),
-    allow: nixList(allow.map(scopedExpression)),
-    deny: nixList(deny.map(scopedExpression)),
+    allow: nixList(allow.map((rule) => scopedExpression(rule, ruleSettings(rule)))),
+    deny: nixList(deny.map((rule) => scopedExpression(rule, denialSettings(rule)))),
     limits: nixSet({
       connections: nixNumber(limits.connections),
       idle: nixString(formatDuration(limits.idleMs)),
@@ -150,16 +164,24 @@ function egressExpression({ mode, allow, deny, limits }: HostEgress): NixExpress
   });
 }
 
-function scopedExpression(rule: ScopedRule): NixExpression {
-  return nixSet({ ...ruleSettings(rule), scope: nixString(rule.scope) });
+function metricsExpression({ port, address }: HostMetrics): NixExpression {
+  return nixSet({ port: port === null ? nixNull : nixNumber(port), address: nixString(address) });
+}
+
+function scopedExpression(rule: ScopedRule, settings: Record<string, NixExpression>): NixExpression {
+  return nixSet({ ...settings, scope: nixString(rule.scope) });
+}
+
+/** A denial has only these; how one gets to what is denied is nothing that can be set. */
+function denialSettings(rule: EgressRule): Record<string, NixExpression> {
+  const port = rule.port === null ? nixNull : nixNumber(rule.port);
+  return isNetwork(rule) ? { cidr: nixString(rule.cidr), port } : { host: nixString(rule.host), port };
 }
 
 function ruleSettings(rule: EgressRule): Record<string, NixExpression> {
-  const port = rule.port === null ? nixNull : nixNumber(rule.port);
-  if (isNetwork(rule)) return { cidr: nixString(rule.cidr), port };
+  if (isNetwork(rule)) return denialSettings(rule);
   return {
-    host: nixString(rule.host),
-    port,
+    ...denialSettings(rule),
     protocol: nixString(rule.protocol),
     private: nixBoolean(rule.private),
     forward: rule.forward === null ? nixNull : nixNumber(rule.forward),

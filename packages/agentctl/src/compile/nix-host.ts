@@ -36,10 +36,24 @@ export interface NixHost {
     readonly within: string;
     readonly ignore: readonly string[];
   };
-  readonly egress: Pick<HostEgress, "mode" | "allow" | "deny"> & {
+  readonly egress: Pick<HostEgress, "mode"> & {
+    readonly allow: readonly NixRule[];
+    readonly deny: readonly NixRule[];
     readonly limits: { readonly connections: number; readonly idle: string; readonly bytes: string | null };
   };
+  readonly metrics?: HostSpec["metrics"];
   readonly agents: Readonly<Record<string, NixAgent>>;
+}
+
+/** What an option leaves open is null. */
+interface NixRule {
+  readonly host?: string | null;
+  readonly cidr?: string | null;
+  readonly port: number | null;
+  readonly protocol?: string | null;
+  readonly private?: boolean | null;
+  readonly forward?: number | null;
+  readonly scope?: string | null;
 }
 
 interface NixAgent {
@@ -47,7 +61,7 @@ interface NixAgent {
   readonly environment: Readonly<Record<string, string>>;
   readonly workingDirectory: string | null;
   readonly credentials: Readonly<Record<string, string>>;
-  readonly egress: AgentSpec["egress"];
+  readonly egress: readonly NixRule[] | null;
   readonly startup: string;
   readonly health: {
     readonly http: string;
@@ -77,6 +91,7 @@ interface NixAgent {
   readonly limits: { readonly memory: string | null };
   readonly stop: { readonly signal: string; readonly grace: string };
   readonly escalate: readonly string[];
+  readonly fallback: Pick<NixAgent, "command" | "environment"> | null;
   readonly required: boolean;
 }
 
@@ -100,13 +115,16 @@ export function hostOf(nix: NixHost): unknown {
       ignore: nix.drift.ignore,
     },
     egress: {
-      ...nix.egress,
+      mode: nix.egress.mode,
+      allow: nix.egress.allow.map(ruleOf),
+      deny: nix.egress.deny.map(ruleOf),
       limits: {
         connections: nix.egress.limits.connections,
         idleMs: ms(nix.egress.limits.idle),
         bytes: nix.egress.limits.bytes === null ? null : amount(parseSize(nix.egress.limits.bytes)),
       },
     },
+    metrics: nix.metrics ?? null,
     agents: Object.fromEntries(Object.entries(nix.agents).map(([name, value]) => [name, agentOf(value)])),
   };
 }
@@ -114,11 +132,14 @@ export function hostOf(nix: NixHost): unknown {
 function agentOf(nix: NixAgent): unknown {
   const { health, heartbeat, restart } = nix;
   const hashless = (path: string) => path.replace(/^.*\/store\/[0-9a-z]{32}-/, "/store/");
-  return {
-    command: nix.command.map(hashless),
+  const program = ({ command, environment }: Pick<NixAgent, "command" | "environment">) => ({
+    command: command.map(hashless),
     environment: Object.fromEntries(
-      Object.entries(nix.environment).map(([name, value]) => [name, hashless(value)]),
+      Object.entries(environment).map(([name, value]) => [name, hashless(value)]),
     ),
+  });
+  return {
+    ...program(nix),
     workingDirectory: nix.workingDirectory,
     credentials: nix.credentials,
     startupMs: ms(nix.startup),
@@ -151,8 +172,22 @@ function agentOf(nix: NixAgent): unknown {
     limits: { memoryBytes: nix.limits.memory === null ? null : amount(parseSize(nix.limits.memory)) },
     stop: { signal: nix.stop.signal, graceMs: ms(nix.stop.grace) },
     escalate: nix.escalate,
-    egress: nix.egress,
+    ...(nix.fallback === null ? {} : { fallback: program(nix.fallback) }),
+    egress: nix.egress?.map(ruleOf) ?? null,
     required: nix.required,
+  };
+}
+
+function ruleOf({ host, cidr, port, protocol, private: own, forward, scope }: NixRule): unknown {
+  const scoped = scope == null ? {} : { scope };
+  if (host == null) return { cidr, port, ...scoped };
+  return {
+    host,
+    port,
+    protocol: protocol ?? (port === 443 ? "tls" : "tcp"),
+    private: own ?? false,
+    forward: forward ?? null,
+    ...scoped,
   };
 }
 
@@ -167,12 +202,14 @@ export function withPaths(spec: HostSpec): unknown {
     if (each.ref === "nixpkg") return `${stubPaths[each.attribute]}/${each.path}`;
     return `/store/${storeName(each.directory)}/${each.file}`;
   };
+  const program = ({ command, environment }: Pick<AgentSpec, "command" | "environment">) => ({
+    command: command.map(path),
+    environment: Object.fromEntries(Object.entries(environment).map(([name, each]) => [name, path(each)])),
+  });
   const resolved = (value: AgentSpec) => ({
     ...value,
-    command: value.command.map(path),
-    environment: Object.fromEntries(
-      Object.entries(value.environment).map(([name, each]) => [name, path(each)]),
-    ),
+    ...program(value),
+    ...(value.fallback === undefined ? {} : { fallback: program(value.fallback) }),
   });
   // The modules have no routines: a host with any is refused before it is printed.
   const { routines: _, ...rest } = spec;

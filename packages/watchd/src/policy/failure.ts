@@ -1,9 +1,9 @@
 import type { JsonValue } from "@daruma/base";
+import { raiseAlert } from "./alerting.ts";
 import { backoffDelay, longestDelay, patientDelay, withinWindow } from "./backoff.ts";
-import { decideRollback } from "./rollback.ts";
-import { isExhausted, judgeRollback, type RollbackJudgement, type RuleVerdict } from "./rollback-rules.ts";
-import { beginStart } from "./start-stop.ts";
-import type { AgentState, AlertKind, FailureCause, Incident } from "./state.ts";
+import { escalate, scheduleRestart } from "./escalation.ts";
+import { isExhausted } from "./rollback-rules.ts";
+import type { AgentState, FailureCause, Incident } from "./state.ts";
 import { agentOf, draw, freshId, patchAgent, record, type Turn } from "./turn.ts";
 import { downUpstreamOf } from "./upstreams.ts";
 
@@ -27,6 +27,8 @@ export interface Failure {
   readonly action: string;
   readonly run: string | undefined;
   readonly details: { readonly [key: string]: JsonValue };
+  /** Where it may be heard of late: the monotonic instants at which it happened, and since which its run has been known. */
+  readonly heard?: { readonly at: number; readonly runKnownAt: number };
 }
 
 /** Books a failure; what to do about it is decided by `recover` once nothing of the run is left. */
@@ -35,8 +37,9 @@ export function bookFailure(turn: Turn, name: string, failure: Failure): void {
   if (agent === undefined) return;
   const upstream = explainsItself(failure) ? null : downUpstreamOf(turn.state, name, turn.now);
   const { cause, fault } = upstream === null ? failure : ({ cause: "dependency", fault: "outside" } as const);
-  const incident = agent.incident ?? openIncident(turn, cause);
-  patchAgent(turn, name, { incident, ...booked(turn, agent, fault) });
+  const isOld = failure.heard !== undefined && isBeforeSwitch(turn, failure.heard.at);
+  const incident = agent.incident ?? openIncident(turn, cause, beganAt(turn, failure));
+  patchAgent(turn, name, { incident, ...booked(turn, agent, fault, isOld) });
   record(turn, {
     action: failure.action,
     subject: name,
@@ -47,12 +50,25 @@ export function bookFailure(turn: Turn, name: string, failure: Failure): void {
   });
 }
 
+/** Whether it was before this generation was activated, as far as that was noticed. */
+export function isBeforeSwitch({ state: { generation } }: Turn, at: number): boolean {
+  return generation !== null && at < generation.activated.mono;
+}
+
+/** The turn in which a failure began: one that was over before the switch, of a run from before it, is older than the switch. */
+function beganAt({ state }: Turn, { heard }: Failure): number {
+  const { generation, turn } = state;
+  if (generation === null || heard === undefined) return turn;
+  const { mono } = generation.activated;
+  return heard.at < mono && heard.runKnownAt <= mono ? generation.activatedTurn : turn;
+}
+
 /** Nothing outside makes an agent too big, impossible to start, or say that its configuration is wrong. */
 function explainsItself({ cause, fault }: Failure): boolean {
   return fault !== "own" || cause === "memory" || cause === "start-failed" || cause === "configuration";
 }
 
-function booked(turn: Turn, agent: AgentState, fault: Failure["fault"]): Partial<AgentState> {
+function booked(turn: Turn, agent: AgentState, fault: Failure["fault"], isOld: boolean): Partial<AgentState> {
   const { restart } = agent.policy;
   const { mono } = turn.now;
   const add = (before: readonly number[]) =>
@@ -61,16 +77,16 @@ function booked(turn: Turn, agent: AgentState, fault: Failure["fault"]): Partial
     return { outsideFaults: add(agent.outsideFaults), externalFaults: agent.externalFaults + 1 };
   }
   const failures = add(agent.failures);
-  if (fault === "unknown") return { failures, externalFaults: 0 };
+  if (fault === "unknown" || isOld) return { failures, externalFaults: 0 };
   const failuresInGeneration = agent.failuresInGeneration + 1;
   return { failures, evidence: add(agent.evidence), failuresInGeneration, externalFaults: 0 };
 }
 
-function openIncident(turn: Turn, cause: FailureCause): Incident {
+function openIncident(turn: Turn, cause: FailureCause, sinceTurn: number): Incident {
   return {
     id: freshId(turn, "inc"),
     since: turn.now,
-    sinceTurn: turn.state.turn,
+    sinceTurn,
     cause,
     restarts: 0,
     rolledBack: false,
@@ -90,8 +106,8 @@ export function recover(turn: Turn, name: string): void {
     patchAgent(turn, name, { phase: "stopped", restartAt: null, incident: null });
     return;
   }
-  if (turn.state.rollback?.agent === name) {
-    // It asked for this rollback, and what comes of that decides how it goes on.
+  if (turn.state.rollback?.agent === name || agent.goingBack !== null) {
+    // It asked for this, and what comes of that decides how it goes on.
     patchAgent(turn, name, { phase: "backoff", restartAt: null });
     return;
   }
@@ -125,133 +141,4 @@ function outsideDelay(turn: Turn, agent: AgentState): number {
   if (agent.held) return longestDelay(backoff, draw(turn));
   const recent = withinWindow(agent.outsideFaults, agent.policy.restart, turn.now.mono).length;
   return patientDelay(backoff, Math.max(recent, agent.externalFaults), draw(turn));
-}
-
-/** Restarting has not helped: roll back if a deploy can be the cause, else hold. */
-export function escalate(turn: Turn, name: string): void {
-  const agent = agentOf(turn, name);
-  if (agent === undefined) return;
-  const judgement = judgeRollback(turn.state, name, turn.now);
-  if (judgement.target !== null) {
-    record(turn, {
-      action: "recovery.escalate",
-      subject: name,
-      incident: agent.incident?.id,
-      severity: "critical",
-      details: { to: "rollback", because: judgement.rules.map(inWords), judgement: recorded(judgement) },
-    });
-    decideRollback(turn, name, judgement.target);
-    return;
-  }
-  const broken = judgement.rules.filter((rule) => !rule.holds);
-  stay(turn, name, broken.map(inWords), judgement);
-}
-
-/** No rollback, or none that came about. */
-export function stay(
-  turn: Turn,
-  name: string,
-  why: readonly string[],
-  judgement: RollbackJudgement | null = null,
-): void {
-  if (agentOf(turn, name)?.misconfigured === true) giveUp(turn, name, why, judgement);
-  else hold(turn, name, why, judgement);
-}
-
-/** It says itself that to start it again would change nothing. That is left to a switch, or to a person. */
-function giveUp(turn: Turn, name: string, why: readonly string[], judgement: RollbackJudgement | null): void {
-  const agent = patchAgent(turn, name, { phase: "failed", restartAt: null, held: false });
-  record(turn, {
-    action: "agent.give-up",
-    subject: name,
-    incident: agent.incident?.id,
-    severity: "critical",
-    details: refusal(why, judgement),
-  });
-  raiseAlert(
-    turn,
-    name,
-    "failed",
-    "says that its configuration is wrong; it is left alone until the next deploy or `agentctl start`",
-    why,
-  );
-}
-
-function inWords({ rule, why }: RuleVerdict): string {
-  return `${rule}: ${why}`;
-}
-
-function refusal(why: readonly string[], judgement: RollbackJudgement | null): Failure["details"] {
-  return { noRollback: [...why], ...(judgement === null ? {} : { judgement: recorded(judgement) }) };
-}
-
-/** For `agentctl explain-rollback`, long after the state that was judged is gone. */
-function recorded({ target, rules }: RollbackJudgement): { readonly [key: string]: JsonValue } {
-  return {
-    target: target?.path ?? null,
-    toNumber: target?.number ?? null,
-    rules: rules.map(({ rule, holds, why }) => ({ rule, holds, why })),
-  };
-}
-
-/** Nothing is eligible: go on trying at the longest backoff, and say so as loudly as there is. */
-function hold(turn: Turn, name: string, why: readonly string[], judgement: RollbackJudgement | null): void {
-  const agent = agentOf(turn, name);
-  if (agent === undefined) return;
-  if (!agent.held || agent.incident?.alerts.includes("held") !== true) {
-    record(turn, {
-      action: "agent.hold",
-      subject: name,
-      incident: agent.incident?.id,
-      severity: "critical",
-      details: refusal(why, judgement),
-    });
-  }
-  patchAgent(turn, name, { held: true });
-  raiseAlert(
-    turn,
-    name,
-    "held",
-    "keeps failing and cannot be rolled back; it is tried again at the longest backoff",
-    why,
-  );
-  scheduleRestart(turn, name, longestDelay(agent.policy.restart.backoff, draw(turn)));
-}
-
-/** At most once of a kind per incident, and only for agents whose escalation asks for alerts. */
-export function raiseAlert(
-  turn: Turn,
-  name: string,
-  kind: AlertKind,
-  message: string,
-  why: readonly string[],
-): void {
-  const agent = agentOf(turn, name);
-  if (agent === undefined || agent.incident?.alerts.includes(kind) === true) return;
-  const { incident } = agent;
-  if (incident !== null)
-    patchAgent(turn, name, { incident: { ...incident, alerts: [...incident.alerts, kind] } });
-  if (!agent.policy.escalate.includes("alert")) return;
-  record(turn, {
-    action: "alert.raise",
-    subject: name,
-    incident: agent.incident?.id,
-    severity: "critical",
-    details: { kind, message: `${name} ${message}`, why: [...why] },
-  });
-}
-
-function scheduleRestart(turn: Turn, name: string, delayMs: number): void {
-  const agent = agentOf(turn, name);
-  if (agent?.incident == null) throw new Error(`${name} restarts without an incident`);
-  const incident = { ...agent.incident, restarts: agent.incident.restarts + 1 };
-  patchAgent(turn, name, { incident });
-  record(turn, {
-    action: "agent.restart",
-    subject: name,
-    incident: incident.id,
-    details: { restart: incident.restarts, delayMs, held: agent.held },
-  });
-  if (delayMs === 0) beginStart(turn, name);
-  else patchAgent(turn, name, { phase: "backoff", restartAt: turn.now.mono + delayMs });
 }
