@@ -34,6 +34,7 @@ import {
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
 import { ledgerStreamCommand } from "./ledger-stream-command.ts";
+import { logsCommand, logsExportCommand } from "./logs-commands.ts";
 import { metricsCommand } from "./metrics-command.ts";
 import {
   routineHistoryCommand,
@@ -60,6 +61,8 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  logsCommand,
+  logsExportCommand,
   metricsCommand,
   routineListCommand,
   routineShowCommand,
