@@ -221,6 +221,9 @@ in
     "a host's name has 1 to 63 characters from a-z, 0-9 and \"-\", and does not start or end with \"-\""
   )
   (duration "watchdog.probation" spec.watchdog.probation "1ms" "7d")
+  (duration "drift.every" spec.drift.every "100ms" "1d")
+  (duration "drift.storeEvery" spec.drift.storeEvery "1s" "365d")
+  (duration "drift.within" spec.drift.within "1s" "30d")
   (duration "egress.limits.idle" spec.egress.limits.idle "1s" "1d")
 ]
 ++ (

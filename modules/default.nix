@@ -35,6 +35,7 @@ in
     ./agents.nix
     ./egress.nix
     ./ledger.nix
+    ./metrics.nix
     ./watchdog.nix
   ];
 

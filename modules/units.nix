@@ -242,6 +242,12 @@ let
       preSwitchChecks.daruma = hooks.pre-switch;
     };
 
+    metrics = import ./units/metrics.nix {
+      spec = checked;
+      inherit daruma;
+      hasEgress = withRules != { };
+    };
+
     egress =
       if withRules == { } then
         {
@@ -324,6 +330,7 @@ in
     parts.watchdog.tmpfiles
     parts.ledger.tmpfiles
     parts.agents.tmpfiles
+    parts.metrics.tmpfiles
   ];
   # Path below /etc -> { text, executable }.
   etc = all "etc";

@@ -72,7 +72,7 @@ stdenv.mkDerivation {
     runHook preInstall
     mkdir -p $out/lib
     cp -r dist $out/lib/daruma
-    for program in agentctl egressd ledgerd watchd; do
+    for program in agentctl egressd ledgerd metricsd watchd; do
       makeWrapper ${lib.getExe nodejs_24} $out/bin/$program --add-flags $out/lib/daruma/$program.mjs
     done
     makeWrapper ${lib.getExe nodejs_24} $out/libexec/daruma/egress-self-test --add-flags $out/lib/daruma/egress-self-test.mjs

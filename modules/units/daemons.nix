@@ -44,6 +44,8 @@ in
           paths.watchdSocket
           "--egressd"
           paths.egressSocket
+          "--status-socket"
+          (paths.statusSocket "watchd")
         ];
         Environment = [ (text.word "PATH=${path}") ];
         Restart = "always";
@@ -113,6 +115,8 @@ in
             "watchd,operator,egressd"
             "--writer-directory"
             "egressd=${paths.egressLedger}"
+            "--status-socket"
+            (paths.statusSocket "ledgerd")
           ]
           ++ witnesses.flags spec
         );
@@ -123,6 +127,7 @@ in
         ReadWritePaths = [
           paths.ledgerSockets
           paths.egressLedger
+          "-${paths.statusDirectory "ledgerd"}"
         ]
         ++ map text.word (witnesses.writable spec);
         Restart = "always";

@@ -153,5 +153,11 @@ in
     probationMs = milliseconds spec.watchdog.probation;
     inherit (spec.watchdog) rollbackBudget restartsAtOnce;
   };
+  drift = {
+    inherit (spec.drift) policy attempts ignore;
+    everyMs = milliseconds spec.drift.every;
+    storeEveryMs = milliseconds spec.drift.storeEvery;
+    withinMs = milliseconds spec.drift.within;
+  };
   agents = mapAttrs agentManifest spec.agents;
 }

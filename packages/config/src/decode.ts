@@ -10,6 +10,7 @@ import type {
   BodyPolicy,
   CountBounds,
   CountName,
+  DriftPolicy,
   Escalation,
   Expectations,
   HealthPolicy,
@@ -100,10 +101,17 @@ function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Ho
       rollbackBudget: host.watchdog.rollbackBudget,
       restartsAtOnce: host.watchdog.restartsAtOnce,
     },
+    drift: resolveDrift(host.drift),
     egress: resolveEgress(host.egress, fleetEgress),
+    metrics:
+      host.metrics === undefined ? null : { port: host.metrics.port ?? null, address: host.metrics.address },
     agents: mapValues(host.agents, resolveAgent),
     routines: mapValues(host.routines, resolveRoutine),
   };
+}
+
+function resolveDrift({ every, storeEvery, within, ...rest }: DecodedHost["drift"]): DriftPolicy {
+  return { ...rest, everyMs: every, storeEveryMs: storeEvery, withinMs: within };
 }
 
 function resolveRoutine(routine: DecodedRoutine): RoutineSpec {

@@ -1,5 +1,6 @@
 import type { EgressRule, HostEgress } from "./egress/rule.ts";
-import type { AgentManifest, RoutineManifest, WatchdogPolicy } from "./manifest.ts";
+import type { AgentManifest, DriftPolicy, RoutineManifest, WatchdogPolicy } from "./manifest.ts";
+import type { HostMetrics } from "./metrics-schema.ts";
 import type { Word } from "./references.ts";
 import type { RoutineSchema } from "./routine-schema.ts";
 import type { AgentSchema, FleetSchema, HostSchema } from "./schema.ts";
@@ -29,8 +30,11 @@ export interface Fleet {
 export interface Host {
   readonly system: System;
   readonly watchdog: WatchdogPolicy;
+  readonly drift: DriftPolicy;
   /** The fleet's rules are in it. */
   readonly egress: HostEgress;
+  /** Null where nothing serves them. */
+  readonly metrics: HostMetrics | null;
   readonly agents: Readonly<Record<string, AgentSpec>>;
   readonly routines: Readonly<Record<string, RoutineSpec>>;
 }

@@ -1,5 +1,5 @@
 import type { EgressManifest } from "./egress/rule.ts";
-import type { backoffKinds, exitMeanings } from "./words.ts";
+import type { backoffKinds, driftPolicies, exitMeanings } from "./words.ts";
 
 /**
  * The shape of `host.json`, the one document that a generation gives to watchd: every default filled in, every path
@@ -13,6 +13,8 @@ export interface HostManifest {
   /** Hash of everything of the host that is not in an agent's digest. */
   readonly hostDigest: string;
   readonly watchdog: WatchdogPolicy;
+  /** An earlier release has not written it: then nothing is compared. */
+  readonly drift?: DriftPolicy;
   readonly agents: Readonly<Record<string, AgentManifest>>;
   /** None in what an older release wrote. */
   readonly routines: Readonly<Record<string, RoutineManifest>>;
@@ -25,6 +27,19 @@ export interface WatchdogPolicy {
   readonly rollbackBudget: number;
   /** How many agents that have failed may be starting up again at once. An earlier release has not written it: any number. */
   readonly restartsAtOnce?: number;
+}
+
+export interface DriftPolicy {
+  readonly policy: (typeof driftPolicies)[number];
+  /** Time between two looks. */
+  readonly everyMs: number;
+  /** Time in which every store path in use is hashed once. */
+  readonly storeEveryMs: number;
+  /** How often one difference is put right within `withinMs`. */
+  readonly attempts: number;
+  readonly withinMs: number;
+  /** Absolute paths; what is at them or below them is somebody else's. */
+  readonly ignore: readonly string[];
 }
 
 export interface AgentManifest {

@@ -1,8 +1,10 @@
 import { Schema } from "effect";
 import { choice, choices, duration, wholeNumber } from "./codecs.ts";
 import { HealthSchema, HeartbeatSchema } from "./detector-schema.ts";
+import { DriftSchema } from "./drift-schema.ts";
 import { AllowSchema, FleetEgressSchema, HostEgressSchema } from "./egress/schema.ts";
 import { escalations } from "./manifest.ts";
+import { MetricsSchema } from "./metrics-schema.ts";
 import { defaulted, optional, required } from "./option.ts";
 import { FallbackSchema, processFields, programFields } from "./program-schema.ts";
 import { RestartSchema } from "./restart-schema.ts";
@@ -89,9 +91,18 @@ export const HostSchema = Schema.Struct({
     description: "When to trust and when to leave a generation.",
     default: {},
   }),
+  drift: defaulted(DriftSchema, {
+    description: "What is done when the host is no longer what its generation says.",
+    default: {},
+  }),
   egress: defaulted(HostEgressSchema, {
     description: "What the agents of the host may reach, and the limits of that.",
     default: {},
+  }),
+  metrics: optional(MetricsSchema, {
+    description:
+      "That Prometheus can read metrics of the host: at the socket /run/daruma-metrics/metrics.sock, and at a port. Without it: nothing serves them.",
+    example: { port: 9464 },
   }),
 }).annotate({ expected: "an object with the keys system and agents" });
 

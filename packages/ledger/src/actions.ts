@@ -9,6 +9,7 @@ import {
   text,
   texts,
 } from "./action-fields.ts";
+import { driftActions } from "./drift-actions.ts";
 import { egressActions } from "./egress-actions.ts";
 import { generationActions } from "./generation-actions.ts";
 import { keepingActions } from "./keeping-actions.ts";
@@ -243,6 +244,7 @@ export const actions: Readonly<Record<string, Action>> = {
     },
   },
   ...generationActions,
+  ...driftActions,
   "watchd.start": {
     means: "The watchdog is up.",
     subject: "daemon",

@@ -1,11 +1,14 @@
 import { join } from "node:path";
 import { messageOf } from "@daruma/base";
 import { run } from "./commands.ts";
+import type { Machine } from "./drift/machine.ts";
+import { createNixosMachine, type NixosMachineOptions } from "./drift/nixos-machine.ts";
 import { createFailures, entriesOf, type WatchdFailure } from "./nixos/failures.ts";
 import { createGatesFile } from "./nixos/gates-file.ts";
 import { createNixosGenerations } from "./nixos/generations.ts";
 import { nixosSite } from "./nixos/site.ts";
 import { switchUnit } from "./nixos/switching.ts";
+import { systemsOf } from "./nixos/system-profile.ts";
 import type { State } from "./policy/state.ts";
 import type { Generations, ServiceManager } from "./ports.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
@@ -27,6 +30,8 @@ export interface Host {
   readonly generations: Generations;
   readonly beforeActing: (state: State) => Promise<void>;
   readonly onReconciled: () => void;
+  /** The host as drift detection sees it. */
+  machine(options: Pick<NixosMachineOptions, "state" | "now" | "log" | "onChange">): Machine;
   /** A person vouches for the generation `path`. */
   readonly onAllow: (path: string) => Promise<void>;
   /** Tells of what happened while no watchd could stay up, now and whenever more is known of it. */
@@ -67,6 +72,8 @@ export function openHost({ state, runtime, log }: HostOptions): Host {
   return {
     services,
     generations,
+    machine: (about) =>
+      createNixosMachine({ ...about, site: nixosSite, generations, systems: () => systemsOf(nixosSite) }),
     // The old one stays, which is safe for as long as watchd comes back.
     beforeActing: (current) => {
       standIns.keep(current);

@@ -1,9 +1,15 @@
 import { join } from "node:path";
-import { exitCode, isDarumaError, messageOf, serveUnix, type UnixServer } from "@daruma/base";
+import { exitCode, isDarumaError, messageOf, serveStatus, serveUnix, type UnixServer } from "@daruma/base";
 import { connectLedger } from "@daruma/ledger";
 import { openAgentApi } from "./agent-api/agent-api.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { createClock } from "./clock.ts";
+import { driftRoutes } from "./drift/api.ts";
+import { createLaptopMachine } from "./drift/laptop-machine.ts";
+import { fileMemory } from "./drift/memory.ts";
+import { type Drift, openDrift } from "./drift/watch.ts";
+import { Counts } from "./facts/counts.ts";
+import { factsOf } from "./facts/facts.ts";
 import { createDirectoryGenerations } from "./generations/directory.ts";
 import { openHost } from "./host.ts";
 import { createProber } from "./probe.ts";
@@ -26,6 +32,7 @@ async function main(): Promise<void> {
   const log = (message: string) => process.stderr.write(`watchd: ${message}\n`);
   const clock = createClock();
   const { egressd } = options;
+  const counts = new Counts();
   const host = options.generations === null ? openHost({ ...options, log }) : null;
   const world = host ?? (await laptop(options, options.generations ?? ""));
   const routines =
@@ -39,12 +46,14 @@ async function main(): Promise<void> {
           connectLedger: () => connectLedger({ socket: options.ledger }),
           ledgerSocket: options.ledger,
           log,
+          onRecords: (records) => counts.countRoutines(records),
           onFatal: fail,
         })
       : null;
   const follow = async () => routines?.follow(begun?.current ?? null).catch(fail);
   const connect = () => connectLedger({ socket: options.ledger });
   let begun: Supervisor | null = null;
+  let drift: Drift | null = null;
   const agents = openAgentApi({
     runtime: options.runtime,
     isolation: host === null ? "one" : "users",
@@ -65,6 +74,7 @@ async function main(): Promise<void> {
       : { followUpstreams: (tell) => followUpstreams({ socket: egressd, tell }) }),
     log,
     onFatal: fail,
+    onRecords: (records, state) => counts.countAgents(records, state),
     beforeActing: async (state) => {
       await host?.beforeActing(state);
       await agents.follow(state);
@@ -78,7 +88,17 @@ async function main(): Promise<void> {
   });
   begun = supervisor;
   await follow();
+  const own = join(options.state, "watchd");
+  const onChange = () => drift?.hint();
+  const about = { state: own, now: () => clock.now().wall, log, onChange };
+  const machine = host?.machine(about) ?? createLaptopMachine({ ...about, generations: world.generations });
+  const memory = fileMemory(join(own, "drift.json"), log);
+  const watched = { supervisor, generations: world.generations, machine, memory, clock, log };
+  const watching = await openDrift(watched);
+  drift = watching;
   const recordIntent = (entry: Parameters<LedgerPort["append"]>[0]) => appendOnce(connect, entry);
+  const facts = () => factsOf(supervisor, routines ?? noRoutines, counts);
+  const onBug = (error: unknown) => log(stackOf(error));
   const server = await serveUnix({
     path: options.socket,
     routes: {
@@ -90,15 +110,20 @@ async function main(): Promise<void> {
         onAllow: host?.onAllow ?? (async () => undefined),
         routines: { follow, drain: async () => routines?.drain() },
       }),
+      ...driftRoutes({ drift: watching, current: () => supervisor.current?.path ?? "", recordIntent }),
       ...routineRoutes(routines ?? noRoutines),
       "POST /v1/routines/kill": async () => {
         await routines?.kill();
         return { schemaVersion: 1 };
       },
+      "GET /v1/facts": async () => facts(),
     },
-    onBug: (error) => log(stackOf(error)),
+    onBug,
   });
+  const status = await serveStatus({ path: options.statusSocket, status: facts, onBug });
   const close = async () => {
+    await status?.close();
+    await watching.close();
     await agents.close();
     await routines?.close();
     await supervisor.close();

@@ -3,6 +3,7 @@ import { checkCommand } from "./check-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { diffCommand } from "./diff-command.ts";
+import { driftCommand } from "./drift-command.ts";
 import {
   egressExplainCommand,
   egressLogCommand,
@@ -34,6 +35,7 @@ import {
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
 import { ledgerStreamCommand } from "./ledger-stream-command.ts";
+import { metricsCommand } from "./metrics-command.ts";
 import {
   routineHistoryCommand,
   routineListCommand,
@@ -44,6 +46,7 @@ import {
   routineRunCommand,
   routineShowCommand,
 } from "./routine-commands.ts";
+import { schemaCommand } from "./schema-command.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
@@ -52,6 +55,7 @@ export const commandTable: readonly Command[] = [
   compileCommand,
   checkCommand,
   diffCommand,
+  schemaCommand,
   statusCommand,
   stopCommand,
   startCommand,
@@ -59,6 +63,8 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  metricsCommand,
+  driftCommand,
   routineListCommand,
   routineShowCommand,
   routineNextCommand,

@@ -1,12 +1,14 @@
 import { isAbsolute, join, normalize, relative, resolve } from "node:path";
 import {
   type AgentSpec,
+  type DriftPolicy,
   type EgressRule,
   formatDuration,
   formatSize,
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostEgress,
+  type HostMetrics,
   type HostSpec,
   isNetwork,
   type JsonScalar,
@@ -52,8 +54,22 @@ export function hostExpression(spec: HostSpec, places: Places): NixExpression {
         ? {}
         : { restartsAtOnce: nixNumber(spec.watchdog.restartsAtOnce) }),
     }),
+    ...(spec.drift === undefined ? {} : { drift: driftExpression(spec.drift) }),
     egress: egressExpression(spec.egress),
+    // Not spelled out where there are none: modules of the release before do not have it.
+    ...(spec.metrics === null ? {} : { metrics: metricsExpression(spec.metrics) }),
     agents: nixSet(mapSorted(spec.agents, (agent) => agentExpression(agent, places))),
+  });
+}
+
+function driftExpression(drift: DriftPolicy): NixExpression {
+  return nixSet({
+    policy: nixString(drift.policy),
+    every: nixString(formatDuration(drift.everyMs)),
+    storeEvery: nixString(formatDuration(drift.storeEveryMs)),
+    attempts: nixNumber(drift.attempts),
+    within: nixString(formatDuration(drift.withinMs)),
+    ignore: nixList(drift.ignore.map(nixString)),
   });
 }
 
@@ -146,6 +162,10 @@ function egressExpression({ mode, allow, deny, limits }: HostEgress): NixExpress
       bytes: limits.bytes === null ? nixNull : nixString(formatSize(limits.bytes)),
     }),
   });
+}
+
+function metricsExpression({ port, address }: HostMetrics): NixExpression {
+  return nixSet({ port: port === null ? nixNull : nixNumber(port), address: nixString(address) });
 }
 
 function scopedExpression(rule: ScopedRule, settings: Record<string, NixExpression>): NixExpression {

@@ -28,11 +28,20 @@ export interface NixHost {
     readonly rollbackBudget: number;
     readonly restartsAtOnce: number;
   };
+  readonly drift: {
+    readonly policy: string;
+    readonly every: string;
+    readonly storeEvery: string;
+    readonly attempts: number;
+    readonly within: string;
+    readonly ignore: readonly string[];
+  };
   readonly egress: Pick<HostEgress, "mode"> & {
     readonly allow: readonly NixRule[];
     readonly deny: readonly NixRule[];
     readonly limits: { readonly connections: number; readonly idle: string; readonly bytes: string | null };
   };
+  readonly metrics?: HostSpec["metrics"];
   readonly agents: Readonly<Record<string, NixAgent>>;
 }
 
@@ -97,6 +106,14 @@ export function hostOf(nix: NixHost): unknown {
       rollbackBudget: nix.watchdog.rollbackBudget,
       restartsAtOnce: nix.watchdog.restartsAtOnce,
     },
+    drift: {
+      policy: nix.drift.policy,
+      everyMs: ms(nix.drift.every),
+      storeEveryMs: ms(nix.drift.storeEvery),
+      attempts: nix.drift.attempts,
+      withinMs: ms(nix.drift.within),
+      ignore: nix.drift.ignore,
+    },
     egress: {
       mode: nix.egress.mode,
       allow: nix.egress.allow.map(ruleOf),
@@ -107,6 +124,7 @@ export function hostOf(nix: NixHost): unknown {
         bytes: nix.egress.limits.bytes === null ? null : amount(parseSize(nix.egress.limits.bytes)),
       },
     },
+    metrics: nix.metrics ?? null,
     agents: Object.fromEntries(Object.entries(nix.agents).map(([name, value]) => [name, agentOf(value)])),
   };
 }

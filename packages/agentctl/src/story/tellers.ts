@@ -1,4 +1,5 @@
 import type { Entry } from "@daruma/ledger";
+import { driftTellers } from "./drift-tellers.ts";
 import { routineTellers } from "./routine-tellers.ts";
 import { field, list, mib, ms, text } from "./words.ts";
 
@@ -24,6 +25,8 @@ const good: ReadonlySet<string> = new Set([
   "generation.known-good",
   "generation.rolled-back",
   "dependency.up",
+  "drift.corrected",
+  "drift.gone",
 ]);
 
 const tellers: Readonly<Record<string, Teller>> = {
@@ -92,6 +95,7 @@ const tellers: Readonly<Record<string, Teller>> = {
       : `is not proven to be behind the wall: ${list(d.problems)}`,
   "egress.rules": (d) =>
     `keeps the rules of ${Array.isArray(d.agents) && d.agents.length > 0 ? list(d.agents) : "no agent"}${typeof d.cut === "number" && d.cut > 0 ? `, and cut ${d.cut} connections that they do not allow` : ""}`,
+  ...driftTellers,
   ...routineTellers,
   "watchd.start": () => "started",
   "watchd.failed": (d) => `did not stay up (${text(d.serviceResult)}): ${list(d.why)}`,

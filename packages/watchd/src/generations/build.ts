@@ -131,6 +131,7 @@ function manifestOf(spec: HostSpec, root: string, settle: (word: Word) => Resolv
     system: spec.system,
     hostDigest: hostDigest(spec),
     watchdog: spec.watchdog,
+    ...(spec.drift === undefined ? {} : { drift: spec.drift }),
     agents: Object.fromEntries(
       Object.entries(spec.agents).map(([name, agent]) => {
         const command = agent.command.map(settle);

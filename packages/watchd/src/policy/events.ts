@@ -49,6 +49,8 @@ export type Event =
   | { readonly type: "beat"; readonly agent: string; readonly runId: string }
   /** The agent wants to be restarted. */
   | { readonly type: "restart-asked"; readonly agent: string; readonly runId: string }
+  /** What runs is not what is declared, whatever made it so: it is to begin anew. */
+  | { readonly type: "replace-asked"; readonly agent: string; readonly runId: string; readonly why: string }
   | { readonly type: "memory"; readonly agent: string; readonly runId: string; readonly bytes: number }
   | { readonly type: "closure-verified"; readonly path: string; readonly problems: readonly string[] }
   | { readonly type: "promoted"; readonly path: string; readonly knownGood: readonly KnownGood[] }

@@ -9,7 +9,7 @@ import { onEarlierFound, onEarlierRefused } from "./going-back.ts";
 import { becomeHealthy, onProbed } from "./health.ts";
 import { hangsAt, isHeard, onBeat, onSilence } from "./heartbeat.ts";
 import { onDrain, onOperatorAllow, onOperatorRollback } from "./operator.ts";
-import { onRestartAsked } from "./own-restart.ts";
+import { onReplaceAsked, onRestartAsked } from "./own-restart.ts";
 import {
   endProbation,
   onClosureVerified,
@@ -68,6 +68,8 @@ function apply(turn: Turn, event: Event): void {
       return onProbed(turn, event.agent, event.runId, event.outcome);
     case "beat":
       return onBeat(turn, event.agent, event.runId);
+    case "replace-asked":
+      return onReplaceAsked(turn, event.agent, event.runId, event.why);
     case "restart-asked":
       return onRestartAsked(turn, event.agent, event.runId);
     case "memory":

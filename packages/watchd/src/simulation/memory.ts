@@ -169,6 +169,9 @@ export class Memory {
         return;
       case "runs":
         this.stoppedByPerson = new Set(event.stopped);
+        // A stop that an earlier watchd had asked for may be through: nobody is told.
+        for (const agent of this.lastAsked.keys())
+          if (!event.runs.some((run) => run.agent === agent)) this.#noteStopped(agent, world.machine.time);
         return this.#noteRuns(event, mono);
       case "operator-start":
         this.stoppedByPerson = new Set([...this.stoppedByPerson].filter((agent) => agent !== event.agent));
@@ -320,7 +323,7 @@ export class Memory {
   #noteStopped(agent: string, to: number): void {
     const never = Number.NEGATIVE_INFINITY;
     const from = this.lastStart.get(agent) ?? never;
-    if ((this.lastAsked.get(agent) ?? never) < from || (this.lastTold.get(agent) ?? never) >= from) return;
+    if ((this.lastAsked.get(agent) ?? never) < from || (this.lastTold.get(agent) ?? never) > from) return;
     this.unheard.set(agent, [...(this.unheard.get(agent) ?? []), { from, to }]);
   }
 
