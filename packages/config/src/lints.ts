@@ -42,17 +42,21 @@ export function lintFleet(fleet: unknown): Problem[] {
   if (isRecord(fleet) && isRecord(fleet.hosts) && hosts.length === 0) {
     return [problem(["hosts"], "must name at least one host")];
   }
+  // Agents with nothing wrong in themselves: the same object may be on many hosts.
+  const sound = new Set<unknown>();
   return hosts.flatMap(([name, host]) => {
     const path = ["hosts", name];
-    return [...refuse(path, hostNameProblem(name)), ...lintHost(host, path)];
+    return [...refuse(path, hostNameProblem(name)), ...lintHost(host, path, sound)];
   });
 }
 
-function lintHost(host: unknown, path: Path): Problem[] {
+function lintHost(host: unknown, path: Path, sound: Set<unknown>): Problem[] {
   const agents = members(host, "agents");
   const each = agents.flatMap(([name, agent]) => {
     const at = [...path, "agents", name];
-    return [...refuse(at, agentNameProblem(name)), ...lintAgent(agent, at)];
+    const found = sound.has(agent) ? [] : lintAgent(agent, at);
+    if (found.length === 0) sound.add(agent);
+    return [...refuse(at, agentNameProblem(name)), ...found];
   });
   const lists = agents.map(([name, agent]) => ({
     agent: name,
