@@ -239,6 +239,9 @@ scenario("A confined agent reaches what its list names, and nothing else, by any
   await host.succeed("nft flush ruleset");
   await host.waitUntilSucceeds(stands);
   await proven(flushed);
+  // Also in the moment in which nobody listens to the kernel.
+  await host.succeed("pkill --exact nft; nft flush ruleset");
+  await host.waitUntilSucceeds(stands);
   await host.succeed(`nft insert rule inet daruma_egress agent-web ip daddr ${outside.v4} accept`);
   await host.waitUntilSucceeds(stands);
   t.notMatch((await inside(web, { again: tcp(outside.v4, 443) })).get("again")?.output, /hello/);

@@ -11,3 +11,4 @@ export { createProgramResolver, type ResolveProgram } from "./generations/progra
 export type { GenerationInfo, KnownGood } from "./ports.ts";
 export { type AgentLog, type LogPart, type LogRun, readAgentLog } from "./processes/log-files.ts";
 export { createProcessManager, type ProcessManagerOptions } from "./processes/manager.ts";
+export { type DropIn, dropInName, dropInOf, readDropIn } from "./systemd/drop-in.ts";
