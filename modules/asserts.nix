@@ -76,6 +76,10 @@ let
       match "SIG(HUP|INT|QUIT|ILL|TRAP|ABRT|BUS|FPE|KILL|USR1|SEGV|USR2|PIPE|ALRM|TERM|XCPU|XFSZ|VTALRM|PROF|IO|PWR|SYS)" end
       != null;
 
+  # systemd.service(5): the path of the executable is the one word that may not be quoted in every way.
+  isCommand = command: command != [ ] && match "/[^[:cntrl:]\"'\\]*" (head command) != null;
+  commandProblem = "the program must be an absolute path without control characters, quotes and backslashes";
+
   inStore =
     let
       store = "${builtins.storeDir}/";
@@ -88,16 +92,12 @@ let
       agent = spec.agents.${name};
       at = "agents.${toJSON name}";
       inherit (agent) health heartbeat restart;
-      program = head agent.command;
     in
     [
       (check at (isAgentName name)
         "an agent's name has 2 to 28 characters from a-z, 0-9 and \"-\", starts with a letter and does not end with \"-\""
       )
-      # systemd.service(5): the path of the executable is the one word that may not be quoted in every way.
-      (check "${at}.command" (
-        agent.command != [ ] && match "/[^[:cntrl:]\"'\\]*" program != null
-      ) "the program must be an absolute path without control characters, quotes and backslashes")
+      (check "${at}.command" (isCommand agent.command) commandProblem)
       (check "${at}.workingDirectory" (
         agent.workingDirectory == null || isUnitPath agent.workingDirectory
       ) unitPathProblem)
@@ -130,6 +130,7 @@ let
         ) "must not be in ${builtins.storeDir}, which everybody can read")
       ]) (attrNames agent.credentials)
     )
+    ++ fallbackAsserts "${at}.fallback" agent
     ++ (
       if health == null then
         [ ]
@@ -163,6 +164,22 @@ let
         [ (within bytes "${at}.limits.memory" agent.limits.memory "1MiB" "1024TiB") ]
     )
     ++ ruleAsserts "${at}.egress" false (if agent.egress == null then [ ] else agent.egress);
+
+  fallbackAsserts =
+    at: agent:
+    if agent.fallback == null then
+      [ (check at (!elem "fallback" agent.escalate) "escalate names it, and there is none") ]
+    else
+      [
+        (check "${at}.command" (
+          agent.fallback.command == null || isCommand agent.fallback.command
+        ) commandProblem)
+      ]
+      ++ map (
+        variable:
+        check "${at}.environment" (isVariableName variable)
+          "${toJSON variable} is not the name of a variable, or is set by Daruma itself"
+      ) (attrNames agent.fallback.environment);
 
   ruleAsserts =
     at: deny: rules:

@@ -322,6 +322,8 @@ in
               type = distinct (
                 types.nonEmptyListOf (
                   types.enum [
+                    "fallback"
+                    "rollback-agent"
                     "rollback"
                     "alert"
                   ]
@@ -331,7 +333,42 @@ in
                 "rollback"
                 "alert"
               ];
-              description = "What happens, in this order, when restarting is not enough.";
+              description = "What is tried, in this order, when restarting is not enough: the `fallback` settings, the agent alone as a known-good generation has it (`rollback-agent`), the whole system (`rollback`). `alert` tells a person whenever nothing of that is left.";
+              example = [
+                "rollback-agent"
+                "rollback"
+                "alert"
+              ];
+            };
+
+            fallback = mkOption {
+              type = types.nullOr (
+                types.submodule {
+                  options = {
+                    command = mkOption {
+                      type = types.nullOr (types.nonEmptyListOf types.str);
+                      default = null;
+                      description = "The program and its arguments. Without it: the agent's own.";
+                    };
+
+                    environment = mkOption {
+                      type = types.attrsOf types.str;
+                      default = { };
+                      description = "Variables that are set beside the agent's own, and in place of those of the same name.";
+                      example = {
+                        SAFE_MODE = "1";
+                      };
+                    };
+                  };
+                }
+              );
+              default = null;
+              description = "Other settings to run with when restarting is not enough: before anything else, unless `escalate` names `fallback` at another place.";
+              example = {
+                environment = {
+                  SAFE_MODE = "1";
+                };
+              };
             };
 
             egress = mkOption {

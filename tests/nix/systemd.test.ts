@@ -83,6 +83,7 @@ const exposures: Readonly<Record<string, number>> = {
   "egress-watch": 5.9,
   ledgerd: 0.6,
   metricsd: 1.7,
+  "stand-ins": 1.1,
   watchd: 8.9,
   "watchd-failed": 9.6,
 };

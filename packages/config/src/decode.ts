@@ -11,6 +11,7 @@ import type {
   CountBounds,
   CountName,
   DriftPolicy,
+  Escalation,
   Expectations,
   HealthPolicy,
   HeartbeatPolicy,
@@ -244,10 +245,23 @@ function resolveAgent(agent: DecodedAgent): AgentSpec {
     restart: resolveRestart(agent.restart),
     limits: { memoryBytes: agent.limits.memory ?? null },
     stop: { signal: agent.stop.signal, graceMs: agent.stop.grace },
-    escalate: agent.escalate,
+    escalate: escalationOf(agent),
+    ...(agent.fallback === undefined
+      ? {}
+      : {
+          fallback: {
+            command: agent.fallback.command ?? agent.command,
+            environment: agent.fallback.environment,
+          },
+        }),
     egress: agent.egress?.map(ruleOf) ?? null,
     required: agent.required,
   };
+}
+
+/** A fallback is there to be used: first, where nothing else is said. */
+function escalationOf({ escalate, fallback }: DecodedAgent): readonly Escalation[] {
+  return fallback === undefined || escalate.includes("fallback") ? escalate : ["fallback", ...escalate];
 }
 
 function resolveRestart({ when, exits, backoff, attempts, within }: DecodedAgent["restart"]): RestartPolicy {

@@ -48,6 +48,7 @@ export {
   type ExitMeaning,
   type Expectations,
   escalations,
+  type FallbackManifest,
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostManifest,

@@ -82,13 +82,26 @@ function lintAgent(agent: unknown, path: Path): Problem[] {
     ...lintHeartbeat(get(agent, "heartbeat"), [...path, "heartbeat"]),
     ...lintExits(get(agent, "restart"), [...path, "restart", "exits"]),
     ...lintRestart(get(agent, "restart"), [...path, "restart"]),
+    ...lintFallback(agent, path),
   ];
 }
 
-function lintProgram(agent: unknown, path: Path): Problem[] {
-  const variables = members(agent, "environment").flatMap(([name]) =>
+function lintFallback(agent: unknown, path: Path): Problem[] {
+  const fallback = get(agent, "fallback");
+  const escalate = get(agent, "escalate");
+  if (fallback !== undefined) return lintVariables(fallback, [...path, "fallback"]);
+  if (!Array.isArray(escalate) || !escalate.includes("fallback")) return [];
+  return [problem([...path, "escalate"], 'names "fallback", and the agent has no `fallback`')];
+}
+
+function lintVariables(program: unknown, path: Path): Problem[] {
+  return members(program, "environment").flatMap(([name]) =>
     refuse([...path, "environment", name], variableNameProblem(name)),
   );
+}
+
+function lintProgram(agent: unknown, path: Path): Problem[] {
+  const variables = lintVariables(agent, path);
   const credentials = members(agent, "credentials").flatMap(([name]) =>
     refuse([...path, "credentials", name], credentialNameProblem(name)),
   );

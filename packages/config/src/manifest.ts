@@ -60,10 +60,22 @@ export interface AgentManifest {
   readonly limits: { readonly memoryBytes: number | null };
   readonly stop: StopPolicy;
   readonly escalate: readonly Escalation[];
+  /** Left out where there is none. */
+  readonly fallback?: FallbackManifest;
   /** What it may reach; `null` for everything, which is also what a manifest means that an older release wrote. */
   readonly egress: EgressManifest | null;
   /** Whether the generation's probation waits for this agent. */
   readonly required: boolean;
+}
+
+/** What an agent runs with once restarting it as it is has not helped. All else stays as it is. */
+export interface FallbackManifest {
+  /** Of the agent as it then is; never that of the agent itself. */
+  readonly digest: string;
+  /** All of it, as in `AgentManifest`. */
+  readonly command: readonly string[];
+  /** Set beside the agent's own variables, and in place of those of the same name. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** A routine, as watchd is to run it. */
@@ -206,5 +218,13 @@ export interface StopPolicy {
 export const stopSignals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 export type StopSignal = (typeof stopSignals)[number];
 
-export const escalations = ["rollback", "alert"] as const;
+/**
+ * What can be done when restarting is not enough.
+ *
+ * - `fallback`: the agent goes on with its `fallback` settings
+ * - `rollback-agent`: the agent alone goes back to what a known-good generation has of it
+ * - `rollback`: the whole system goes back
+ * - `alert`: a person is told
+ */
+export const escalations = ["fallback", "rollback-agent", "rollback", "alert"] as const;
 export type Escalation = (typeof escalations)[number];

@@ -9,6 +9,7 @@ import {
   type DriftPolicy,
   type Expectations,
   escalations,
+  type FallbackManifest,
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostManifest,
@@ -107,6 +108,9 @@ const readAgent = fields<AgentManifest>({
   limits: readLimits,
   stop: readStop,
   escalate: list(oneOf(escalations)),
+  fallback: whereGiven(
+    fields<FallbackManifest>({ digest: nonEmptyText, command: readCommand, environment: record(text) }),
+  ),
   egress: added(nullable(readEgress), null),
   required: flag,
 });

@@ -15,6 +15,8 @@ import type { Supervisor } from "./supervisor/supervisor.ts";
 import { createSystemdManager } from "./systemd/manager.ts";
 import { createFeeder } from "./systemd/notify.ts";
 import { systemdSite } from "./systemd/site.ts";
+import { createStandInFiles } from "./systemd/stand-in-files.ts";
+import { createSystemctl } from "./systemd/systemctl.ts";
 
 export interface HostOptions {
   readonly state: string;
@@ -40,7 +42,17 @@ export interface Host {
 export function openHost({ state, runtime, log }: HostOptions): Host {
   const own = join(state, "watchd");
   const generations = createNixosGenerations({ site: { ...nixosSite, state: own } });
+  const standIns = createStandInFiles({
+    site: {
+      copies: join(own, "stand-ins"),
+      runtimeUnits: "/run/systemd/system",
+      gcroots: nixosSite.gcroots,
+    },
+    systemctl: createSystemctl(new AbortController().signal),
+    log,
+  });
   const services = createSystemdManager({
+    standInsSettled: (agent) => standIns.settled(agent),
     site: {
       ...systemdSite,
       exits: join(runtime, "exits"),
@@ -63,8 +75,12 @@ export function openHost({ state, runtime, log }: HostOptions): Host {
     machine: (about) =>
       createNixosMachine({ ...about, site: nixosSite, generations, systems: () => systemsOf(nixosSite) }),
     // The old one stays, which is safe for as long as watchd comes back.
-    beforeActing: (current) =>
-      gates.keep(current).catch((error) => log(`the gates file cannot be written: ${messageOf(error)}`)),
+    beforeActing: (current) => {
+      standIns.keep(current);
+      return gates
+        .keep(current)
+        .catch((error) => log(`the gates file cannot be written: ${messageOf(error)}`));
+    },
     onReconciled: () => {
       feeder.feed();
       void teller?.().catch((error) => log(`an earlier failure cannot be told: ${messageOf(error)}`));

@@ -936,11 +936,32 @@ declare module "@daruma/config" {
       readonly grace?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
     };
     /**
-     * What happens, in this order, when restarting is not enough.
+     * What is tried, in this order, when restarting is not enough: the `fallback` settings, the agent alone as a known-good generation has it (`rollback-agent`), the whole system (`rollback`). `alert` tells a person whenever nothing of that is left.
      *
      * @default ["rollback","alert"]
+     *
+     * @example ["rollback-agent","rollback","alert"]
      */
-    readonly escalate?: readonly ("rollback" | "alert")[];
+    readonly escalate?: readonly ("fallback" | "rollback-agent" | "rollback" | "alert")[];
+    /**
+     * Other settings to run with when restarting is not enough: before anything else, unless `escalate` names `fallback` at another place.
+     *
+     * @example {"environment":{"SAFE_MODE":"1"}}
+     */
+    readonly fallback?: {
+      /** The program and its arguments. Without it: the agent's own. */
+      readonly command?: readonly [string | PackageReference | SourceReference, ...(string | PackageReference | SourceReference)[]];
+      /**
+       * Variables that are set beside the agent's own, and in place of those of the same name.
+       *
+       * @default {}
+       *
+       * @example {"SAFE_MODE":"1"}
+       */
+      readonly environment?: {
+        readonly [name: string]: string | PackageReference | SourceReference;
+      };
+    };
     /**
      * What the agent may reach: names and networks with their ports; nothing else. Without it, and without rules of its host or fleet: everything.
      *

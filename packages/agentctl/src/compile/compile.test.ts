@@ -130,6 +130,7 @@ t.test("a host's file reads as a person would write it", async (t) => {
           grace = "30s";
         };
         escalate = [ "alert" ];
+        fallback = null;
         egress = null;
         required = true;
       };

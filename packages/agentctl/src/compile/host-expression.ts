@@ -118,8 +118,19 @@ function agentExpression(agent: AgentSpec, places: Places): NixExpression {
       grace: nixString(formatDuration(agent.stop.graceMs)),
     }),
     escalate: nixList(agent.escalate.map(nixString)),
+    fallback: agent.fallback === undefined ? nixNull : fallbackExpression(agent.fallback, places),
     egress: agent.egress === null ? nixNull : nixList(agent.egress.map((rule) => nixSet(ruleSettings(rule)))),
     required: nixBoolean(agent.required),
+  });
+}
+
+function fallbackExpression(
+  { command, environment }: NonNullable<AgentSpec["fallback"]>,
+  places: Places,
+): NixExpression {
+  return nixSet({
+    command: nixList(command.map((word) => wordExpression(word, places))),
+    environment: nixSet(mapSorted(environment, (word) => wordExpression(word, places))),
   });
 }
 

@@ -4,12 +4,18 @@ import type { PolicyChange } from "./document.ts";
 
 /** Options of an agent by which it runs, with what is compared. A change restarts its unit. */
 export function unitOptions(agent: AgentSpec): ReadonlyMap<string, unknown> {
-  const { command, workingDirectory, environment, credentials } = agent;
+  const { command, workingDirectory, environment, credentials, fallback } = agent;
   return new Map<string, unknown>([
     ["command", command],
     ["workingDirectory", workingDirectory],
     ...prefixed("environment", environment),
     ...prefixed("credentials", credentials),
+    ...(fallback === undefined
+      ? []
+      : [
+          ["fallback.command", fallback.command] as const,
+          ...prefixed("fallback.environment", fallback.environment),
+        ]),
     ...[...policyOptions(agent)].filter(([option]) => !watchdAlone.has(option)),
   ]);
 }

@@ -17,6 +17,8 @@ export interface AgentStatus {
   readonly recentFailures: number;
   readonly restartInMs: number | null;
   readonly waitsFor: string | null;
+  /** Other settings than its generation declares; left out by an earlier release. */
+  readonly standIn?: { readonly kind: "fallback" | "earlier"; readonly number: number | null } | null;
   readonly incident: { readonly id: string; readonly cause: string; readonly since: string } | null;
 }
 
@@ -69,7 +71,12 @@ export interface Judgement {
 /** Of the agents that are being recovered, as it stands now. */
 export interface JudgementsDocument {
   readonly schemaVersion: 1;
-  readonly judgements: readonly (Judgement & { readonly agent: string; readonly incident: string })[];
+  readonly judgements: readonly (Judgement & {
+    readonly agent: string;
+    readonly incident: string;
+    /** `fallback`, `rollback-agent` or `rollback`; left out by an earlier release, which knew the last alone. */
+    readonly to?: string;
+  })[];
 }
 
 export interface RollbackDocument {

@@ -54,6 +54,13 @@ const tellers: Readonly<Record<string, Teller>> = {
   "agent.restart": (d) => `restart ${text(d.restart)} ${d.delayMs === 0 ? "now" : `in ${ms(d.delayMs)}`}`,
   "agent.hold": (d) => `is held back: ${list(d.noRollback)}`,
   "agent.give-up": (d) => `says that its configuration is wrong, and is left alone: ${list(d.noRollback)}`,
+  "agent.stand-in": (d) =>
+    d.kind === "fallback"
+      ? "goes on with its fallback settings"
+      : `goes back alone, to what ${typeof d.number === "number" ? `generation ${d.number}` : text(d.generation)} has of it`,
+  "agent.stand-in-refused": (d) => `cannot go back alone: ${list(d.problems)}`,
+  "agent.stand-in-over": (d) =>
+    `runs with what its generation declares again: ${d.why === "deploy" ? "it has been deployed anew" : "a person vouches for it"}`,
   "recovery.verified": recovered,
   "recovery.escalate": (d) => `restarting does not help: ${text(d.to)}`,
   "generation.deploy": (d) =>

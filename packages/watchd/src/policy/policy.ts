@@ -5,6 +5,7 @@
 import type { Instant } from "../ports.ts";
 import type { Command, Event, LedgerRecord } from "./events.ts";
 import { onGeneration, onRollbackDone, onRollbackFailed, onRollbackRefused } from "./generation.ts";
+import { onEarlierFound, onEarlierRefused } from "./going-back.ts";
 import { becomeHealthy, onProbed } from "./health.ts";
 import { hangsAt, isHeard, onBeat, onSilence } from "./heartbeat.ts";
 import { onDrain, onOperatorAllow, onOperatorRollback } from "./operator.ts";
@@ -85,6 +86,10 @@ function apply(turn: Turn, event: Event): void {
       return onRollbackFailed(turn, event.id, event.problems);
     case "rollback-done":
       return onRollbackDone(turn, event.id);
+    case "earlier-found":
+      return onEarlierFound(turn, event);
+    case "earlier-refused":
+      return onEarlierRefused(turn, event);
     case "operator-rollback":
       return onOperatorRollback(turn, event.target, event.targetNumber);
     case "operator-allow":

@@ -77,6 +77,7 @@
           "rollback"
           "alert"
         ];
+        fallback = null;
         egress = [ ];
         required = true;
       };
