@@ -85,57 +85,74 @@ let
     in
     path: substring 0 (stringLength store) path == store;
 
-  agentAsserts =
-    name:
-    let
-      agent = spec.agents.${name};
-      at = "agents.${toJSON name}";
-      inherit (agent) health heartbeat restart;
-      program = head agent.command;
-    in
+  # What an agent and a routine are alike in.
+  programAsserts =
+    noun: at: name: each:
     [
       (check at (isAgentName name)
-        "an agent's name has 2 to 28 characters from a-z, 0-9 and \"-\", starts with a letter and does not end with \"-\""
+        "${if noun == "agent" then "an agent" else "a ${noun}"}'s name has 2 to 28 characters from a-z, 0-9 and \"-\", starts with a letter and does not end with \"-\""
       )
       # systemd.service(5): the path of the executable is the one word that may not be quoted in every way.
       (check "${at}.command" (
-        agent.command != [ ] && match "/[^[:cntrl:]\"'\\]*" program != null
+        each.command != [ ] && match "/[^[:cntrl:]\"'\\]*" (head each.command) != null
       ) "the program must be an absolute path without control characters, quotes and backslashes")
       (check "${at}.workingDirectory" (
-        agent.workingDirectory == null || isUnitPath agent.workingDirectory
+        each.workingDirectory == null || isUnitPath each.workingDirectory
       ) unitPathProblem)
-      (duration "${at}.startup" agent.startup "1ms" "1d")
-      (duration "${at}.stop.grace" agent.stop.grace "1ms" "1h")
-      (duration "${at}.restart.within" restart.within "1ms" "7d")
-      (duration "${at}.restart.backoff.initial" restart.backoff.initial "0ms" "1h")
-      (duration "${at}.restart.backoff.max" restart.backoff.max "1ms" "1d")
-      (check "${at}.restart.backoff.max" (
-        milliseconds restart.backoff.max >= milliseconds restart.backoff.initial
-      ) "${restart.backoff.max} is less than backoff.initial, ${restart.backoff.initial}")
+      (duration "${at}.stop.grace" each.stop.grace "1ms" "1h")
     ]
-    ++ map (
-      end:
-      check "${at}.restart.exits" (isEnd end)
-        "${toJSON end} is neither an exit code from 0 to 255 nor a signal that ends a process"
-    ) (attrNames restart.exits)
     ++ map (
       variable:
       check "${at}.environment" (isVariableName variable)
         "${toJSON variable} is not the name of a variable, or is set by Daruma itself"
-    ) (attrNames agent.environment)
+    ) (attrNames each.environment)
     ++ concatLists (
       map (credential: [
         (check "${at}.credentials" (isCredentialName credential)
           "${toJSON credential} is not a file name of letters, digits, \"_\", \".\" and \"-\""
         )
         (check "${at}.credentials.${credential}" (
-          isCredentialPath agent.credentials.${credential}
+          isCredentialPath each.credentials.${credential}
         ) credentialPathProblem)
         (check "${at}.credentials.${credential}" (
-          !inStore agent.credentials.${credential}
+          !inStore each.credentials.${credential}
         ) "must not be in ${builtins.storeDir}, which everybody can read")
-      ]) (attrNames agent.credentials)
+      ]) (attrNames each.credentials)
     )
+    ++ (
+      if each.limits.memory == null then
+        [ ]
+      else
+        [ (within bytes "${at}.limits.memory" each.limits.memory "1MiB" "1024TiB") ]
+    )
+    ++ ruleAsserts "${at}.egress" false (if each.egress == null then [ ] else each.egress);
+
+  backoffAsserts = at: backoff: [
+    (duration "${at}.initial" backoff.initial "0ms" "1h")
+    (duration "${at}.max" backoff.max "1ms" "1d")
+    (check "${at}.max" (
+      milliseconds backoff.max >= milliseconds backoff.initial
+    ) "${backoff.max} is less than backoff.initial, ${backoff.initial}")
+  ];
+
+  agentAsserts =
+    name:
+    let
+      agent = spec.agents.${name};
+      at = "agents.${toJSON name}";
+      inherit (agent) health heartbeat restart;
+    in
+    programAsserts "agent" at name agent
+    ++ [
+      (duration "${at}.startup" agent.startup "1ms" "1d")
+      (duration "${at}.restart.within" restart.within "1ms" "7d")
+    ]
+    ++ backoffAsserts "${at}.restart.backoff" restart.backoff
+    ++ map (
+      end:
+      check "${at}.restart.exits" (isEnd end)
+        "${toJSON end} is neither an exit code from 0 to 255 nor a signal that ends a process"
+    ) (attrNames restart.exits)
     ++ (
       if health == null then
         [ ]
@@ -164,14 +181,7 @@ let
             milliseconds heartbeat.silence > milliseconds heartbeat.every
           ) "${heartbeat.silence} must be more than heartbeat.every, ${heartbeat.every}")
         ]
-    )
-    ++ (
-      if agent.limits.memory == null then
-        [ ]
-      else
-        [ (within bytes "${at}.limits.memory" agent.limits.memory "1MiB" "1024TiB") ]
-    )
-    ++ ruleAsserts "${at}.egress" false (if agent.egress == null then [ ] else agent.egress);
+    );
 
   ruleAsserts =
     at: deny: rules:
@@ -219,4 +229,17 @@ in
 ++ ruleAsserts "egress.allow" false spec.egress.allow
 ++ ruleAsserts "egress.deny" true spec.egress.deny
 ++ concatLists (map agentAsserts (attrNames spec.agents))
+++ import ./routine-asserts.nix {
+  inherit (spec) agents routines;
+  inherit
+    check
+    duration
+    within
+    isUnitPath
+    unitPathProblem
+    inStore
+    programAsserts
+    backoffAsserts
+    ;
+}
 ++ sharedProbes

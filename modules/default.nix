@@ -36,6 +36,7 @@ in
     ./egress.nix
     ./ledger.nix
     ./metrics.nix
+    ./routines.nix
     ./watchdog.nix
   ];
 

@@ -54,12 +54,14 @@ function lintHost(host: unknown, path: Path): Problem[] {
     const at = [...path, "agents", name];
     return [...refuse(at, agentNameProblem(name)), ...lintAgent(agent, at)];
   });
-  const lists = agents.map(([name, agent]) => ({
-    agent: name,
-    path: [...path, "agents", name, "egress"],
-    entries: get(agent, "egress"),
-  }));
   const routines = members(host, "routines");
+  const lists = (["agent", "routine"] as const).flatMap((kind) =>
+    (kind === "agent" ? agents : routines).map(([name, each]) => ({
+      owner: `${kind} ${quoteName(name)}`,
+      path: [...path, `${kind}s`, name, "egress"],
+      entries: get(each, "egress"),
+    })),
+  );
   const names = new Set(routines.map(([name]) => name));
   const eachRoutine = routines.flatMap(([name, routine]) => {
     const at = [...path, "routines", name];

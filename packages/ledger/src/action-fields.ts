@@ -14,7 +14,14 @@ export interface Field {
 export interface Action {
   readonly means: string;
   /** What the entry's subject is: the name of an agent or a routine, the path of a generation, a daemon, `TYPE:ID` of a record. */
-  readonly subject: "agent" | "routine" | "generation" | "daemon" | "ledger" | "record";
+  readonly subject:
+    | "agent"
+    | "routine"
+    | "agent, or routine:NAME"
+    | "generation"
+    | "daemon"
+    | "ledger"
+    | "record";
   readonly details: Readonly<Record<string, Field>>;
 }
 

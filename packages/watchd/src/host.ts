@@ -8,10 +8,12 @@ import { nixosSite } from "./nixos/site.ts";
 import { switchUnit } from "./nixos/switching.ts";
 import type { State } from "./policy/state.ts";
 import type { Generations, ServiceManager } from "./ports.ts";
+import type { RoutineServices } from "./routines/services.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 import { createSystemdManager } from "./systemd/manager.ts";
 import { createFeeder } from "./systemd/notify.ts";
-import { systemdSite } from "./systemd/site.ts";
+import { createRoutineUnits } from "./systemd/routine-units.ts";
+import { type SystemdSite, systemdSite } from "./systemd/site.ts";
 
 export interface HostOptions {
   readonly state: string;
@@ -22,6 +24,7 @@ export interface HostOptions {
 /** What watchd has to do on a NixOS host besides what it does everywhere. */
 export interface Host {
   readonly services: ServiceManager;
+  readonly runs: RoutineServices;
   readonly generations: Generations;
   readonly beforeActing: (state: State) => Promise<void>;
   readonly onReconciled: () => void;
@@ -35,17 +38,17 @@ export interface Host {
 export function openHost({ state, runtime, log }: HostOptions): Host {
   const own = join(state, "watchd");
   const generations = createNixosGenerations({ site: { ...nixosSite, state: own } });
-  const services = createSystemdManager({
-    site: {
-      ...systemdSite,
-      exits: join(runtime, "exits"),
-      runs: join(runtime, "runs"),
-      held: join(runtime, "held"),
-      stopped: join(state, "stopped"),
-    },
-    isSwitching: () => generations.isSwitching(),
-    log,
-  });
+  const site: SystemdSite = {
+    ...systemdSite,
+    exits: join(runtime, "exits"),
+    runs: join(runtime, "runs"),
+    routineRuns: join(runtime, "routine-runs"),
+    held: join(runtime, "held"),
+    stopped: join(state, "stopped"),
+  };
+  const isSwitching = () => generations.isSwitching();
+  const services = createSystemdManager({ site, isSwitching, log });
+  const runs = createRoutineUnits({ site, isSwitching, log });
   const gates = createGatesFile({ state: own });
   const failures = createFailures({ state: own });
   const feeder = createFeeder(process.env, log);
@@ -54,6 +57,7 @@ export function openHost({ state, runtime, log }: HostOptions): Host {
   let teller: (() => Promise<void>) | null = null;
   return {
     services,
+    runs,
     generations,
     // The old one stays, which is safe for as long as watchd comes back.
     beforeActing: (current) =>

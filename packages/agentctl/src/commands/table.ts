@@ -44,6 +44,7 @@ import {
   routineResumeCommand,
   routineRunCommand,
   routineShowCommand,
+  routineStopCommand,
 } from "./routine-commands.ts";
 import { schemaCommand } from "./schema-command.ts";
 
@@ -67,6 +68,7 @@ export const commandTable: readonly Command[] = [
   routineShowCommand,
   routineNextCommand,
   routineRunCommand,
+  routineStopCommand,
   routinePauseCommand,
   routineResumeCommand,
   routineHistoryCommand,

@@ -188,7 +188,7 @@ export function withPaths(spec: HostSpec): unknown {
       Object.entries(value.environment).map(([name, each]) => [name, path(each)]),
     ),
   });
-  // The modules have no routines: a host with any is refused before it is printed.
+  // Routines go all the way to host.json in tests/nix/routines.test.ts.
   const { routines: _, ...rest } = spec;
   return {
     ...rest,

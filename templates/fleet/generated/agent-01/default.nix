@@ -73,5 +73,6 @@
         required = true;
       };
     };
+    routines = { };
   };
 }
