@@ -3,6 +3,7 @@ import {
   type AgentSpec,
   agentEgress,
   type EgressRule,
+  egressSubjects,
   type Fleet,
   formatDuration,
   formatPath,
@@ -29,7 +30,8 @@ export function lintFleet(fleet: Fleet): Finding[] {
 function lintHost(host: Host, path: Path): Finding[] {
   const agents = Object.entries(host.agents);
   const observed =
-    host.egress.mode === "observe" && agents.some(([, { egress }]) => agentEgress(host.egress, egress));
+    host.egress.mode === "observe" &&
+    egressSubjects(host).some(([, { egress }]) => agentEgress(host.egress, egress) !== null);
   return [
     ...when(
       observed,
@@ -42,11 +44,20 @@ function lintHost(host: Host, path: Path): Finding[] {
       return sharedName(rule, [...path, "egress", "allow"]);
     }),
     ...agents.flatMap(([name, agent]) => lintAgent(agent, host, [...path, "agents", name])),
-    ...Object.entries(host.routines).flatMap(([name, routine]) =>
-      plainSecrets(routine).map((each) =>
+    ...Object.entries(host.routines).flatMap(([name, routine]) => [
+      ...when(
+        agentEgress(host.egress, routine.egress) === null,
+        "LINT_E_EGRESS_OPEN",
+        [...path, "routines", name],
+        "may reach everything: there are no egress rules for it",
+      ),
+      ...(routine.egress ?? []).flatMap((rule, index) =>
+        sharedName(rule, [...path, "routines", name, "egress", index]),
+      ),
+      ...plainSecrets(routine).map((each) =>
         finding("LINT_E_PLAIN_SECRET", [...path, "routines", name, ...each.path], each.message),
       ),
-    ),
+    ]),
     ...portClashes(host).map((clash) =>
       finding("LINT_E_PORT_CLASH", [...path, ...clash.path], clash.message),
     ),
