@@ -5,7 +5,7 @@
   spec,
   # runtimeShell, coreutils, nix and systemd are taken from it.
   pkgs,
-  # The package with bin/{agentctl,watchd,ledgerd} and libexec/daruma/{rollback,watchd-failed,pre-switch}.
+  # The package with bin/{agentctl,watchd,ledgerd} and libexec/daruma/{rollback,watchd-failed,pre-switch,stand-ins}.
   daruma ? pkgs.daruma,
   # A string that changes when something of the host changes that is neither an agent nor Daruma: another kernel,
   # another package, another service. That an agent fails after such a change can be the change's fault.
@@ -86,6 +86,21 @@ let
     inherit directory;
   };
 
+  # What stands in for an agent's own settings once watchd says so.
+  fallbacks = listToAttrs (
+    map (name: {
+      name = "daruma/fallbacks/${name}.conf";
+      value = {
+        text = import ./units/fallback.nix {
+          inherit name;
+          agent = checked.agents.${name};
+          manifest = hostManifest.agents.${name};
+        };
+        executable = false;
+      };
+    }) (filter (name: hostManifest.agents.${name} ? fallback) names)
+  );
+
   # Rules that are only observed need the proxy and no wall.
   withRules = filterSubjects (egress: egress != null);
   confined = filterSubjects (egress: egress != null && egress.mode == "enforce");
@@ -153,14 +168,17 @@ let
           group = (paths.agent name).user;
         }
       ) names;
-      etc."daruma/bin/exit-hook" = {
-        text = hooks.exit-hook;
-        executable = true;
-      };
-      etc."daruma/bin/stop-hook" = {
-        text = hooks.stop-hook;
-        executable = true;
-      };
+      etc = {
+        "daruma/bin/exit-hook" = {
+          text = hooks.exit-hook;
+          executable = true;
+        };
+        "daruma/bin/stop-hook" = {
+          text = hooks.stop-hook;
+          executable = true;
+        };
+      }
+      // fallbacks;
       preSwitchChecks = { };
     };
 
@@ -168,7 +186,11 @@ let
 
     watchdog = {
       units = {
-        inherit (daemons) "daruma-watchd.service" "daruma-watchd-failed.service";
+        inherit (daemons)
+          "daruma-watchd.service"
+          "daruma-watchd-failed.service"
+          "daruma-stand-ins.service"
+          ;
       };
       users = { };
       groups = { };
@@ -218,6 +240,10 @@ let
         };
         "daruma/bin/rollback" = {
           text = hooks.rollback;
+          executable = true;
+        };
+        "daruma/bin/stand-ins" = {
+          text = hooks.stand-ins;
           executable = true;
         };
         "daruma/bin/watchd-failed" = {

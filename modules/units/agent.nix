@@ -65,6 +65,7 @@ in
 {
   Unit = process.Unit // {
     Description = "Daruma agent ${name}";
+    After = process.Unit.After ++ [ "daruma-stand-ins.service" ];
     # What a person stopped stays stopped: every switch starts what multi-user.target wants.
     ConditionPathExists = "!${paths.stopped}/${name}";
   };

@@ -76,6 +76,22 @@ in
     };
   };
 
+  # What stood in for agents' own settings before the boot does so again before they start.
+  "daruma-stand-ins.service" = {
+    Unit = {
+      Description = "Daruma: settings that stand in for those of agents";
+      RequiresMountsFor = paths.watchdState;
+    };
+    Service = hardening.standIns // {
+      Type = "oneshot";
+      RemainAfterExit = true;
+      ExecStart = "${paths.bin}/stand-ins";
+      # From then on watchd sees to it.
+      X-RestartIfChanged = false;
+    };
+    Install.WantedBy = [ "multi-user.target" ];
+  };
+
   "daruma-ledgerd.service" = {
     Unit = {
       Description = "Daruma ledger";

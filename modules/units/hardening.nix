@@ -116,6 +116,14 @@ in
     UMask = "0077";
   };
 
+  # It copies files below /run/systemd and asks systemd to read them.
+  standIns = common // {
+    IPAddressDeny = "any";
+    PrivateNetwork = true;
+    ReadWritePaths = "/run/systemd";
+    RestrictAddressFamilies = "AF_UNIX";
+  };
+
   ledgerd = common // {
     IPAddressDeny = "any";
     PrivateNetwork = true;

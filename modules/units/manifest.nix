@@ -10,6 +10,7 @@ let
     attrNames
     attrValues
     concatLists
+    elem
     filter
     hashString
     listToAttrs
@@ -105,7 +106,13 @@ let
       health = healthPolicy agent.health;
     }
   # Not where nothing is said about them: digests of an earlier release stay what they were.
-  // (if agent.heartbeat == null then { } else { heartbeat = heartbeatPolicy agent.heartbeat; });
+  // (if agent.heartbeat == null then { } else { heartbeat = heartbeatPolicy agent.heartbeat; })
+  // (if agent.fallback == null then { } else { fallback = fallbackSettings agent; });
+
+  fallbackSettings = agent: {
+    command = if agent.fallback.command == null then agent.command else agent.fallback.command;
+    inherit (agent.fallback) environment;
+  };
 
   # How a program runs: all that is in the digest of a routine.
   run =
@@ -141,9 +148,25 @@ let
       digest = hash (judged agent);
       heartbeat = heartbeatPolicy agent.heartbeat;
       restart = restartPolicy agent.restart;
-      inherit (agent) escalate required;
+      inherit (agent) required;
+      # A fallback is there to be used: first, where nothing else is said.
+      escalate =
+        if agent.fallback == null || elem "fallback" agent.escalate then
+          agent.escalate
+        else
+          [ "fallback" ] ++ agent.escalate;
       egress = withPort name agent;
-    };
+    }
+    // (
+      if agent.fallback == null then
+        { }
+      else
+        {
+          fallback = fallbackSettings agent // {
+            digest = hash (judged agent // { inForce = "fallback"; });
+          };
+        }
+    );
 
   routineManifest =
     name: routine:
@@ -206,6 +229,12 @@ in
   watchdog = {
     probationMs = milliseconds spec.watchdog.probation;
     inherit (spec.watchdog) rollbackBudget restartsAtOnce;
+  };
+  drift = {
+    inherit (spec.drift) policy attempts ignore;
+    everyMs = milliseconds spec.drift.every;
+    storeEveryMs = milliseconds spec.drift.storeEvery;
+    withinMs = milliseconds spec.drift.within;
   };
   agents = mapAttrs agentManifest spec.agents;
   routines = mapAttrs routineManifest spec.routines;

@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import {
   type AgentInput,
   agentEgress,
+  checkHostManifest,
+  checkHostSettings,
   type HostManifest,
   hostProxyPorts,
   nixpkg,
@@ -10,7 +12,16 @@ import {
   routineSubject,
 } from "@daruma/config";
 import t from "tap";
-import { hostSpecOf, must, type Units, unitsOf, withoutNix } from "./support.ts";
+import {
+  evaluateNix,
+  hostSpecOf,
+  must,
+  nixHost,
+  packages,
+  type Units,
+  unitsOf,
+  withoutNix,
+} from "./support.ts";
 
 const node = nixpkg("nodejs_24", "bin/node");
 const agent: AgentInput = { command: [node, "/srv/agent/main.js"] };
@@ -100,6 +111,29 @@ t.test("the template of a routine's runs is as it was reviewed", { skip: without
       t.match(digest, /^[0-9a-f]{64}$/);
       t.same(routine, { ...expected, command, egress }, name);
     }
+  });
+
+  await t.test("the check at the build knows routines, and what Nix makes of them", async (t) => {
+    const [host] = cases;
+    if (host === undefined) throw new Error("there is no first host");
+    const settings = evaluateNix(`let pkgs = ${packages}; in ${nixHost(host)}`) as {
+      readonly routines: { readonly nightly: object };
+    };
+    const manifest = manifestOf(units);
+    t.same(checkHostManifest(settings, manifest), []);
+    const withNightly = (change: object) => ({
+      ...settings,
+      routines: { ...settings.routines, nightly: { ...settings.routines.nightly, ...change } },
+    });
+    t.match(checkHostManifest(withNightly({ retries: 5 }), manifest), [
+      { path: "host.json: routines.nightly.retries" },
+    ]);
+    t.match(checkHostSettings(withNightly({ schedule: "0 25 * * *" })), [
+      { path: "services.daruma.routines.nightly.schedule" },
+    ]);
+    t.match(checkHostSettings(withNightly({ after: ["nobody"] })), [
+      { path: "services.daruma.routines.nightly.after[0]" },
+    ]);
   });
 
   await t.test("the wall knows the routine by its user, and tests it in its sandbox", async (t) => {

@@ -90,6 +90,7 @@ const exposures: Readonly<Record<string, number>> = {
   ledgerd: 0.6,
   metricsd: 1.7,
   "routine-nightly@": 1.7,
+  "stand-ins": 1.1,
   watchd: 8.9,
   "watchd-failed": 9.6,
 };

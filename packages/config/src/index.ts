@@ -35,6 +35,7 @@ export {
   type RoutineInput,
   type RoutineSpec,
 } from "./fleet.ts";
+export { checkHostManifest, checkHostSettings } from "./host-settings.ts";
 export { type HostSpec, hostSpec, hostSpecs } from "./host-spec.ts";
 export type { JsonSchema } from "./json-schema.ts";
 export {
@@ -44,10 +45,12 @@ export {
   type CountBounds,
   type CountName,
   countNames,
+  type DriftPolicy,
   type Escalation,
   type ExitMeaning,
   type Expectations,
   escalations,
+  type FallbackManifest,
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostManifest,

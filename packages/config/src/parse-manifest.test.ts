@@ -10,6 +10,7 @@ import { decodedAgent, decodedRoutine } from "./test-support.ts";
 const {
   command: _,
   environment: __,
+  fallback: _____,
   ...settings
 } = decodedAgent({
   health: { http: "http://127.0.0.1:1/", expect: { contains: "ready" } },
@@ -66,6 +67,7 @@ const manifest: HostManifest = {
       digest: "bb",
       command: ["/nix/store/x/bin/node", "main.js"],
       environment: { A: "" },
+      fallback: { digest: "dd", command: ["/nix/store/x/bin/node", "main.js"], environment: { SAFE: "1" } },
       egress,
     },
   },

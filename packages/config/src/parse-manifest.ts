@@ -6,8 +6,10 @@ import {
   type BackoffPolicy,
   type BodyPolicy,
   type CountBounds,
+  type DriftPolicy,
   type Expectations,
   escalations,
+  type FallbackManifest,
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostManifest,
@@ -40,7 +42,7 @@ import {
   whereGiven,
   whole,
 } from "./shape.ts";
-import { backoffKinds, exitMeanings, heartbeatPaths, restartConditions } from "./words.ts";
+import { backoffKinds, driftPolicies, exitMeanings, heartbeatPaths, restartConditions } from "./words.ts";
 
 const milliseconds = whole(0);
 
@@ -106,6 +108,9 @@ const readAgent = fields<AgentManifest>({
   limits: readLimits,
   stop: readStop,
   escalate: list(oneOf(escalations)),
+  fallback: whereGiven(
+    fields<FallbackManifest>({ digest: nonEmptyText, command: readCommand, environment: record(text) }),
+  ),
   egress: added(nullable(readEgress), null),
   required: flag,
 });
@@ -178,6 +183,16 @@ const readManifest = fields<HostManifest>({
     rollbackBudget: whole(0),
     restartsAtOnce: whereGiven(whole(1)),
   }),
+  drift: whereGiven(
+    fields<DriftPolicy>({
+      policy: oneOf(driftPolicies),
+      everyMs: whole(1),
+      storeEveryMs: whole(1),
+      attempts: whole(1),
+      withinMs: whole(1),
+      ignore: list(absolutePath),
+    }),
+  ),
   agents: record(readAgent),
   routines: added(record(readRoutine), {}),
 });

@@ -65,6 +65,7 @@ rec {
     cp /payload/wall.sh $out/libexec/daruma/egress-wall
     cp /payload/failed.sh $out/libexec/daruma/watchd-failed
     cp /payload/pre-switch.sh $out/libexec/daruma/pre-switch
+    cp /payload/stand-ins.sh $out/libexec/daruma/stand-ins
     chmod 555 $out/bin/* $out/libexec/daruma/*
   '';
 

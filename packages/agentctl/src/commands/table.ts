@@ -1,8 +1,10 @@
 import type { Command } from "../cli/command.ts";
 import { checkCommand } from "./check-command.ts";
+import { checkHostCommand } from "./check-host-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { diffCommand } from "./diff-command.ts";
+import { driftCommand } from "./drift-command.ts";
 import {
   egressExplainCommand,
   egressLogCommand,
@@ -54,6 +56,7 @@ export const commandTable: readonly Command[] = [
   devCommand,
   compileCommand,
   checkCommand,
+  checkHostCommand,
   diffCommand,
   schemaCommand,
   statusCommand,
@@ -64,6 +67,7 @@ export const commandTable: readonly Command[] = [
   rollbackCommand,
   explainRollbackCommand,
   metricsCommand,
+  driftCommand,
   routineListCommand,
   routineShowCommand,
   routineNextCommand,

@@ -1,5 +1,6 @@
 import {
   type AgentSpec,
+  type DriftPolicy,
   type EgressRule,
   formatDuration,
   formatSize,
@@ -14,20 +15,24 @@ import {
   type ScopedRule,
 } from "@daruma/config";
 import {
+  type NixDirectory,
   type NixExpression,
   nixBoolean,
   nixList,
   nixNull,
   nixNumber,
   nixSet,
+  nixShared,
   nixString,
 } from "./nix-expression.ts";
 import {
   backoffExpression,
   mapSorted,
+  nixDirectory,
   type Places,
   processSettings,
   programSettings,
+  wordExpression,
 } from "./program-expression.ts";
 import { routineSettings } from "./routine-expression.ts";
 
@@ -35,7 +40,11 @@ import { routineSettings } from "./routine-expression.ts";
  * The value of `services.daruma` for a host, with the names and the units of the fleet file. Everything is spelled out,
  * defaults too: the file says what runs, whatever module reads it.
  */
-export function hostExpression(spec: HostSpec, places: Places): NixExpression {
+export function hostExpression(
+  spec: HostSpec,
+  places: Places,
+  agentOf: AgentPrinter = agentExpression,
+): NixExpression {
   return nixSet({
     enable: nixBoolean(true),
     host: nixString(spec.host),
@@ -47,16 +56,50 @@ export function hostExpression(spec: HostSpec, places: Places): NixExpression {
         ? {}
         : { restartsAtOnce: nixNumber(spec.watchdog.restartsAtOnce) }),
     }),
+    ...(spec.drift === undefined ? {} : { drift: driftExpression(spec.drift) }),
     egress: egressExpression(spec.egress),
     // Not spelled out where there are none: modules of the release before do not have it.
     ...(spec.metrics === null ? {} : { metrics: metricsExpression(spec.metrics) }),
-    agents: nixSet(mapSorted(spec.agents, (agent) => agentExpression(agent, places))),
+    agents: nixSet(mapSorted(spec.agents, (agent) => agentOf(agent, places))),
     routines: nixSet(
       mapSorted(spec.routines, (routine) =>
         nixSet({ ...routineSettings(routine, places), egress: ownEgress(routine.egress) }),
       ),
     ),
   });
+}
+
+function driftExpression(drift: DriftPolicy): NixExpression {
+  return nixSet({
+    policy: nixString(drift.policy),
+    every: nixString(formatDuration(drift.everyMs)),
+    storeEvery: nixString(formatDuration(drift.storeEveryMs)),
+    attempts: nixNumber(drift.attempts),
+    within: nixString(formatDuration(drift.withinMs)),
+    ignore: nixList(drift.ignore.map(nixString)),
+  });
+}
+
+export type AgentPrinter = (agent: AgentSpec, places: Places) => NixExpression;
+
+/** Prints an agent once that is on many hosts, unless its sources are elsewhere from there. */
+export function sharedAgents(): AgentPrinter {
+  const known = new Map<AgentSpec, { readonly sources: string; readonly expression: NixExpression }>();
+  return (agent, places) => {
+    const sources = JSON.stringify(sourcesOf(agent, places));
+    const last = known.get(agent);
+    if (last?.sources === sources) return last.expression;
+    const expression = nixShared(agentExpression(agent, places));
+    known.set(agent, { sources, expression });
+    return expression;
+  };
+}
+
+function sourcesOf({ command, environment }: AgentSpec, places: Places): NixDirectory[] {
+  const words = [...command, ...Object.values(environment)];
+  return words.flatMap((word) =>
+    typeof word === "string" || word.ref !== "source" ? [] : [nixDirectory(word.directory, places)],
+  );
 }
 
 function agentExpression(agent: AgentSpec, places: Places): NixExpression {
@@ -68,8 +111,19 @@ function agentExpression(agent: AgentSpec, places: Places): NixExpression {
     restart: restartExpression(agent.restart),
     ...processSettings(agent),
     escalate: nixList(agent.escalate.map(nixString)),
+    fallback: agent.fallback === undefined ? nixNull : fallbackExpression(agent.fallback, places),
     egress: ownEgress(agent.egress),
     required: nixBoolean(agent.required),
+  });
+}
+
+function fallbackExpression(
+  { command, environment }: NonNullable<AgentSpec["fallback"]>,
+  places: Places,
+): NixExpression {
+  return nixSet({
+    command: nixList(command.map((word) => wordExpression(word, places))),
+    environment: nixSet(mapSorted(environment, (word) => wordExpression(word, places))),
   });
 }
 

@@ -66,13 +66,13 @@ export function backoffExpression(backoff: BackoffPolicy): NixExpression {
   });
 }
 
-function wordExpression(word: Word, places: Places): NixExpression {
+export function wordExpression(word: Word, places: Places): NixExpression {
   if (typeof word === "string") return nixString(word);
   if (word.ref === "nixpkg") return nixPackageFile(word.attribute, word.path);
   return nixSourceFile(nixDirectory(word.directory, places), storeName(word.directory), word.file);
 }
 
-function nixDirectory(directory: string, places: Places): NixDirectory {
+export function nixDirectory(directory: string, places: Places): NixDirectory {
   if (isAbsolute(directory)) return { absolute: join("/", normalize(directory)) };
   const path = relative(places.fileDirectory, resolve(places.configDirectory, directory));
   const parts = path.split("/").filter((part) => part !== "");

@@ -1,9 +1,9 @@
-import type { AgentSpec, RoutineSpec, SourceReference } from "@daruma/config";
+import type { AgentSpec, RoutineSpec, SourceReference, Word } from "@daruma/config";
 
 /** What became of a source's directory: `unknown` where it is not in the repository. */
 export type SourceState = "same" | "changed" | "unknown";
 
-type Program = Pick<AgentSpec | RoutineSpec, "command" | "environment">;
+type Program = AgentSpec | RoutineSpec;
 
 /** Sources that are named as before and whose files changed. */
 export function changedSources(
@@ -18,8 +18,11 @@ export function changedSources(
 }
 
 /** The directories of a program's sources. */
-export function sourcesOf({ command, environment }: Program): string[] {
-  return [...command, ...Object.values(environment)]
+export function sourcesOf(program: Program): string[] {
+  const { command, environment } = program;
+  const fallback = "fallback" in program ? program.fallback : undefined;
+  return [command, environment, fallback?.command ?? [], fallback?.environment ?? {}]
+    .flatMap((words): Word[] => Object.values(words))
     .filter((word): word is SourceReference => typeof word !== "string" && word.ref === "source")
     .map(({ directory }) => directory);
 }
