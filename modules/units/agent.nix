@@ -24,6 +24,7 @@ let
       DARUMA_AGENT = name;
       DARUMA_SOCKET = self.socket;
     };
+    after = [ "daruma-stand-ins.service" ];
     # In the journal beside every line of the agent.
     fields = [ "DARUMA_AGENT=${name}" ];
   };
@@ -65,7 +66,6 @@ in
 {
   Unit = process.Unit // {
     Description = "Daruma agent ${name}";
-    After = process.Unit.After ++ [ "daruma-stand-ins.service" ];
     # What a person stopped stays stopped: every switch starts what multi-user.target wants.
     ConditionPathExists = "!${paths.stopped}/${name}";
   };

@@ -13,6 +13,8 @@
   variables,
   # What every line of its journal bears.
   fields,
+  # Units that it starts after, beside those that follow from its egress.
+  after ? [ ],
 }:
 let
   inherit (builtins)
@@ -74,6 +76,7 @@ rec {
     After = [
       "network-online.target"
     ]
+    ++ after
     ++ (if enforced then [ "daruma-egress-wall.service" ] else [ ])
     ++ (if egress == null then [ ] else [ "daruma-egressd.service" ]);
     Wants = [ "network-online.target" ] ++ (if egress == null then [ ] else [ "daruma-egressd.service" ]);

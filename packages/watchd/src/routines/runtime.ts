@@ -13,6 +13,7 @@ import { createRoutineExecutor, type RoutineExecutor } from "./executor.ts";
 import { pruneRuns, removeStrayInputs } from "./homes.ts";
 import { policyOf, scheduleProblem } from "./manifest.ts";
 import { watchMemory } from "./memory.ts";
+import type { RoutinePolicy } from "./policy.ts";
 import { runOf } from "./run-of.ts";
 import { createRunSockets } from "./run-sockets.ts";
 import type { RoutineServices, RunName } from "./services.ts";
@@ -76,13 +77,12 @@ export function openRoutines(options: RoutinesOptions): Routines {
     path = current.path;
     declared = current.manifest.routines;
     if (begun === null && Object.keys(declared).length === 0 && !existsSync(options.journalDir)) return;
-    const policies = Object.fromEntries(
-      Object.entries(declared).map(([name, routine]) => [name, policyOf(name, routine)]),
-    );
-    for (const [name, { schedule }] of Object.entries(declared)) {
-      const problem = schedule === null ? null : scheduleProblem(name, schedule);
+    const policies: Record<string, RoutinePolicy> = {};
+    for (const [name, routine] of Object.entries(declared)) {
+      const problem = scheduleProblem(name, routine);
       if (problem !== null)
         options.log(`routine ${name} is never due: its schedule cannot be read: ${problem}`);
+      policies[name] = policyOf(routine, problem);
     }
     if (begun === null) {
       begun = await begin(options, () => declared);

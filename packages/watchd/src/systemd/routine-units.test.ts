@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RoutineManifest } from "@daruma/config";
 import t, { type Test } from "tap";
-import { plainRoutine } from "../routines/fixtures/lab.ts";
+import { plainRoutine } from "../routines/fixtures/plain.ts";
 import type { RoutineExit, RoutineServices } from "../routines/services.ts";
 import { FakeRoutines } from "./fixtures/fake-routines.ts";
 import { environmentText } from "./routine-files.ts";
