@@ -47,6 +47,7 @@ import {
   routineResumeCommand,
   routineRunCommand,
   routineShowCommand,
+  routineStopCommand,
 } from "./routine-commands.ts";
 import { schemaCommand } from "./schema-command.ts";
 
@@ -74,6 +75,7 @@ export const commandTable: readonly Command[] = [
   routineShowCommand,
   routineNextCommand,
   routineRunCommand,
+  routineStopCommand,
   routinePauseCommand,
   routineResumeCommand,
   routineHistoryCommand,
