@@ -1,5 +1,6 @@
 import type { Problem } from "@daruma/base";
 import { Result, Schema } from "effect";
+import { resolveAlerts } from "./alerts/resolve.ts";
 import { configErrors } from "./catalogue.ts";
 import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
@@ -100,6 +101,7 @@ function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Ho
       restartsAtOnce: host.watchdog.restartsAtOnce,
     },
     egress: resolveEgress(host.egress, fleetEgress),
+    alerts: resolveAlerts(host),
     agents: mapValues(host.agents, resolveAgent),
     routines: mapValues(host.routines, resolveRoutine),
   };

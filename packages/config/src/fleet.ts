@@ -1,3 +1,4 @@
+import type { AlertsManifest } from "./alerts/manifest.ts";
 import type { EgressRule, HostEgress } from "./egress/rule.ts";
 import type { AgentManifest, RoutineManifest, WatchdogPolicy } from "./manifest.ts";
 import type { Word } from "./references.ts";
@@ -31,6 +32,8 @@ export interface Host {
   readonly watchdog: WatchdogPolicy;
   /** The fleet's rules are in it. */
   readonly egress: HostEgress;
+  /** What its agents and routines say is in it; null where nobody is told of anything. */
+  readonly alerts: AlertsManifest | null;
   readonly agents: Readonly<Record<string, AgentSpec>>;
   readonly routines: Readonly<Record<string, RoutineSpec>>;
 }

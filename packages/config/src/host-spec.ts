@@ -1,3 +1,4 @@
+import type { AlertsManifest } from "./alerts/manifest.ts";
 import type { HostEgress } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host, RoutineSpec } from "./fleet.ts";
 import type { WatchdogPolicy } from "./manifest.ts";
@@ -13,6 +14,7 @@ export interface HostSpec {
   readonly system: System;
   readonly watchdog: WatchdogPolicy;
   readonly egress: HostEgress;
+  readonly alerts: AlertsManifest | null;
   readonly agents: Readonly<Record<string, AgentSpec>>;
   readonly routines: Readonly<Record<string, RoutineSpec>>;
 }
@@ -29,6 +31,7 @@ export function hostSpec(name: string, host: Host): HostSpec {
     system: host.system,
     watchdog: host.watchdog,
     egress: host.egress,
+    alerts: host.alerts,
     agents: Object.fromEntries(sortedEntries(host.agents)),
     routines: Object.fromEntries(sortedEntries(host.routines)),
   };

@@ -1,3 +1,4 @@
+import type { AlertsManifest } from "./alerts/manifest.ts";
 import type { EgressManifest } from "./egress/rule.ts";
 import type { backoffKinds, exitMeanings } from "./words.ts";
 
@@ -16,6 +17,8 @@ export interface HostManifest {
   readonly agents: Readonly<Record<string, AgentManifest>>;
   /** None in what an older release wrote. */
   readonly routines: Readonly<Record<string, RoutineManifest>>;
+  /** Who is told of what; null for nobody, which is also what a manifest means that an older release wrote. */
+  readonly alerts?: AlertsManifest | null;
 }
 
 export interface WatchdogPolicy {

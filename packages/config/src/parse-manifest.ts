@@ -1,4 +1,5 @@
 import { messageOf } from "@daruma/base";
+import { readAlerts } from "./alerts/read.ts";
 import { configErrors } from "./catalogue.ts";
 import { readEgress } from "./egress/read.ts";
 import {
@@ -176,6 +177,7 @@ const readManifest = fields<HostManifest>({
   }),
   agents: record(readAgent),
   routines: added(record(readRoutine), {}),
+  alerts: added(nullable(readAlerts), null),
 });
 
 /**

@@ -9,6 +9,7 @@ import {
   text,
   texts,
 } from "./action-fields.ts";
+import { alertActions } from "./alert-actions.ts";
 import { egressActions } from "./egress-actions.ts";
 import { generationActions } from "./generation-actions.ts";
 import { keepingActions } from "./keeping-actions.ts";
@@ -215,6 +216,7 @@ export const actions: Readonly<Record<string, Action>> = {
       why: texts("the reasons"),
     },
   },
+  ...alertActions,
   ...generationActions,
   "watchd.start": {
     means: "The watchdog is up.",

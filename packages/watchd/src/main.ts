@@ -1,7 +1,12 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { exitCode, isDarumaError, messageOf, serveUnix, type UnixServer } from "@daruma/base";
+import { alertsSocketName } from "@daruma/config";
 import { connectLedger } from "@daruma/ledger";
 import { openAgentApi } from "./agent-api/agent-api.ts";
+import { alertRoutes } from "./alerts/api.ts";
+import { openAlerts } from "./alerts/runtime.ts";
+import { createSecrets } from "./alerts/secrets.ts";
+import { createTransport } from "./alerts/transport.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { createClock } from "./clock.ts";
 import { createDirectoryGenerations } from "./generations/directory.ts";
@@ -28,6 +33,18 @@ async function main(): Promise<void> {
   const { egressd } = options;
   const host = options.generations === null ? openHost({ ...options, log }) : null;
   const world = host ?? (await laptop(options, options.generations ?? ""));
+  const alerts = openAlerts({
+    journalDir: join(options.state, "watchd", "alerts"),
+    clock,
+    connectLedger: () => connectLedger({ socket: options.ledger }),
+    ledgerSocket: options.ledger,
+    secrets: createSecrets(host === null ? null : (process.env.CREDENTIALS_DIRECTORY ?? "/nonexistent")),
+    transport: createTransport({
+      egressd: egressd === undefined ? null : join(dirname(egressd), alertsSocketName),
+    }),
+    log,
+    onFatal: fail,
+  });
   const routines =
     host === null
       ? openRoutines({
@@ -38,11 +55,16 @@ async function main(): Promise<void> {
           clock,
           connectLedger: () => connectLedger({ socket: options.ledger }),
           ledgerSocket: options.ledger,
+          hear: (epoch, entries) => alerts.hear("routines", epoch, entries),
           log,
           onFatal: fail,
         })
       : null;
-  const follow = async () => routines?.follow(begun?.current ?? null).catch(fail);
+  const follow = async () => {
+    if (begun === null) return;
+    await alerts.follow(begun.current);
+    await routines?.follow(begun.current).catch(fail);
+  };
   const connect = () => connectLedger({ socket: options.ledger });
   let begun: Supervisor | null = null;
   const agents = openAgentApi({
@@ -63,6 +85,7 @@ async function main(): Promise<void> {
     ...(egressd === undefined
       ? {}
       : { followUpstreams: (tell) => followUpstreams({ socket: egressd, tell }) }),
+    hear: (epoch, entries) => alerts.hear("agents", epoch, entries),
     log,
     onFatal: fail,
     beforeActing: async (state) => {
@@ -73,6 +96,7 @@ async function main(): Promise<void> {
     onReconciled: () => {
       host?.onReconciled();
       void agents.check();
+      if (begun !== null) alerts.reconciled(begun.state);
       void follow();
     },
   });
@@ -91,6 +115,7 @@ async function main(): Promise<void> {
         routines: { follow, drain: async () => routines?.drain() },
       }),
       ...routineRoutes(routines ?? noRoutines),
+      ...alertRoutes(alerts),
       "POST /v1/routines/kill": async () => {
         await routines?.kill();
         return { schemaVersion: 1 };
@@ -102,6 +127,7 @@ async function main(): Promise<void> {
     await agents.close();
     await routines?.close();
     await supervisor.close();
+    await alerts.close();
   };
   endOnSignals(server, close, options.exitWithParent);
   process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid })}\n`);

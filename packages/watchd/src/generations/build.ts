@@ -131,6 +131,7 @@ function manifestOf(spec: HostSpec, root: string, settle: (word: Word) => Resolv
       }),
     ),
     routines: mapValues(spec.routines, (routine) => manifestOfRoutine(routine, settle)),
+    ...(spec.alerts === null ? {} : { alerts: spec.alerts }),
   };
 }
 

@@ -5,7 +5,7 @@ import type { HostManifest, RoutineManifest } from "@daruma/config";
 import { type Journal, openJournal } from "../journal/journal.ts";
 import type { LedgerRecord } from "../policy/events.ts";
 import type { Clock, CurrentGeneration, Instant } from "../ports.ts";
-import { type LedgerPort, Outbox } from "../supervisor/outbox.ts";
+import { type LedgerPort, Outbox, type OutboxOptions } from "../supervisor/outbox.ts";
 import { type DurableRoutines, encodeRoutines, recoverRoutines } from "./durable.ts";
 import { RoutineEngine } from "./engine.ts";
 import { createRoutineExecutor, type RoutineExecutor } from "./executor.ts";
@@ -28,6 +28,7 @@ export interface RoutinesOptions {
   readonly connectLedger: () => Promise<LedgerPort>;
   /** A socket of ledgerd, to be asked for entries. */
   readonly ledgerSocket: string;
+  readonly hear?: OutboxOptions["hear"];
   readonly log: (message: string) => void;
   /** The journal failed: this watchd must end, so that a fresh one can start from what is durable. */
   readonly onFatal: (error: unknown) => void;
@@ -138,6 +139,7 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     nextEntry: durable.nextEntry,
     waiting: durable.waiting,
     wallNow: () => clock.now().wall,
+    hear: options.hear,
     log,
   });
   removeStrayInputs(stateDir, requestsOf(durable.state));
