@@ -1,15 +1,38 @@
-# The options of services.daruma. Names, defaults and descriptions are those of the fleet file
-# (packages/config/src/schema.ts); a test holds the two together. Durations ("15s") and sizes ("512MiB")
-# are strings here as they are there, so that a value means the same in both.
+# Generated from the schema of the fleet file (packages/config/src/schema.ts) by `make generate`. Do not edit.
+# Durations ("15s") and sizes ("512MiB") are strings here as they are there, so that a value means the same in both.
 { lib, ... }:
 let
-  inherit (lib) mkOption types;
+  inherit (lib) literalExpression mkOption types;
+  inherit (import ./units/measures.nix) bytes milliseconds;
 
   # POSIX extended regular expressions, matched against the whole text.
-  duration = types.strMatching "(0|[1-9][0-9]*)(ms|s|m|h|d)";
-  size = types.strMatching "(0|[1-9][0-9]*)(B|KiB|MiB|GiB|TiB)";
-  absolutePath = types.strMatching "/.*";
-  pathNotInStore = types.addCheck absolutePath (path: !lib.hasPrefix builtins.storeDir path);
+  duration = measure "a duration" ''"15s"'' milliseconds "(0|[1-9][0-9]*)(ms|s|m|h|d)";
+  size = measure "a size" ''"512MiB"'' bytes "(0|[1-9][0-9]*)(B|KiB|MiB|GiB|TiB)";
+  measure =
+    what: such: read: pattern: least: most:
+    described "${what} from ${least} to ${most}, such as ${such}" (
+      types.addCheck (types.strMatching pattern) (
+        text:
+        let
+          # What is too large to be read is not in the range either.
+          value = builtins.tryEval (read text);
+        in
+        value.success && value.value >= read least && value.value <= read most
+      )
+    );
+
+  # Everybody can read the store.
+  outsideStore =
+    type:
+    described "${type.description}, not in ${builtins.storeDir}" (
+      types.addCheck type (path: !lib.hasPrefix "${builtins.storeDir}/" path)
+    );
+
+  # Nothing in it is there twice.
+  distinct =
+    type: described "${type.description}, none of them twice" (types.addCheck type lib.allUnique);
+
+  described = description: type: type // { inherit description; };
 in
 {
   options.services.daruma = {
@@ -35,15 +58,13 @@ in
     };
 
     agents = mkOption {
-      description = "The agents that run on the host, by name.";
-      default = { };
       type = types.attrsOf (
         types.submodule {
           options = {
             command = mkOption {
               type = types.nonEmptyListOf types.str;
               description = "The program and its arguments. The program is a file of a package, of the agent's own code, or of the host.";
-              example = lib.literalExpression ''[ "''${pkgs.nodejs_24}/bin/node" "''${./enricher}/main.js" ]'';
+              example = literalExpression "[ \"\${pkgs.nodejs_24}/bin/node\" \"\${./enricher}/main.js\" ]";
             };
 
             environment = mkOption {
@@ -56,14 +77,14 @@ in
             };
 
             workingDirectory = mkOption {
-              type = types.nullOr absolutePath;
+              type = types.nullOr (types.strMatching "/.*");
               default = null;
               description = "Directory in which the program starts. Without it: the agent's own state directory.";
               example = "/srv/enricher";
             };
 
             credentials = mkOption {
-              type = types.attrsOf pathNotInStore;
+              type = types.attrsOf (outsideStore (types.strMatching "/.*"));
               default = { };
               description = "Secrets: name in $CREDENTIALS_DIRECTORY -> file on the host. Only the path is ever written down.";
               example = {
@@ -72,26 +93,24 @@ in
             };
 
             startup = mkOption {
-              type = duration;
+              type = duration "1ms" "1d";
               default = "30s";
               description = "With a health check: time in which failing probes do not count. Without: how long a run lasts until it counts as healthy.";
               example = "60s";
             };
 
             health = mkOption {
-              description = "How the agent's health is probed. Without it: an agent that runs is healthy.";
-              default = null;
               type = types.nullOr (
                 types.submodule {
                   options = {
                     http = mkOption {
-                      type = types.strMatching "[Hh][Tt][Tt][Pp][Ss]?://[^[:space:]]+";
+                      type = types.strMatching "[Hh][Tt][Tt][Pp][Ss]?://[^ \t\n\r]+";
                       description = "URL that answers while the agent is healthy.";
                       example = "http://127.0.0.1:8080/health";
                     };
 
                     every = mkOption {
-                      type = duration;
+                      type = duration "10ms" "1h";
                       default = "3s";
                       description = "Time between the starts of two probes.";
                     };
@@ -110,13 +129,13 @@ in
                       };
 
                       within = mkOption {
-                        type = duration;
+                        type = duration "1ms" "10m";
                         default = "1s";
                         description = "Time in which the whole answer has to be there.";
                       };
 
                       contains = mkOption {
-                        type = types.nullOr types.str;
+                        type = types.nullOr (types.strMatching ".+");
                         default = null;
                         description = "Text that is in the body of a healthy answer.";
                         example = "ready";
@@ -143,11 +162,19 @@ in
                   };
                 }
               );
+              default = null;
+              description = "How the agent's health is probed. Without it: an agent that runs is healthy.";
+              example = {
+                http = "http://127.0.0.1:8080/health";
+                every = "3s";
+                expect = {
+                  status = 200;
+                  within = "1s";
+                };
+              };
             };
 
             heartbeat = mkOption {
-              description = "How the agent shows that it gets on. Without it: an agent that hangs is found by its health check alone.";
-              default = null;
               type = types.nullOr (
                 types.submodule {
                   options = {
@@ -161,19 +188,26 @@ in
                     };
 
                     every = mkOption {
-                      type = duration;
+                      type = duration "10ms" "1h";
                       default = "5s";
                       description = "How often the agent is to tell. POST /v1/heartbeat answers with it.";
                     };
 
                     silence = mkOption {
-                      type = duration;
+                      type = duration "100ms" "1d";
                       default = "15s";
                       description = "After this long without a word the agent hangs, and is restarted.";
                     };
                   };
                 }
               );
+              default = null;
+              description = "How the agent shows that it gets on. Without it: an agent that hangs is found by its health check alone.";
+              example = {
+                through = "http";
+                every = "5s";
+                silence = "15s";
+              };
             };
 
             restart = {
@@ -217,7 +251,7 @@ in
                 };
 
                 initial = mkOption {
-                  type = duration;
+                  type = duration "0ms" "1h";
                   default = "100ms";
                   description = "Delay before the first restart.";
                 };
@@ -229,7 +263,7 @@ in
                 };
 
                 max = mkOption {
-                  type = duration;
+                  type = duration "1ms" "1d";
                   default = "30s";
                   description = "The delay never grows beyond this.";
                 };
@@ -248,7 +282,7 @@ in
               };
 
               within = mkOption {
-                type = duration;
+                type = duration "1ms" "7d";
                 default = "10m";
                 description = "The window in which `attempts` failures are counted.";
               };
@@ -256,7 +290,7 @@ in
 
             limits = {
               memory = mkOption {
-                type = types.nullOr size;
+                type = types.nullOr (size "1MiB" "1024TiB");
                 default = null;
                 description = "Memory of all processes of the agent together. Without it: no limit.";
                 example = "512MiB";
@@ -278,18 +312,20 @@ in
               };
 
               grace = mkOption {
-                type = duration;
+                type = duration "1ms" "1h";
                 default = "30s";
                 description = "Time from that signal to SIGKILL.";
               };
             };
 
             escalate = mkOption {
-              type = types.nonEmptyListOf (
-                types.enum [
-                  "rollback"
-                  "alert"
-                ]
+              type = distinct (
+                types.nonEmptyListOf (
+                  types.enum [
+                    "rollback"
+                    "alert"
+                  ]
+                )
               );
               default = [
                 "rollback"
@@ -299,17 +335,82 @@ in
             };
 
             egress = mkOption {
-              type = types.nullOr (types.listOf types.attrs);
+              type = types.nullOr (
+                types.listOf (
+                  types.submodule {
+                    options = {
+                      host = mkOption {
+                        type = types.nullOr types.str;
+                        default = null;
+                        description = "A host by its name, or `*.` and a name for all that is below it.";
+                        example = "api.example.com";
+                      };
+
+                      port = mkOption {
+                        type = types.nullOr (types.ints.between 1 65535);
+                        default = null;
+                        description = "The port that may be reached.";
+                        example = 443;
+                      };
+
+                      protocol = mkOption {
+                        type = types.nullOr (
+                          types.enum [
+                            "tls"
+                            "tcp"
+                            "postgres"
+                          ]
+                        );
+                        default = null;
+                        description = "What the first bytes of a connection have to be; `tcp`: anything. Without it: tls for port 443, else tcp.";
+                        example = "postgres";
+                      };
+
+                      private = mkOption {
+                        type = types.nullOr types.bool;
+                        default = null;
+                        description = "Whether the name may lead to an address that is not public. Without it: it may not.";
+                        example = true;
+                      };
+
+                      forward = mkOption {
+                        type = types.nullOr (types.ints.between 1024 65535);
+                        default = null;
+                        description = "A port of the loopback address that leads there without any proxy protocol. Without it: none.";
+                        example = 15432;
+                      };
+
+                      cidr = mkOption {
+                        type = types.nullOr types.str;
+                        default = null;
+                        description = "A network, for addresses and for names that lead there.";
+                        example = "10.0.0.0/8";
+                      };
+
+                      scope = mkOption {
+                        type = types.nullOr (
+                          types.enum [
+                            "agent"
+                            "host"
+                            "fleet"
+                          ]
+                        );
+                        default = null;
+                        internal = true;
+                        description = "Where the rule was written. Without it: here.";
+                      };
+                    };
+                  }
+                )
+              );
               default = null;
               description = "What the agent may reach: names and networks with their ports; nothing else. Without it, and without rules of its host or fleet: everything.";
               example = [
                 {
-                  host = "api.example.com";
-                  port = 443;
-                }
-                {
-                  cidr = "10.0.0.0/8";
+                  host = "db.example.com";
                   port = 5432;
+                  protocol = "postgres";
+                  forward = 15432;
                 }
               ];
             };
@@ -322,11 +423,13 @@ in
           };
         }
       );
+      default = { };
+      description = "The agents that run on the host, by name.";
     };
 
     watchdog = {
       probation = mkOption {
-        type = duration;
+        type = duration "1ms" "7d";
         default = "10m";
         description = "How long every required agent stays healthy until a generation is known-good.";
       };
@@ -355,15 +458,129 @@ in
       };
 
       allow = mkOption {
-        type = types.listOf types.attrs;
+        type = types.listOf (
+          types.submodule {
+            options = {
+              host = mkOption {
+                type = types.nullOr types.str;
+                default = null;
+                description = "A host by its name, or `*.` and a name for all that is below it.";
+                example = "api.example.com";
+              };
+
+              port = mkOption {
+                type = types.nullOr (types.ints.between 1 65535);
+                default = null;
+                description = "The port that may be reached.";
+                example = 443;
+              };
+
+              protocol = mkOption {
+                type = types.nullOr (
+                  types.enum [
+                    "tls"
+                    "tcp"
+                    "postgres"
+                  ]
+                );
+                default = null;
+                description = "What the first bytes of a connection have to be; `tcp`: anything. Without it: tls for port 443, else tcp.";
+                example = "postgres";
+              };
+
+              private = mkOption {
+                type = types.nullOr types.bool;
+                default = null;
+                description = "Whether the name may lead to an address that is not public. Without it: it may not.";
+                example = true;
+              };
+
+              forward = mkOption {
+                type = types.nullOr (types.ints.between 1024 65535);
+                default = null;
+                description = "A port of the loopback address that leads there without any proxy protocol. Without it: none.";
+                example = 15432;
+              };
+
+              cidr = mkOption {
+                type = types.nullOr types.str;
+                default = null;
+                description = "A network, for addresses and for names that lead there.";
+                example = "10.0.0.0/8";
+              };
+
+              scope = mkOption {
+                type = types.nullOr (
+                  types.enum [
+                    "agent"
+                    "host"
+                    "fleet"
+                  ]
+                );
+                default = null;
+                internal = true;
+                description = "Where the rule was written. Without it: here.";
+              };
+            };
+          }
+        );
         default = [ ];
         description = "What every agent may reach beside what it lists itself.";
+        example = [
+          {
+            cidr = "10.0.0.0/8";
+            port = 5432;
+          }
+        ];
       };
 
       deny = mkOption {
-        type = types.listOf types.attrs;
+        type = types.listOf (
+          types.submodule {
+            options = {
+              host = mkOption {
+                type = types.nullOr types.str;
+                default = null;
+                description = "A host by its name, or `*.` and a name for all that is below it.";
+                example = "api.example.com";
+              };
+
+              port = mkOption {
+                type = types.nullOr (types.ints.between 1 65535);
+                default = null;
+                description = "The port. Without it: every port.";
+                example = 25;
+              };
+
+              cidr = mkOption {
+                type = types.nullOr types.str;
+                default = null;
+                description = "A network, for addresses and for names that lead there.";
+                example = "10.0.0.0/8";
+              };
+
+              scope = mkOption {
+                type = types.nullOr (
+                  types.enum [
+                    "agent"
+                    "host"
+                    "fleet"
+                  ]
+                );
+                default = null;
+                internal = true;
+                description = "Where the rule was written. Without it: here.";
+              };
+            };
+          }
+        );
         default = [ ];
         description = "What no agent may reach, whatever else allows it.";
+        example = [
+          {
+            cidr = "203.0.113.0/24";
+          }
+        ];
       };
 
       limits = {
@@ -374,15 +591,16 @@ in
         };
 
         idle = mkOption {
-          type = duration;
+          type = duration "1s" "1d";
           default = "10m";
           description = "How long a connection may carry nothing.";
         };
 
         bytes = mkOption {
-          type = types.nullOr size;
+          type = types.nullOr (size "1KiB" "1024TiB");
           default = null;
           description = "What one connection may carry, both ways together. Without it: any amount.";
+          example = "10GiB";
         };
       };
     };

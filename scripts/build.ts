@@ -17,6 +17,7 @@ const programs = {
   watchd: "packages/watchd/src/main.ts",
   ledgerd: "packages/ledger/src/main.ts",
   egressd: "packages/egress/src/main.ts",
+  metricsd: "packages/metrics/src/main.ts",
   // Runs in every walled agent's sandbox for a moment: small.
   "egress-self-test": "packages/egress/src/self-test/main.ts",
   // A thread of agentctl, which needs a file of its own.

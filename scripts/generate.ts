@@ -1,6 +1,8 @@
 /**
  * Writes the generated documents: docs/reference/errors.md from the error catalogues of all packages, docs/reference/cli.md
- * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary; and templates/fleet, which is what `agentctl init` writes. With --check nothing is written;
+ * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary, docs/reference/metrics.md from the table of
+ * metrics; templates/monitoring/dashboard.json; modules/options.nix from the schema of the fleet file; and templates/fleet, which is
+ * what `agentctl init` writes. With --check nothing is written;
  * stale files are named, and the exit code is 1.
  */
 import { execFileSync } from "node:child_process";
@@ -13,8 +15,16 @@ import { baseErrors, type Catalogue, systemCode, writeFileAtomic } from "@daruma
 import { configErrors } from "@daruma/config";
 import { egressErrors } from "@daruma/egress";
 import { actionsReference, ledgerErrors } from "@daruma/ledger";
+import { dashboard, metricsErrors, metricsReference } from "@daruma/metrics";
 import { watchdErrors } from "@daruma/watchd";
-import { agentctlErrors, cliReference, commandTable, compileErrors, lintErrors } from "agentctl";
+import {
+  agentctlErrors,
+  cliReference,
+  commandTable,
+  compileErrors,
+  lintErrors,
+  optionsModule,
+} from "agentctl";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -26,6 +36,7 @@ const catalogues: readonly { readonly title: string; readonly catalogue: Catalog
   { title: "Ledger", catalogue: ledgerErrors.catalogue },
   { title: "watchd, agents and generations", catalogue: watchdErrors.catalogue },
   { title: "egressd", catalogue: egressErrors.catalogue },
+  { title: "metricsd", catalogue: metricsErrors.catalogue },
   { title: "Sockets and documents", catalogue: baseErrors.catalogue },
 ];
 
@@ -33,6 +44,9 @@ const documents: Readonly<Record<string, string>> = {
   "docs/reference/errors.md": errorsReference(),
   "docs/reference/cli.md": cliReference(commandTable),
   "docs/reference/ledger-actions.md": actionsReference(),
+  "docs/reference/metrics.md": metricsReference(),
+  "templates/monitoring/dashboard.json": `${JSON.stringify(dashboard(), null, 2)}\n`,
+  "modules/options.nix": await optionsModule(),
   ...newFleet(),
 };
 

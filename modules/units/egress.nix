@@ -28,8 +28,13 @@ let
 
   isPort = value: isInt value && value >= 1 && value <= 65535;
 
+  # What an option leaves open is null there, and is not there in a rule.
+  given =
+    rule: if isAttrs rule then removeAttrs rule (filter (key: rule.${key} == null) (attrNames rule)) else rule;
+
   # Defaults of the parts that a rule may leave out.
-  filled =
+  filled = scope: rule: withDefaults scope (given rule);
+  withDefaults =
     scope: rule:
     if rule ? cidr then
       {
@@ -91,7 +96,7 @@ in
           inherit problem;
         }) (problems {
           inherit deny;
-          rule = elemAt rules index;
+          rule = given (elemAt rules index);
         })
       ) (length rules)
     );

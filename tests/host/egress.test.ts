@@ -1,4 +1,6 @@
 /** What an agent may reach, kept by the kernel: with real sockets, from inside the real sandbox, as the agent's own user. */
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { proxyPorts } from "@daruma/config";
 import { egress, entries, healthy, lastEntry, until } from "./daruma.ts";
 import { deploy } from "./deploy.ts";
@@ -6,8 +8,12 @@ import { runs, world } from "./fixtures/egress.ts";
 import { fleet } from "./fixtures/fleets.ts";
 import { scenario } from "./scenario.ts";
 
-const forward = 15_432;
-const ports = proxyPorts(["web", "other"], new Set([forward]));
+/** Enough of a PostgreSQL server for psql; the one of egressd's own tests. */
+const databaseModule = fileURLToPath(
+  new URL("../../packages/egress/src/fixtures/postgres.ts", import.meta.url),
+);
+const forwards = { text: 15_431, database: 15_432 };
+const ports = proxyPorts(["web", "other"], new Set(Object.values(forwards)));
 const [own, others] = [ports.get("web") ?? 0, ports.get("other") ?? 0];
 const outside = { v4: "198.51.100.1", v6: "2001:db8::1", metadata: "169.254.169.254" };
 
@@ -18,6 +24,9 @@ const udp = (address: string, port: number) =>
 const direct = (url: string) => `curl -sS -m 5 --noproxy "*" "${url}"`;
 const proxied = (...args: readonly string[]) =>
   `curl -sS -m 5 -w "%{http_connect} %{http_code}" -x http://127.0.0.1:${own} ${args.join(" ")}`;
+const wget = (...args: readonly string[]) => `wget --tries=1 --timeout=5 -qO- ${args.join(" ")}`;
+const git = (url: string) => `GIT_TERMINAL_PROMPT=0 git ls-remote ${url}`;
+const psql = (port: number) => `psql -X -At -h 127.0.0.1 -p ${port} -U agent -c "select greeting" db`;
 const perl = (script: string) => `perl -MSocket -e '${script}'`;
 const node = (script: string) => `NODE_USE_ENV_PROXY= "$NODE" -e '${script}'`;
 
@@ -47,6 +56,9 @@ const closed: Readonly<Record<string, string>> = {
   "curl without a proxy, by name": direct("http://evil.test/"),
   "curl without a proxy, to what is allowed": direct("http://allowed.test:9000/"),
   "curl from another source address": `${direct(`http://${outside.v4}/`)} --interface 127.0.0.1`,
+  "wget without a proxy": wget("--no-proxy", `http://${outside.v4}/`),
+  "git without a proxy": `http_proxy= ${git("http://allowed.test:9002/repo")}`,
+  "psql without a forward": psql(5432),
   "Node's fetch without a proxy": node(
     `fetch("http://${outside.v4}/").then((r) => r.text()).then((text) => console.log(text), () => process.exit(1))`,
   ),
@@ -89,6 +101,12 @@ const proxyRefuses: Readonly<Record<string, readonly [command: string, status: R
     proxied("-k", "--connect-to", "evil.test:443:tls.test:443", "https://evil.test/"),
     /^200 000/m,
   ],
+  "git, to a name that is on no list": [git("http://evil.test/repo"), /403/],
+  "git over TLS, to a name that is on no list": [git("https://evil.test/repo"), /403/],
+  "wget, to a name that is on no list": [
+    wget("--content-on-error", "http://evil.test/"),
+    /Ask the operator to add/,
+  ],
   "plain HTTP where TLS is to be spoken": [proxied("http://tls.test:443/"), /^000 403/m],
   "SOCKS to an address": [
     `curl -sS -m 5 -w "%{http_code}" -x socks5h://127.0.0.1:${own} http://${outside.v4}/`,
@@ -101,11 +119,16 @@ const allowed: Readonly<Record<string, string>> = {
   "curl through a tunnel": "curl -sS -m 5 --proxytunnel http://allowed.test:9000/",
   "curl through SOCKS": `curl -sS -m 5 -x socks5h://127.0.0.1:${own} http://allowed.test:9000/`,
   "Node's fetch": `"$NODE" -e 'fetch("http://allowed.test:9000/").then((r) => r.text()).then(console.log)'`,
-  "a forward, without any proxy protocol": tcp("127.0.0.1", forward),
+  wget: wget("http://allowed.test:9000/"),
+  git: git("http://allowed.test:9002/repo"),
+  "psql, through a forward": psql(forwards.database),
+  "a forward, without any proxy protocol": tcp("127.0.0.1", forwards.text),
 };
 
 scenario("A confined agent reaches what its list names, and nothing else, by any route", async (host, t) => {
-  await host.writeFile("/root/world.cjs", world(outside));
+  const database = "/root/postgres.ts";
+  await host.writeFile(database, await readFile(databaseModule, "utf8"));
+  await host.writeFile("/root/world.cjs", world({ ...outside, database }));
   await host.writeFile(
     "/etc/hosts",
     `127.0.0.1 localhost allowed.test tls.test db.test public.test\n${outside.v4} evil.test\n`,
@@ -120,7 +143,15 @@ scenario("A confined agent reaches what its list names, and nothing else, by any
             egress: [
               { host: "allowed.test", port: 9000, private: true },
               { host: "tls.test", port: 443, private: true },
-              { host: "db.test", port: 9000, private: true, forward },
+              { host: "allowed.test", port: 9002, private: true },
+              { host: "db.test", port: 9000, private: true, forward: forwards.text },
+              {
+                host: "db.test",
+                port: 5432,
+                private: true,
+                protocol: "postgres",
+                forward: forwards.database,
+              },
               "public.test:80",
             ],
           },
@@ -208,6 +239,9 @@ scenario("A confined agent reaches what its list names, and nothing else, by any
   await host.succeed("nft flush ruleset");
   await host.waitUntilSucceeds(stands);
   await proven(flushed);
+  // Also in the moment in which nobody listens to the kernel.
+  await host.succeed("pkill --exact nft; nft flush ruleset");
+  await host.waitUntilSucceeds(stands);
   await host.succeed(`nft insert rule inet daruma_egress agent-web ip daddr ${outside.v4} accept`);
   await host.waitUntilSucceeds(stands);
   t.notMatch((await inside(web, { again: tcp(outside.v4, 443) })).get("again")?.output, /hello/);

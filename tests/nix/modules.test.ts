@@ -178,10 +178,13 @@ t.test("the whole system evaluates, its digests included", { skip: withoutModule
 t.test("what is wrong is said with the option's name", { skip: withoutModules }, async (t) => {
   const failed = evaluate(
     `map (each: each.message) (builtins.filter (each: !each.assertion) (system [
-      { services.daruma.agents.other.startup = lib.mkForce "2d"; services.daruma.system = lib.mkForce "aarch64-linux"; }
+      { services.daruma.agents.other.restart.backoff.max = lib.mkForce "99ms"; services.daruma.system = lib.mkForce "aarch64-linux"; }
     ]).assertions)`,
   ) as readonly string[];
-  t.match(failed, [/^services\.daruma\.agents\."other"\.startup: /, /^services\.daruma\.system: /]);
+  t.match(failed, [
+    /^services\.daruma\.agents\."other"\.restart\.backoff\.max: /,
+    /^services\.daruma\.system: /,
+  ]);
 });
 
 t.test(

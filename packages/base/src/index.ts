@@ -17,7 +17,9 @@ export {
   systemCode,
 } from "./errors.ts";
 export { makeDirectories, syncDirectory, writeFileAtomic } from "./files.ts";
+export { Histogram, type HistogramDocument } from "./histogram.ts";
 export { checkSocketPath, maxSocketPathBytes } from "./socket.ts";
+export { type StatusSocketOptions, serveStatus } from "./status-socket.ts";
 export { suggest } from "./suggest.ts";
 export { type CallOptions, callUnix, openUnix } from "./unix-client.ts";
 export {

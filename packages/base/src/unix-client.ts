@@ -17,7 +17,10 @@ export interface CallOptions {
   /** Path and query. */
   readonly route: string;
   readonly body?: object;
+  /** For the head of the answer alone. */
   readonly timeoutMs?: number;
+  /** Ends the request, and the answer while it is being read, with SOCKET_E_UNREACHABLE. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -57,6 +60,7 @@ function send(options: CallOptions): Promise<IncomingMessage> {
       method: options.method,
       path: options.route,
       agent: false,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
       headers: body === undefined ? {} : { "content-type": "application/json" },
     });
     const timer = setTimeout(() => {

@@ -10,6 +10,7 @@ import {
   type Size,
   sizeUnits,
 } from "./measures.ts";
+import type { LeafType } from "./option-type.ts";
 
 /*
  * The leaves of the schema. Each says in `expected` what is allowed, as the end of the sentence "must be …"; `explain`
@@ -52,7 +53,10 @@ export function duration(least: Duration, most: Duration) {
       ),
       encode: SchemaGetter.transform((value) => formatDuration(value)),
     }),
-    Schema.annotate({ expected: `a duration from ${least} to ${most}, such as "15s"` }),
+    Schema.annotate({
+      expected: `a duration from ${least} to ${most}, such as "15s"`,
+      leaf: { kind: "duration", least, most },
+    }),
   );
 }
 
@@ -64,7 +68,10 @@ export function size(least: Size, most: Size) {
       decode: SchemaGetter.transformEffect((text) => inRange(parseSize(text), text, range, [least, most])),
       encode: SchemaGetter.transform((value) => formatSize(value)),
     }),
-    Schema.annotate({ expected: `a size from ${least} to ${most}, such as "512MiB"` }),
+    Schema.annotate({
+      expected: `a size from ${least} to ${most}, such as "512MiB"`,
+      leaf: { kind: "size", least, most },
+    }),
   );
 }
 
@@ -73,13 +80,14 @@ export function wholeNumber(min: number, max: number) {
   const expected = `a whole number from ${min} to ${max}`;
   const whole = Schema.isInt({ message: `must be ${expected}` });
   const between = Schema.isBetween({ minimum: min, maximum: max }, { message: `must be ${expected}` });
-  return Schema.Number.annotate({ expected }).check(whole.abort(), between);
+  const leaf = { kind: "whole", min, max } as const;
+  return Schema.Number.annotate({ expected, leaf }).check(whole.abort(), between);
 }
 
 /** A finite number within a range, both ends included. */
 export function realNumber(min: number, max: number) {
   const expected = `a number from ${min} to ${max}`;
-  return Schema.Number.annotate({ expected }).check(
+  return Schema.Number.annotate({ expected, leaf: { kind: "real", min, max } }).check(
     Schema.isBetween({ minimum: min, maximum: max }, { message: `must be ${expected}` }),
   );
 }
@@ -95,12 +103,26 @@ export function choices<const L extends readonly string[]>(words: L) {
     if (list.length === 0) return "must not be empty";
     return new Set(list).size === list.length || "must not name anything twice";
   });
-  return Schema.Array(choice(words)).annotate({ expected: "a list" }).check(distinct);
+  return Schema.Array(choice(words))
+    .annotate({ expected: "a list", list: { distinct: true, nonEmpty: true } })
+    .check(distinct);
 }
 
-/** A string for which `problemOf` finds nothing wrong. */
-export function text(expected: string, problemOf: (value: string) => string | undefined) {
-  return Schema.String.annotate({ expected }).check(Schema.makeFilter(problemOf, { expected }));
+/** A string for which `problemOf` finds nothing wrong. `form` says as much of that as a type in another language can. */
+export function text(
+  expected: string,
+  problemOf: (value: string) => string | undefined,
+  form: Omit<Extract<LeafType, { kind: "text" }>, "kind"> = {},
+) {
+  const leaf = { kind: "text", ...form } as const;
+  return Schema.String.annotate({ expected, leaf }).check(Schema.makeFilter(problemOf, { expected }));
+}
+
+/** A list of at least one. */
+export function nonEmptyList<S extends Schema.Top>(item: S, expected: string) {
+  return Schema.Array(item)
+    .annotate({ expected, list: { nonEmpty: true } })
+    .check(Schema.makeFilter<readonly unknown[]>((list) => list.length > 0 || "must not be empty"));
 }
 
 /** A string that can be passed to a program. */
@@ -108,6 +130,19 @@ export const word = text("a string", (value) =>
   Buffer.byteLength(value) < maxWordBytes
     ? undefined
     : "must be shorter than 128 KiB, or no program can be given it",
+);
+
+/** An absolute path on the host. */
+export const absolutePath = text("an absolute path", absolutePathProblem, { pattern: "/.*" });
+
+/** A file on the host that holds a secret. */
+export const secretFile = text(
+  "an absolute path",
+  (path) =>
+    path.startsWith("/nix/store/")
+      ? "must not be in /nix/store, which everybody can read"
+      : absolutePathProblem(path),
+  { pattern: "/.*", outsideStore: true },
 );
 
 /** What is wrong with an absolute path on the host, or undefined. */

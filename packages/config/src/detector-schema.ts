@@ -1,6 +1,6 @@
 import { Schema } from "effect";
 import { choice, duration, text, wholeNumber } from "./codecs.ts";
-import { healthUrlProblem } from "./health-url.ts";
+import { healthUrlPattern, healthUrlProblem } from "./health-url.ts";
 import { defaulted, optional, required } from "./option.ts";
 import { heartbeatPaths } from "./words.ts";
 
@@ -16,7 +16,7 @@ function notEmpty(value: string): string | undefined {
 
 /** How an agent's health is probed. */
 export const HealthSchema = Schema.Struct({
-  http: required(text("an http or https URL", healthUrlProblem), {
+  http: required(text("an http or https URL", healthUrlProblem, { pattern: healthUrlPattern }), {
     description: "URL that answers while the agent is healthy.",
     example: "http://127.0.0.1:8080/health",
   }),
@@ -38,7 +38,7 @@ export const HealthSchema = Schema.Struct({
         description: "Time in which the whole answer has to be there.",
         default: "1s",
       }),
-      contains: optional(text("a string that is not empty", notEmpty), {
+      contains: optional(text("a string that is not empty", notEmpty, { pattern: ".+" }), {
         description: "Text that is in the body of a healthy answer.",
         example: "ready",
       }),

@@ -1,3 +1,6 @@
+/** What `healthUrlProblem` finds nothing wrong with matches this; see LeafType. */
+export const healthUrlPattern = "[Hh][Tt][Tt][Pp][Ss]?://[^ \t\n\r]+";
+
 /** What is wrong with the URL of a health check, or undefined. The URL itself is not repeated: it may hold a password. */
 export function healthUrlProblem(url: string): string | undefined {
   const form = "must be an http or https URL, such as http://127.0.0.1:8080/health";

@@ -91,7 +91,8 @@ export {
   type Size,
 } from "./measures.ts";
 export { maxAgentNameLength, reservedVariables } from "./names.ts";
-export { anyName, describeOptions, type OptionRow } from "./options.ts";
+export { isGroup, type LeafType, type OptionField, type OptionType } from "./option-type.ts";
+export { anyName, describeOptions, fleetType, hostFields, type OptionRow } from "./options.ts";
 export { parseManifest } from "./parse-manifest.ts";
 export { formatPath } from "./paths.ts";
 export { nixpkg, type PackageReference, type SourceReference, source, type Word } from "./references.ts";

@@ -1,46 +1,40 @@
-import type { SchemaAST } from "effect";
-import type { OptionDoc } from "./option.ts";
+import { type OptionField, type OptionType, optionType } from "./option-type.ts";
 import { FleetSchema } from "./schema.ts";
 
-/** One option of the fleet file, as a generator of documentation or of Nix options needs it. */
-export interface OptionRow {
+/** One option of the fleet file, as documentation needs it. */
+export interface OptionRow extends Omit<OptionField, "name"> {
   /** From the root of the fleet; `<name>` stands for a key that the user chooses. */
   readonly path: readonly string[];
-  readonly description: string;
-  /** What is allowed, as the end of the sentence "must be …". */
-  readonly expected: string;
-  /** Has to be set: neither a default nor a meaning when it is left out. */
-  readonly required: boolean;
-  /** As it is written in a fleet file. */
-  readonly default?: unknown;
-  readonly example?: unknown;
 }
 
 /** Stands for a key that the user chooses in the path of an option. */
 export const anyName = "<name>";
 
+/** What a fleet file may be. */
+export function fleetType(): OptionType {
+  return optionType(FleetSchema.ast);
+}
+
+/** What a host of a fleet file may be: what `services.daruma` is made from. */
+export function hostFields(): readonly OptionField[] {
+  const fleet = fleetType();
+  const hosts = fleet.kind === "fields" ? fleet.fields.find(({ name }) => name === "hosts")?.type : undefined;
+  const host = hosts?.kind === "record" ? hosts.values : undefined;
+  if (host?.kind !== "fields") throw new Error("a fleet has hosts, which have options");
+  return host.fields;
+}
+
 /** Every option there is, parents before children, in the order of the schema. */
 export function describeOptions(): readonly OptionRow[] {
-  return fieldsOf(FleetSchema.ast, []);
+  return rowsOf(fleetType(), []);
 }
 
-function fieldsOf(ast: SchemaAST.AST, path: readonly string[]): OptionRow[] {
-  // Tagged alternatives, such as the words of a command, are values and not options.
-  if (ast._tag !== "Objects") return [];
-  const named = ast.propertySignatures.flatMap(({ name, type }) => {
-    const at = [...path, String(name)];
-    const row = describe(type, at);
-    return row === undefined ? [] : [row, ...fieldsOf(type, at)];
+function rowsOf(type: OptionType, path: readonly string[]): OptionRow[] {
+  if (type.kind === "record") return rowsOf(type.values, [...path, anyName]);
+  // Alternatives, such as the words of a command, are values and not options.
+  if (type.kind !== "fields") return [];
+  return type.fields.flatMap(({ name, ...field }) => {
+    const at = [...path, name];
+    return [{ ...field, path: at }, ...rowsOf(field.type, at)];
   });
-  const chosen = ast.indexSignatures.flatMap(({ type }) => fieldsOf(type, [...path, anyName]));
-  return [...named, ...chosen];
-}
-
-function describe(ast: SchemaAST.AST, path: readonly string[]): OptionRow | undefined {
-  const doc = ast.context?.annotations?.option as OptionDoc | undefined;
-  if (doc === undefined) return undefined;
-  const expected = ast.annotations?.expected;
-  if (typeof expected !== "string")
-    throw new Error(`the option ${path.join(".")} does not say what it expects`);
-  return { ...doc, path, expected, required: !("default" in doc) && ast.context?.isOptional !== true };
 }

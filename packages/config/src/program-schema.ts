@@ -1,5 +1,14 @@
 import { Schema } from "effect";
-import { absolutePathProblem, choice, duration, size, text, word } from "./codecs.ts";
+import {
+  absolutePath,
+  absolutePathProblem,
+  choice,
+  duration,
+  secretFile,
+  size,
+  text,
+  word,
+} from "./codecs.ts";
 import { stopSignals } from "./manifest.ts";
 import { defaulted, optional, required } from "./option.ts";
 import { attributeProblem, directoryProblem, innerPathProblem } from "./references.ts";
@@ -8,14 +17,26 @@ import { attributeProblem, directoryProblem, innerPathProblem } from "./referenc
 
 const PackageReferenceSchema = Schema.Struct({
   ref: Schema.Literal("nixpkg"),
-  attribute: text("a string", attributeProblem),
-  path: text("a string", innerPathProblem),
+  attribute: required(text("a string", attributeProblem), {
+    description: "Dotted path of the package below pkgs.",
+    example: "nodejs_24",
+  }),
+  path: required(text("a string", innerPathProblem), {
+    description: "File in the package.",
+    example: "bin/node",
+  }),
 });
 
 const SourceReferenceSchema = Schema.Struct({
   ref: Schema.Literal("source"),
-  directory: text("a string", directoryProblem),
-  file: text("a string", innerPathProblem),
+  directory: required(text("a string", directoryProblem), {
+    description: "Directory of code, from the fleet file on. All of it becomes a part of the generation.",
+    example: "./enricher",
+  }),
+  file: required(text("a string", innerPathProblem), {
+    description: "File in the directory.",
+    example: "main.js",
+  }),
 });
 
 const references = [PackageReferenceSchema, SourceReferenceSchema] as const;
@@ -24,21 +45,18 @@ const WordSchema = Schema.Union([word, ...references]).annotate({
   expected: "a string, nixpkg(...) or source(...)",
 });
 
-const program = text("a string", (path) =>
-  absolutePathProblem(path) === undefined
-    ? undefined
-    : "the program must be nixpkg(...), source(...) or an absolute path",
+const program = text(
+  "a string",
+  (path) =>
+    absolutePathProblem(path) === undefined
+      ? undefined
+      : "the program must be nixpkg(...), source(...) or an absolute path",
+  { pattern: "/.*" },
 );
 
 const ProgramSchema = Schema.Union([program, ...references]).annotate({
   expected: "nixpkg(...), source(...) or an absolute path",
 });
-
-const credentialFile = text("an absolute path", (path) =>
-  path.startsWith("/nix/store/")
-    ? "must not be in /nix/store, which everybody can read"
-    : absolutePathProblem(path),
-);
 
 /** What is run. */
 export function programFields(noun: "agent" | "routine") {
@@ -64,12 +82,12 @@ export function programFields(noun: "agent" | "routine") {
         example: { LOG_LEVEL: "info" },
       },
     ),
-    workingDirectory: optional(text("an absolute path", absolutePathProblem), {
+    workingDirectory: optional(absolutePath, {
       description: `Directory in which the program starts. Without it: the ${noun}'s own state directory.`,
       example: "/srv/enricher",
     }),
     credentials: defaulted(
-      Schema.Record(Schema.String, credentialFile).annotate({ expected: "an object of absolute paths" }),
+      Schema.Record(Schema.String, secretFile).annotate({ expected: "an object of absolute paths" }),
       {
         description:
           "Secrets: name in $CREDENTIALS_DIRECTORY -> file on the host. Only the path is ever written down.",

@@ -8,9 +8,15 @@ import { processFields, programFields } from "./program-schema.ts";
 import { BackoffSchema } from "./restart-schema.ts";
 import { triggerFields } from "./trigger-schema.ts";
 
-const schedule = text("a cron expression", (value) =>
-  value.trim() === "" ? "must not be empty" : undefined,
+const schedule = text(
+  "a cron expression",
+  (value) => (value.trim() === "" ? "must not be empty" : undefined),
+  { pattern: ".+" },
 );
+
+const groupPattern = "[a-z][a-z0-9-]{0,62}";
+const groupForm = new RegExp(`^${groupPattern}$`);
+const groupRule = 'a group\'s name has characters from a-z, 0-9 and "-", and starts with a letter';
 
 /** One routine, as a fleet file describes it. What schedules mean is checked in lints.ts. */
 export const RoutineSchema = Schema.Struct({
@@ -64,7 +70,7 @@ export const RoutineSchema = Schema.Struct({
     example: "1h",
   }),
   group: optional(
-    text("a name", (value) => (/^[a-z][a-z0-9-]{0,62}$/.test(value) ? undefined : groupRule)),
+    text("a name", (value) => (groupForm.test(value) ? undefined : groupRule), { pattern: groupPattern }),
     {
       description: "At most one run of all routines in a group is active at a time.",
       example: "warehouse",
@@ -90,5 +96,3 @@ export const RoutineSchema = Schema.Struct({
   }),
   ...processFields("routine"),
 }).annotate({ expected: "an object with the key command" });
-
-const groupRule = 'a group\'s name has characters from a-z, 0-9 and "-", and starts with a letter';

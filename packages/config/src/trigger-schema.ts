@@ -1,23 +1,33 @@
 import { Schema } from "effect";
-import { absolutePathProblem, choice, size, text } from "./codecs.ts";
+import { absolutePath, choice, nonEmptyList, secretFile, size, text } from "./codecs.ts";
 import { defaultWebhookListen, webhookSchemes } from "./manifest.ts";
 import { defaulted, optional, required } from "./option.ts";
 
 /* What fires a routine beside its schedule. Names are held against the host in lints.ts. */
 
-const name = text("a name", (value) => (value === "" ? "must not be empty" : undefined));
+const name = text("a name", (value) => (value === "" ? "must not be empty" : undefined), { pattern: ".+" });
 
-const action = text("an action of the ledger", (value) =>
-  /^[a-z][a-z.-]*\*?$/.test(value)
-    ? undefined
-    : 'must be an action such as "generation.rolled-back", or the beginning of some: "generation.*"',
+const actionPattern = "[a-z][a-z.-]*[*]?";
+const actionForm = new RegExp(`^${actionPattern}$`);
+const action = text(
+  "an action of the ledger",
+  (value) =>
+    actionForm.test(value)
+      ? undefined
+      : 'must be an action such as "generation.rolled-back", or the beginning of some: "generation.*"',
+  { pattern: actionPattern },
 );
 
-const EntrySchema = Schema.Struct({ action, subject: Schema.optionalKey(name) }).annotate({
-  expected: "an object with the key action",
-});
-
-const file = text("an absolute path", absolutePathProblem);
+const EntrySchema = Schema.Struct({
+  action: required(action, {
+    description: "Action of the entry, or the beginning of some: `generation.*`.",
+    example: "generation.rolled-back",
+  }),
+  subject: optional(name, {
+    description: "What the entry is about. Without it: anything.",
+    example: "enricher",
+  }),
+}).annotate({ expected: "an object with the key action" });
 
 export const EventsSchema = Schema.Struct({
   failed: defaulted(Schema.Array(name).annotate({ expected: "a list of routines" }), {
@@ -36,28 +46,32 @@ export const EventsSchema = Schema.Struct({
     default: [],
     example: [{ action: "generation.rolled-back" }],
   }),
-  files: defaulted(Schema.Array(file).annotate({ expected: "a list of absolute paths" }), {
+  files: defaulted(Schema.Array(absolutePath).annotate({ expected: "a list of absolute paths" }), {
     description: "Files and directories: when something in them appears or changes, it also runs.",
     default: [],
     example: ["/srv/inbox"],
   }),
 }).annotate({ expected: "an object" });
 
-const listen = text("an address", (value) => {
-  const [, port] = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):(\d{1,5})$/.exec(value) ?? [];
-  return port !== undefined && Number(port) >= 1 && Number(port) <= 65535
-    ? undefined
-    : 'must be an IP address and a port, such as "127.0.0.1:8788"';
-});
-
-const path = text("a path", (value) =>
-  /^\/[A-Za-z0-9/_.-]{1,200}$/.test(value) ? undefined : 'must be a path such as "/hooks/orders"',
+const listenPattern = "([0-9]{1,3}([.][0-9]{1,3}){3}|[[][0-9a-fA-F:]+]):[0-9]{1,5}";
+const listenForm = new RegExp(`^${listenPattern}$`);
+const listen = text(
+  "an address",
+  (value) => {
+    const port = listenForm.test(value) ? Number(value.slice(value.lastIndexOf(":") + 1)) : 0;
+    return port >= 1 && port <= 65535
+      ? undefined
+      : 'must be an IP address and a port, such as "127.0.0.1:8788"';
+  },
+  { pattern: listenPattern },
 );
 
-const secretFile = text("an absolute path", (value) =>
-  value.startsWith("/nix/store/")
-    ? "must not be in /nix/store, which everybody can read"
-    : absolutePathProblem(value),
+const pathPattern = "/[A-Za-z0-9/_.-]{1,200}";
+const pathForm = new RegExp(`^${pathPattern}$`);
+const path = text(
+  "a path",
+  (value) => (pathForm.test(value) ? undefined : 'must be a path such as "/hooks/orders"'),
+  { pattern: pathPattern },
 );
 
 export const WebhookSchema = Schema.Struct({
@@ -66,15 +80,10 @@ export const WebhookSchema = Schema.Struct({
     description: "How the sender proves itself (docs/concepts/webhooks.md).",
     example: "standard",
   }),
-  secrets: required(
-    Schema.Array(secretFile)
-      .annotate({ expected: "a list of absolute paths" })
-      .check(Schema.makeFilter<readonly string[]>((list) => list.length > 0 || "must not be empty")),
-    {
-      description: "Files with a secret each, read at each delivery; any of them proves it.",
-      example: ["/run/secrets/orders-webhook"],
-    },
-  ),
+  secrets: required(nonEmptyList(secretFile, "a list of absolute paths"), {
+    description: "Files with a secret each, read at each delivery; any of them proves it.",
+    example: ["/run/secrets/orders-webhook"],
+  }),
   listen: defaulted(listen, {
     description: "Address on which it is listened. Routines may share one, with paths of their own.",
     default: defaultWebhookListen,

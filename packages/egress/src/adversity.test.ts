@@ -64,8 +64,9 @@ t.test(
     for (const socket of open) socket.destroy();
     await eventually("they are gone", () => lab.egressd.status().agents.bad?.connections === 0);
 
-    for (let round = 0; round < 8; round += 1) {
-      const sockets = await Promise.all(Array.from({ length: 75 }, () => lab.client("bad")));
+    // 10,000 in all.
+    for (let round = 0; round < 100; round += 1) {
+      const sockets = await Promise.all(Array.from({ length: 100 }, () => lab.client("bad")));
       for (const [index, socket] of sockets.entries()) {
         if (index % 2 === 0) socket.write(`CONNECT ${target} HTTP/1.1\r\n\r\n`);
         socket.destroy();

@@ -57,11 +57,15 @@ export interface DoorStatus {
   readonly opened: number;
   readonly denied: number;
   readonly failed: number;
+  /** From the agent to its targets, and back: of connections that are over and of those that are open. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
   /** The newest failure of each target that has not been reached since. */
   readonly failures: readonly UpstreamFailure[];
 }
 
 interface Live {
+  readonly socket: Socket;
   readonly target: Target;
   readonly address: string;
   cut: () => void;
@@ -81,6 +85,8 @@ export class Door {
   #rules: EgressManifest;
   #pending = 0;
   #counts = { opened: 0, denied: 0, failed: 0 };
+  /** Of connections that are over. */
+  #carried = { sentBytes: 0, receivedBytes: 0 };
 
   constructor(agent: string, rules: EgressManifest, setting: DoorSetting) {
     this.agent = agent;
@@ -97,7 +103,9 @@ export class Door {
   }
 
   get status(): DoorStatus {
-    return { connections: this.#live.size, ...this.#counts, failures: [...this.#failures.values()] };
+    const failures = [...this.#failures.values()];
+    const carried = [...this.#live].reduce((sum, { socket }) => added(sum, socket), this.#carried);
+    return { connections: this.#live.size, ...this.#counts, ...carried, failures };
   }
 
   /** Changes the rules. Connections that they still allow go on; the others are cut, and counted. */
@@ -209,7 +217,7 @@ export class Door {
         return this.#refuse(explain(decision, formatTarget(target)), via);
       }
     }
-    const live: Live = { target, address, cut: () => socket.destroy() };
+    const live: Live = { socket, target, address, cut: () => socket.destroy() };
     this.#live.add(live);
     this.#counts.opened += 1;
     this.#failures.delete(formatTarget(target));
@@ -217,6 +225,7 @@ export class Door {
     const rules = decide(this.#rules, target);
     const release: Opened["release"] = ({ sentBytes, receivedBytes, durationMs }) => {
       if (!this.#live.delete(live)) return;
+      this.#carried = added(this.#carried, socket);
       const sums = { sentBytes, receivedBytes, durationMs };
       this.#setting.recorder.connected({ agent: this.agent, target: formatTarget(target), via, ...sums });
     };
@@ -275,4 +284,9 @@ export class Door {
 function invalid(problem: string): Explanation {
   const message = `the target ${problem}`;
   return { decision: "deny", reason: "invalid-target", rule: null, target: null, message };
+}
+
+function added(sum: Pick<DoorStatus, "sentBytes" | "receivedBytes">, socket: Socket): typeof sum {
+  const { bytesWritten, bytesRead } = socket;
+  return { sentBytes: sum.sentBytes + bytesWritten, receivedBytes: sum.receivedBytes + bytesRead };
 }

@@ -2,7 +2,7 @@ import { getServers } from "node:dns";
 import { type FSWatcher, watch } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { messageOf, serveUnix, streamed, systemCode, type UnixServer } from "@daruma/base";
+import { messageOf, serveStatus, serveUnix, streamed, systemCode, type UnixServer } from "@daruma/base";
 import { type EgressManifest, type HostManifest, isNetwork, parseManifest } from "@daruma/config";
 import type { LedgerConnection } from "@daruma/ledger";
 import { egressErrors } from "./catalogue.ts";
@@ -20,6 +20,8 @@ export interface EgressdOptions {
   readonly connectLedger: () => Promise<Pick<LedgerConnection, "append" | "close" | "closed">>;
   /** Unix socket for status and reload. */
   readonly socket: string;
+  /** Socket for the status alone, for those who may ask nothing else. */
+  readonly statusSocket?: string;
   /** Nothing is refused, whatever the rules' own mode: for where nothing enforces them. */
   readonly observe: boolean;
   /** File that is written whenever the wall is loaded; left out where there is no wall to be proven. */
@@ -84,7 +86,7 @@ class Daemon implements Egressd {
   #ownPorts: ReadonlySet<number> = new Set();
   readonly #upstreams = new UpstreamsFeed(new Upstreams(upstreamWindowMs));
   #selfTests: SelfTests | null = null;
-  #server: UnixServer | null = null;
+  #servers: (UnixServer | null)[] = [];
   #timer: NodeJS.Timeout | null = null;
   #watcher: FSWatcher | null = null;
   #seen = "";
@@ -105,7 +107,9 @@ class Daemon implements Egressd {
       this.#selfTests = await SelfTests.start({ wall, flag, nameServers, recorder: this.#recorder, log });
     }
     await this.reload();
-    this.#server = await serveUnix({
+    const onBug = (error: unknown) =>
+      log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    const server = await serveUnix({
       path: this.#options.socket,
       routes: {
         "GET /v1/status": async () => {
@@ -123,9 +127,10 @@ class Daemon implements Egressd {
         },
         ...this.#selfTests?.routes,
       },
-      onBug: (error) =>
-        this.#options.log(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+      onBug,
     });
+    const path = this.#options.statusSocket ?? null;
+    this.#servers = [server, await serveStatus({ path, status: () => this.status(), onBug })];
     this.#timer = setInterval(() => void this.#look(), this.#options.lookMs ?? 500);
     this.#watcher = this.#watch();
   }
@@ -158,7 +163,7 @@ class Daemon implements Egressd {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#watcher?.close();
     this.#upstreams.close();
-    await this.#server?.close();
+    await Promise.all(this.#servers.map((server) => server?.close()));
     await this.#reloading.catch(() => undefined);
     for (const [, { door, entrances }] of this.#places) {
       for (const entrance of entrances.values()) entrance.close();

@@ -16,6 +16,8 @@ export interface ProgramOptions {
   /** Name servers; empty for those of /etc/resolv.conf. */
   readonly dns: readonly string[];
   readonly exitWithParent: boolean;
+  /** Socket for those who may know how egressd is and ask nothing else of it. */
+  readonly statusSocket?: string;
 }
 
 /** @throws EGRESSD_E_USAGE */
@@ -33,6 +35,7 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
         observe: flag,
         dns: { type: "string", multiple: true },
         "exit-with-parent": flag,
+        "status-socket": text,
       },
     });
     const need = (name: "manifest" | "ledger" | "socket"): string => {
@@ -51,6 +54,7 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
       ...(values.wall === undefined ? {} : { wall: values.wall }),
       dns,
       exitWithParent: values["exit-with-parent"] ?? false,
+      ...(values["status-socket"] === undefined ? {} : { statusSocket: values["status-socket"] }),
     };
   } catch (cause) {
     throw egressErrors.make("EGRESSD_E_USAGE", messageOf(cause), { cause });

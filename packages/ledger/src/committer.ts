@@ -1,4 +1,4 @@
-import { type DarumaError, isDarumaError } from "@daruma/base";
+import { type DarumaError, Histogram, isDarumaError } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import {
   type GroupPlan,
@@ -30,11 +30,15 @@ const maxGroupRequests = 1024;
 const maxGroupBytes = 2 * 1024 * 1024;
 const maxQueuedRequests = 8192;
 const maxQueuedBytes = 8 * 1024 * 1024;
+/** Seconds that a group may take until it is durable: from a disk that lies to one that is dying. */
+const syncBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
 /** Groups appends: while one group is being synced the next one gathers. */
 export class Committer {
   readonly #store: Store;
   readonly #options: CommitterOptions;
+  /** Seconds that each group took to be written and synced. */
+  readonly syncs = new Histogram(syncBounds);
   #queue: Submission[] = [];
   #queuedBytes = 0;
   #held: HeldKeys = new Map();
@@ -152,7 +156,7 @@ export class Committer {
     try {
       if (!this.#store.writable) await this.#store.ready();
       plan = this.#plan(group);
-      if (plan.entries.length > 0) await this.#store.commit(plan);
+      if (plan.entries.length > 0) await this.#commit(plan);
     } catch (error) {
       if (!isDarumaError(error)) throw error;
       plan ??= this.#plan(group);
@@ -167,6 +171,12 @@ export class Committer {
     this.#commitWaiters.clear();
     for (const callback of waiters) callback();
     return plan.outcomes;
+  }
+
+  async #commit(plan: GroupPlan): Promise<void> {
+    const begun = performance.now();
+    await this.#store.commit(plan);
+    this.syncs.observe((performance.now() - begun) / 1000);
   }
 
   #plan(group: readonly Submission[]): GroupPlan {

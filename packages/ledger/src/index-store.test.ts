@@ -111,9 +111,11 @@ t.test("a damaged index is noticed when the store is opened, and made anew", asy
   await fill(first, 300, 10);
   await first.close();
   const damage: readonly (readonly [string, RegExp, (db: LedgerDb) => Promise<void>])[] = [
-    ...["301", "nonsense"].map(
+    ...["301 2", "300 3", "nonsense"].map(
       (claim) => [claim, /^claims/, (db: LedgerDb) => db.put(storeKeys.indexed, claim)] as const,
     ),
+    ["an older form", /^is that of an older release/, (db) => db.put(storeKeys.indexed, "300")],
+    ["no newest values", /^is not what/, (db) => db.del(storeKeys.recent("incident", 1))],
     ["no postings", /^is not what/, (db) => db.clear(storeKeys.postings)],
     ["one is missing", /^is not what/, (db) => db.del(storeKeys.posting("actor", "watchd", 1))],
     ["one is wrong", /^is not what/, (db) => db.put(storeKeys.posting("actor", "watchd", 0), "x")],

@@ -2,7 +2,15 @@ import type { DarumaError } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import type { Entry } from "./entry.ts";
 import { type LedgerDb, storeKeys } from "./level.ts";
-import { blockWidth, IndexGrowth, type IndexOperation, parseSpan, spanWidths, unionOf } from "./postings.ts";
+import {
+  blockWidth,
+  IndexGrowth,
+  type IndexOperation,
+  indexForm,
+  parseSpan,
+  spanWidths,
+  unionOf,
+} from "./postings.ts";
 
 /** Entries that are indexed in one batch after the fact: some 50 ms, in which no append is written. */
 const entriesAtOnce = 16 * blockWidth;
@@ -20,9 +28,13 @@ export interface IndexComparison {
   readonly differences: number;
 }
 
+/** What is stored of how far the index goes. A release of another form takes it for no number, and makes its own index. */
+const indexedOf = (size: number) => `${size} ${indexForm}`;
+const claimPattern = new RegExp(`^(\\d{1,16}) ${indexForm}$`);
+
 /** The batch operations that store what has grown, and how far the index goes with them. */
 export function indexOperations(growth: IndexGrowth) {
-  const indexed = { type: "put", key: storeKeys.indexed, value: String(growth.size) } as const;
+  const indexed = { type: "put", key: storeKeys.indexed, value: indexedOf(growth.size) } as const;
   return [...growth.take(), indexed];
 }
 
@@ -41,8 +53,10 @@ export interface LoadedIndex {
  */
 export async function loadIndex(db: LedgerDb, headSeq: number, prunedSeq: number): Promise<LoadedIndex> {
   const claim = await db.get(storeKeys.indexed);
-  const size = Number(claim ?? "0");
-  if (!Number.isSafeInteger(size) || size < 0 || size > headSeq) {
+  if (/^\d+$/.test(claim ?? "")) return await none(db, prunedSeq, "is that of an older release");
+  const [, covered] = claimPattern.exec(claim ?? indexedOf(0)) ?? [];
+  const size = Number(covered);
+  if (!Number.isSafeInteger(size) || size > headSeq) {
     return await none(db, prunedSeq, `claims to cover ${JSON.stringify(claim)} of ${headSeq} entries`);
   }
   if (size <= prunedSeq) return { growth: await growthAfter(db, prunedSeq), fault: null };
@@ -120,7 +134,7 @@ export async function indexNext(
 
 /** First it no longer counts, then it goes: half an index is never taken for a whole one. */
 export async function forgetIndex(db: LedgerDb, prunedSeq: number): Promise<void> {
-  await db.batch([{ type: "put", key: storeKeys.indexed, value: "0" }], { sync: true });
+  await db.batch([{ type: "put", key: storeKeys.indexed, value: indexedOf(0) }], { sync: true });
   for (const range of rangesAfter(prunedSeq)) await db.clear(range);
 }
 

@@ -30,10 +30,12 @@ export const storeKeys = {
   pruned: "pruned",
   /** Up to which entry what was pruned has been deleted. */
   dropped: "dropped",
-  /** How many entries, from the first one on, the index covers. */
+  /** How many entries, from the first one on, the index covers, and the form in which it is (`indexForm`). */
   indexed: "indexed",
   /** A block of the index; labels hold no control characters, so no value is mistaken for the beginning of another. */
   posting: (label: string, value: string, block: number) => `${postingsOf(label, value)}${hexOf(block)}`,
+  /** The values of a label in a block, those with the newest entries first, a newline between. No label has this name. */
+  recent: (label: string, block: number) => `${recentOf(label)}${hexOf(block)}`,
   /** The earliest and the latest time in 256 entries (level 0) or 65,536 (level 1). */
   span: (level: number, index: number) => `time!${level}!${hexOf(index)}`,
   /** What the keys of all spans of a level begin with. */
@@ -53,6 +55,11 @@ export const storeKeys = {
 /** What the keys of all blocks of one value begin with. */
 export function postingsOf(label: string, value: string): string {
   return `index!${label}!${value}\0`;
+}
+
+/** What the keys of all blocks in which a label occurs begin with, where they are kept. */
+export function recentOf(label: string): string {
+  return postingsOf("recent", label);
 }
 
 /**

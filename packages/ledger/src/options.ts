@@ -21,6 +21,8 @@ export interface ProgramOptions {
   readonly witnesses: readonly WitnessSpec[];
   /** Stop when stdin ends, as it does when the process at its other end dies. */
   readonly exitWithParent: boolean;
+  /** Socket for those who may know how the ledger is and nothing of what is in it. */
+  readonly statusSocket: string | undefined;
 }
 
 const namePattern = /^[a-z][a-z0-9-]{0,26}[a-z0-9]$/;
@@ -58,6 +60,7 @@ export function parseOptions(argv: readonly string[]): ProgramOptions {
       ...list(values, "witness-command").map((program): WitnessSpec => ({ kind: "command", program })),
     ],
     exitWithParent: values["exit-with-parent"] === true,
+    statusSocket: typeof values["status-socket"] === "string" ? values["status-socket"] : undefined,
   };
 }
 
@@ -82,6 +85,7 @@ function parse(argv: readonly string[]): Values {
         witness: texts,
         "witness-file": texts,
         "witness-command": texts,
+        "status-socket": text,
         "accept-loss": { type: "boolean" },
         "exit-with-parent": { type: "boolean" },
       },

@@ -1,11 +1,11 @@
 import type { EntryLabels } from "./entry.ts";
-import { labelNames } from "./filter.ts";
+import { type LabelName, labelNames } from "./filter.ts";
 import { storeKeys } from "./level.ts";
 
 /*
  * The index is made of blocks of 256 entries. For each value of each label that occurs in a block it holds which entries of
- * the block those are; for each block, and each 256 of them, between which times its entries lie. So its bytes follow from the
- * entries alone, however they were grouped when they were written: it can be compared and made anew. A clock that steps back
+ * the block those are; for each block, and each 256 of them, between which times its entries lie; and of some labels which of
+ * their values occur in a block, so that the newest are found without looking at all. So its bytes follow from the entries alone, however they were grouped when they were written: it can be compared and made anew. A clock that steps back
  * only makes a span wider.
  */
 
@@ -14,6 +14,12 @@ export const blockWidth = 256;
 
 /** Entries under a span of each level. */
 export const spanWidths: readonly [number, number] = [blockWidth, blockWidth * blockWidth];
+
+/** Changes with what is stored of an index. One of another form is made anew. */
+export const indexForm = 2;
+
+/** Labels of which people ask for the newest values, and of which there are more and more. */
+export const recentLabels: ReadonlySet<string> = new Set(["incident"] satisfies readonly LabelName[]);
 
 /** Between which times some entries lie, both inclusive. */
 export interface Span {
@@ -94,10 +100,21 @@ export class IndexGrowth {
     this.#changed.add(places);
   }
 
+  #recent(label: string, block: number): IndexOperation {
+    const values = [...this.#places.values()]
+      .filter((places) => places.label === label)
+      .sort((a, b) => (b.all.at(-1) ?? 0) - (a.all.at(-1) ?? 0))
+      .map(({ value }) => value);
+    return put(storeKeys.recent(label, block), Buffer.from(values.join("\n")));
+  }
+
   #store(): void {
     const block = Math.floor((this.#size - 1) / blockWidth);
     for (const { label, value, all } of this.#changed) {
       this.#finished.push(put(storeKeys.posting(label, value, block), Buffer.from(all)));
+    }
+    for (const label of new Set([...this.#changed].map((places) => places.label))) {
+      if (recentLabels.has(label)) this.#finished.push(this.#recent(label, block));
     }
     this.#changed.clear();
     for (const [level, span] of this.#spans.entries()) {
@@ -106,6 +123,11 @@ export class IndexGrowth {
       this.#finished.push(put(storeKeys.span(level, index), Buffer.from(`${span.from} ${span.to}`)));
     }
   }
+}
+
+/** The values of a label that are stored for a block. */
+export function parseRecent(bytes: Buffer): readonly string[] {
+  return bytes.toString("utf8").split("\n");
 }
 
 /** A span as it is stored; `null` if it is none. */

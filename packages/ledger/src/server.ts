@@ -1,6 +1,14 @@
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { type DarumaError, isDarumaError, serveUnix, streamed, type UnixServer } from "@daruma/base";
+import {
+  type DarumaError,
+  type HistogramDocument,
+  isDarumaError,
+  serveStatus,
+  serveUnix,
+  streamed,
+  type UnixServer,
+} from "@daruma/base";
 import { acceptLoss } from "./accept-loss.ts";
 import { AppendSession } from "./append-session.ts";
 import { ledgerErrors } from "./catalogue.ts";
@@ -29,6 +37,8 @@ export interface LedgerdOptions {
   readonly sockets: string;
   /** Directories of writers whose socket is not in `sockets`. */
   readonly writerDirectories?: Readonly<Record<string, string>>;
+  /** Socket for those who may know how the ledger is and nothing of what is in it. */
+  readonly statusSocket?: string | undefined;
   readonly host: string;
   /** Each gets the socket WRITER.sock, and is the actor of what comes through it. */
   readonly writers: readonly string[];
@@ -77,6 +87,10 @@ export interface LedgerStatus {
   readonly witnessed: number;
   /** False after a failed write until one works again; appends are tried all the same. */
   readonly writable: boolean;
+  /** How many are to see it. */
+  readonly witnesses: number;
+  /** Seconds that groups of entries took to be durable, since it started. */
+  readonly syncs: HistogramDocument;
 }
 
 /** How long a client may take to receive its last answers when ledgerd stops. */
@@ -122,17 +136,19 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
     checkpointer,
     signer,
     witnesses,
+    witnessCount: options.witnesses?.length ?? 0,
     indexer,
     sessions,
     stopping: false,
   };
   const servers: UnixServer[] = [];
+  let status: UnixServer | null = null;
   const close = async () => {
     parts.stopping = true;
     await committer.stop();
     await indexer.stop();
     await Promise.all([...sessions].map((session) => session.stop(lastAnswersMs)));
-    await Promise.all(servers.map((server) => server.close()));
+    await Promise.all([...servers, status].map((server) => server?.close()));
     await checkpointer.stop();
     await witnesses.stop(lastHandOverMs);
     await store.close();
@@ -141,6 +157,11 @@ export async function startLedgerd(options: LedgerdOptions): Promise<Ledgerd> {
     for (const writer of options.writers) {
       servers.push(await serveWriter(writer, options, parts));
     }
+    status = await serveStatus({
+      path: options.statusSocket ?? null,
+      status: () => statusOf(parts),
+      onBug: options.onProblem,
+    });
   } catch (error) {
     await close();
     throw error;
@@ -185,6 +206,7 @@ interface Parts {
   readonly checkpointer: Checkpointer;
   readonly signer: Signer;
   readonly witnesses: Witnesses;
+  readonly witnessCount: number;
   readonly indexer: Indexer;
   readonly sessions: Set<AppendSession>;
   stopping: boolean;
@@ -198,7 +220,7 @@ function serveWriter(writer: string, options: LedgerdOptions, parts: Parts): Pro
     // A directory of its own lets in whom it is for.
     mode: directory === undefined ? 0o600 : 0o660,
     routes: {
-      "GET /v1/status": async () => statusOf(store),
+      "GET /v1/status": async () => statusOf(parts),
       "GET /v1/entries": async (request) => {
         await streamEntries(
           { store, committer },
@@ -238,7 +260,7 @@ function upgrade(protocol: string, socket: Duplex, head: Buffer, writer: string,
   socket.on("close", () => sessions.delete(session));
 }
 
-function statusOf(store: Store): LedgerStatus {
+function statusOf({ store, committer, witnessCount }: Parts): LedgerStatus {
   const { head } = store.state;
   return {
     schemaVersion: 1,
@@ -251,5 +273,7 @@ function statusOf(store: Store): LedgerStatus {
     indexed: store.indexed,
     witnessed: Math.max(0, ...store.witnessed.values()),
     writable: store.writable,
+    witnesses: witnessCount,
+    syncs: committer.syncs.toDocument(),
   };
 }

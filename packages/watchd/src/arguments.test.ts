@@ -4,7 +4,14 @@ import { parseArguments } from "./arguments.ts";
 const places = ["--state=/s", "--runtime=/r", "--ledger=/l", "--socket", "/x"];
 
 t.test("agents are units, or processes with a directory of generations", async (t) => {
-  const common = { state: "/s", runtime: "/r", ledger: "/l", socket: "/x", exitWithParent: false };
+  const common = {
+    state: "/s",
+    runtime: "/r",
+    ledger: "/l",
+    socket: "/x",
+    statusSocket: null,
+    exitWithParent: false,
+  };
   t.same(parseArguments([...places, "--systemd"]), { ...common, generations: null });
   t.same(parseArguments([...places, "--generations=/g", "--exit-with-parent"]), {
     ...common,

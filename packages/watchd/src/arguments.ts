@@ -14,6 +14,8 @@ export interface Arguments {
   readonly egressd?: string;
   /** Socket to serve. */
   readonly socket: string;
+  /** Socket for those who may know what is counted here and ask nothing else. */
+  readonly statusSocket: string | null;
   readonly exitWithParent: boolean;
 }
 
@@ -32,6 +34,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
         ledger: text,
         socket: text,
         egressd: text,
+        "status-socket": text,
         "exit-with-parent": flag,
       },
     });
@@ -48,6 +51,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
       generations: values.generations ?? null,
       ledger: need("ledger"),
       socket: need("socket"),
+      statusSocket: values["status-socket"] ?? null,
       ...(values.egressd === undefined ? {} : { egressd: values.egressd }),
       exitWithParent: values["exit-with-parent"] ?? false,
     };

@@ -1,5 +1,6 @@
 export { agentSocketPath } from "./agent-api/place.ts";
 export { watchdErrors } from "./catalogue.ts";
+export type { AgentFacts, Facts, RoutineFacts } from "./facts/facts.ts";
 export { type Build, type BuildRequest, buildGeneration } from "./generations/build.ts";
 export {
   createDirectoryGenerations,

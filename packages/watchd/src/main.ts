@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { exitCode, isDarumaError, messageOf, serveUnix, type UnixServer } from "@daruma/base";
+import { exitCode, isDarumaError, messageOf, serveStatus, serveUnix, type UnixServer } from "@daruma/base";
 import { alertsSocketName } from "@daruma/config";
 import { connectLedger } from "@daruma/ledger";
 import { openAgentApi } from "./agent-api/agent-api.ts";
@@ -9,6 +9,8 @@ import { createSecrets } from "./alerts/secrets.ts";
 import { createTransport } from "./alerts/transport.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { createClock } from "./clock.ts";
+import { Counts } from "./facts/counts.ts";
+import { factsOf } from "./facts/facts.ts";
 import { createDirectoryGenerations } from "./generations/directory.ts";
 import { openHost } from "./host.ts";
 import { createProber } from "./probe.ts";
@@ -31,6 +33,7 @@ async function main(): Promise<void> {
   const log = (message: string) => process.stderr.write(`watchd: ${message}\n`);
   const clock = createClock();
   const { egressd } = options;
+  const counts = new Counts();
   const host = options.generations === null ? openHost({ ...options, log }) : null;
   const world = host ?? (await laptop(options, options.generations ?? ""));
   const alerts = openAlerts({
@@ -57,6 +60,7 @@ async function main(): Promise<void> {
           ledgerSocket: options.ledger,
           hear: (epoch, entries) => alerts.hear("routines", epoch, entries),
           log,
+          onRecords: (records) => counts.countRoutines(records),
           onFatal: fail,
         })
       : null;
@@ -88,6 +92,7 @@ async function main(): Promise<void> {
     hear: (epoch, entries) => alerts.hear("agents", epoch, entries),
     log,
     onFatal: fail,
+    onRecords: (records, state) => counts.countAgents(records, state),
     beforeActing: async (state) => {
       await host?.beforeActing(state);
       await agents.follow(state);
@@ -103,6 +108,8 @@ async function main(): Promise<void> {
   begun = supervisor;
   await follow();
   const recordIntent = (entry: Parameters<LedgerPort["append"]>[0]) => appendOnce(connect, entry);
+  const facts = () => factsOf(supervisor, routines ?? noRoutines, counts);
+  const onBug = (error: unknown) => log(stackOf(error));
   const server = await serveUnix({
     path: options.socket,
     routes: {
@@ -120,10 +127,13 @@ async function main(): Promise<void> {
         await routines?.kill();
         return { schemaVersion: 1 };
       },
+      "GET /v1/facts": async () => facts(),
     },
-    onBug: (error) => log(stackOf(error)),
+    onBug,
   });
+  const status = await serveStatus({ path: options.statusSocket, status: facts, onBug });
   const close = async () => {
+    await status?.close();
     await agents.close();
     await routines?.close();
     await supervisor.close();

@@ -29,6 +29,8 @@ export interface RunExit {
   readonly agent: string;
   readonly runId: string;
   readonly cause: ExitCause;
+  /** Monotonic instant at which it ended, as near as can be told; it may be heard of much later. */
+  readonly at: number;
 }
 
 export interface StartRequest {

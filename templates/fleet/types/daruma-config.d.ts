@@ -17,16 +17,51 @@ declare module "@daruma/config" {
        *
        * @default []
        *
-       * @example ["cache.example.com:443"]
+       * @example ["cache.example.com:443",{"cidr":"10.0.0.0/8","port":5432}]
        */
       readonly allow?: readonly (string | {
+        /**
+         * A host by its name, or `*.` and a name for all that is below it.
+         *
+         * @example "api.example.com"
+         */
         readonly host: string;
+        /**
+         * The port that may be reached.
+         *
+         * @example 443
+         */
         readonly port: number;
+        /**
+         * What the first bytes of a connection have to be; `tcp`: anything. Without it: tls for port 443, else tcp.
+         *
+         * @example "postgres"
+         */
         readonly protocol?: "tls" | "tcp" | "postgres";
+        /**
+         * Whether the name may lead to an address that is not public. Without it: it may not.
+         *
+         * @example true
+         */
         readonly private?: boolean;
+        /**
+         * A port of the loopback address that leads there without any proxy protocol. Without it: none.
+         *
+         * @example 15432
+         */
         readonly forward?: number;
       } | {
+        /**
+         * A network, for addresses and for names that lead there.
+         *
+         * @example "10.0.0.0/8"
+         */
         readonly cidr: string;
+        /**
+         * The port that may be reached.
+         *
+         * @example 443
+         */
         readonly port: number;
       })[];
       /**
@@ -37,10 +72,30 @@ declare module "@daruma/config" {
        * @example ["*.pastebin.example",{"cidr":"203.0.113.0/24"}]
        */
       readonly deny?: readonly (string | {
+        /**
+         * A host by its name, or `*.` and a name for all that is below it.
+         *
+         * @example "api.example.com"
+         */
         readonly host: string;
+        /**
+         * The port. Without it: every port.
+         *
+         * @example 25
+         */
         readonly port?: number;
       } | {
+        /**
+         * A network, for addresses and for names that lead there.
+         *
+         * @example "10.0.0.0/8"
+         */
         readonly cidr: string;
+        /**
+         * The port. Without it: every port.
+         *
+         * @example 25
+         */
         readonly port?: number;
       })[];
     };
@@ -155,7 +210,17 @@ declare module "@daruma/config" {
            * @example [{"action":"generation.rolled-back"}]
            */
           readonly ledger?: readonly ({
+            /**
+             * Action of the entry, or the beginning of some: `generation.*`.
+             *
+             * @example "generation.rolled-back"
+             */
             readonly action: string;
+            /**
+             * What the entry is about. Without it: anything.
+             *
+             * @example "enricher"
+             */
             readonly subject?: string;
           })[];
           /**
@@ -464,16 +529,51 @@ declare module "@daruma/config" {
        *
        * @default []
        *
-       * @example ["cache.example.com:443"]
+       * @example ["cache.example.com:443",{"cidr":"10.0.0.0/8","port":5432}]
        */
       readonly allow?: readonly (string | {
+        /**
+         * A host by its name, or `*.` and a name for all that is below it.
+         *
+         * @example "api.example.com"
+         */
         readonly host: string;
+        /**
+         * The port that may be reached.
+         *
+         * @example 443
+         */
         readonly port: number;
+        /**
+         * What the first bytes of a connection have to be; `tcp`: anything. Without it: tls for port 443, else tcp.
+         *
+         * @example "postgres"
+         */
         readonly protocol?: "tls" | "tcp" | "postgres";
+        /**
+         * Whether the name may lead to an address that is not public. Without it: it may not.
+         *
+         * @example true
+         */
         readonly private?: boolean;
+        /**
+         * A port of the loopback address that leads there without any proxy protocol. Without it: none.
+         *
+         * @example 15432
+         */
         readonly forward?: number;
       } | {
+        /**
+         * A network, for addresses and for names that lead there.
+         *
+         * @example "10.0.0.0/8"
+         */
         readonly cidr: string;
+        /**
+         * The port that may be reached.
+         *
+         * @example 443
+         */
         readonly port: number;
       })[];
       /**
@@ -484,10 +584,30 @@ declare module "@daruma/config" {
        * @example ["*.pastebin.example",{"cidr":"203.0.113.0/24"}]
        */
       readonly deny?: readonly (string | {
+        /**
+         * A host by its name, or `*.` and a name for all that is below it.
+         *
+         * @example "api.example.com"
+         */
         readonly host: string;
+        /**
+         * The port. Without it: every port.
+         *
+         * @example 25
+         */
         readonly port?: number;
       } | {
+        /**
+         * A network, for addresses and for names that lead there.
+         *
+         * @example "10.0.0.0/8"
+         */
         readonly cidr: string;
+        /**
+         * The port. Without it: every port.
+         *
+         * @example 25
+         */
         readonly port?: number;
       })[];
       /**
@@ -761,13 +881,48 @@ declare module "@daruma/config" {
      * @example ["api.example.com:443","*.s3.amazonaws.com:443",{"host":"db.example.com","port":5432,"protocol":"postgres","forward":15432}]
      */
     readonly egress?: readonly (string | {
+      /**
+       * A host by its name, or `*.` and a name for all that is below it.
+       *
+       * @example "api.example.com"
+       */
       readonly host: string;
+      /**
+       * The port that may be reached.
+       *
+       * @example 443
+       */
       readonly port: number;
+      /**
+       * What the first bytes of a connection have to be; `tcp`: anything. Without it: tls for port 443, else tcp.
+       *
+       * @example "postgres"
+       */
       readonly protocol?: "tls" | "tcp" | "postgres";
+      /**
+       * Whether the name may lead to an address that is not public. Without it: it may not.
+       *
+       * @example true
+       */
       readonly private?: boolean;
+      /**
+       * A port of the loopback address that leads there without any proxy protocol. Without it: none.
+       *
+       * @example 15432
+       */
       readonly forward?: number;
     } | {
+      /**
+       * A network, for addresses and for names that lead there.
+       *
+       * @example "10.0.0.0/8"
+       */
       readonly cidr: string;
+      /**
+       * The port that may be reached.
+       *
+       * @example 443
+       */
       readonly port: number;
     })[];
     /**

@@ -8,6 +8,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # libdbi-perl: debootstrap does not resolve the virtual package (perl-dbdabi) through which nix-bin needs it.
 packages=systemd,systemd-sysv,dbus,libdbi-perl,nix-bin,nftables,iproute2,curl,ca-certificates,procps,jq
+# What agents use to reach the world, beside curl.
+packages+=,git,wget,postgresql-client
 debootstrap --variant=minbase --include="$packages" trixie "$root"
 
 chroot "$root" apt-get clean

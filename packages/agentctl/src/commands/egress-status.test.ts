@@ -15,6 +15,8 @@ const proven: AgentDoorStatus = {
   opened: 9,
   denied: 1,
   failed: 1,
+  sentBytes: 0,
+  receivedBytes: 0,
   failures: [{ target: "api.example.com:443", code: "refused", at }],
 };
 const untested: AgentDoorStatus = {

@@ -34,6 +34,7 @@ import {
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
 import { ledgerStreamCommand } from "./ledger-stream-command.ts";
+import { metricsCommand } from "./metrics-command.ts";
 import {
   routineHistoryCommand,
   routineListCommand,
@@ -59,6 +60,7 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  metricsCommand,
   routineListCommand,
   routineShowCommand,
   routineNextCommand,

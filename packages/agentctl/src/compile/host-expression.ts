@@ -127,8 +127,8 @@ function restartExpression({ when, exits = {}, backoff, attempts, withinMs }: Re
 function egressExpression({ mode, allow, deny, limits }: HostEgress): NixExpression {
   return nixSet({
     mode: nixString(mode),
-    allow: nixList(allow.map(scopedExpression)),
-    deny: nixList(deny.map(scopedExpression)),
+    allow: nixList(allow.map((rule) => scopedExpression(rule, ruleSettings(rule)))),
+    deny: nixList(deny.map((rule) => scopedExpression(rule, denialSettings(rule)))),
     limits: nixSet({
       connections: nixNumber(limits.connections),
       idle: nixString(formatDuration(limits.idleMs)),
@@ -137,16 +137,20 @@ function egressExpression({ mode, allow, deny, limits }: HostEgress): NixExpress
   });
 }
 
-function scopedExpression(rule: ScopedRule): NixExpression {
-  return nixSet({ ...ruleSettings(rule), scope: nixString(rule.scope) });
+function scopedExpression(rule: ScopedRule, settings: Record<string, NixExpression>): NixExpression {
+  return nixSet({ ...settings, scope: nixString(rule.scope) });
+}
+
+/** A denial has only these; how one gets to what is denied is nothing that can be set. */
+function denialSettings(rule: EgressRule): Record<string, NixExpression> {
+  const port = rule.port === null ? nixNull : nixNumber(rule.port);
+  return isNetwork(rule) ? { cidr: nixString(rule.cidr), port } : { host: nixString(rule.host), port };
 }
 
 function ruleSettings(rule: EgressRule): Record<string, NixExpression> {
-  const port = rule.port === null ? nixNull : nixNumber(rule.port);
-  if (isNetwork(rule)) return { cidr: nixString(rule.cidr), port };
+  if (isNetwork(rule)) return denialSettings(rule);
   return {
-    host: nixString(rule.host),
-    port,
+    ...denialSettings(rule),
     protocol: nixString(rule.protocol),
     private: nixBoolean(rule.private),
     forward: rule.forward === null ? nixNull : nixNumber(rule.forward),

@@ -8,6 +8,7 @@ export {
   type WriteResult,
   writeGenerated,
 } from "./generated.ts";
+export { optionsModule } from "./options-module.ts";
 export { evaluatorArgument } from "./report.ts";
 export { checkSources, type SourceUse, sourcesOf } from "./sources.ts";
 export { loadTemplates, type Templates } from "./templates.ts";

@@ -7,9 +7,13 @@ import { compileErrors } from "./catalogue.ts";
  */
 const source = Symbol("Nix source");
 
+const isCall = Symbol("Nix call");
+
 /** A Nix expression. What is in it is nobody's business but this module's. */
 export interface NixExpression {
   readonly [source]: Printer;
+  /** Whether it needs parentheses where it is an argument or an element. */
+  readonly [isCall]?: true;
 }
 
 /** Prints at an indentation; the first line is not indented. */
@@ -49,23 +53,36 @@ export function nixList(items: readonly NixExpression[]): NixExpression {
     const [first, ...others] = items;
     if (first === undefined) return "[ ]";
     if (others.length === 0) {
-      const line = `[ ${first[source](indent)} ]`;
+      const line = `[ ${printOperand(first, indent)} ]`;
       if (!line.includes("\n") && indent.length + line.length <= 100) return line;
     }
     const inner = `${indent}  `;
-    return `[\n${items.map((item) => `${inner}${item[source](inner)}\n`).join("")}${indent}]`;
+    return `[\n${items.map((item) => `${inner}${printOperand(item, inner)}\n`).join("")}${indent}]`;
   });
 }
 
 /** An attribute set, in the order of the record's keys. */
 export function nixSet(members: Readonly<Record<string, NixExpression>>): NixExpression {
-  const named = Object.entries(members).map(([name, value]) => [attributeName(name), value] as const);
-  return made((indent) => {
-    if (named.length === 0) return "{ }";
-    const inner = `${indent}  `;
-    const lines = named.map(([name, value]) => `${inner}${name} = ${value[source](inner)};\n`);
-    return `{\n${lines.join("")}${indent}}`;
-  });
+  return setOf(members, "");
+}
+
+/**
+ * A name that is in scope, applied to arguments: `types.ints.between 1 10`. For what Daruma itself prints; the name of
+ * something is never a user's text.
+ *
+ * @throws RangeError for a name that is no dotted path of identifiers.
+ */
+export function nixCall(name: string, ...operands: readonly NixExpression[]): NixExpression {
+  if (!name.split(".").every(isIdentifier)) throw new RangeError(`Nix has no name ${JSON.stringify(name)}`);
+  if (operands.length === 0) return constant(name);
+  const print: Printer = (indent) =>
+    [name, ...operands.map((operand) => printOperand(operand, indent))].join(" ");
+  return Object.freeze({ [source]: print, [isCall]: true as const });
+}
+
+/** Members that are options, with a line between them. */
+export function nixOptions(members: Readonly<Record<string, NixExpression>>): NixExpression {
+  return setOf(members, "\n");
 }
 
 /** `"${pkgs.ATTRIBUTE}/PATH"`: a file of a package. `attribute` is a dotted path. */
@@ -88,6 +105,25 @@ export function nixComment(text: string): string {
 
 function made(print: Printer): NixExpression {
   return Object.freeze({ [source]: print });
+}
+
+function setOf(members: Readonly<Record<string, NixExpression>>, between: string): NixExpression {
+  const named = Object.entries(members).map(([name, value]) => [attributeName(name), value] as const);
+  return made((indent) => {
+    if (named.length === 0) return "{ }";
+    const inner = `${indent}  `;
+    const lines = named.map(([name, value]) => `${inner}${name} = ${value[source](inner)};\n`);
+    return `{\n${lines.join(between)}${indent}}`;
+  });
+}
+
+/** As an argument or an element; one of several lines starts on a line of its own, as nixfmt has it. */
+function printOperand(expression: NixExpression, indent: string): string {
+  if (expression[isCall] !== true) return expression[source](indent);
+  const inline = expression[source](indent);
+  if (!inline.includes("\n")) return `(${inline})`;
+  const inner = `${indent}  `;
+  return `(\n${inner}${expression[source](inner)}\n${indent})`;
 }
 
 function constant(text: string): NixExpression {
@@ -129,8 +165,11 @@ const escapes: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\
 const keywords: ReadonlySet<string> = new Set("assert else if in inherit let or rec then with".split(" "));
 
 function attributeName(name: string): string {
-  const plain = /^[A-Za-z_][A-Za-z0-9_'-]*$/.test(name) && !keywords.has(name);
-  return plain ? name : quoted(name);
+  return isIdentifier(name) ? name : quoted(name);
+}
+
+function isIdentifier(name: string): boolean {
+  return /^[A-Za-z_][A-Za-z0-9_'-]*$/.test(name) && !keywords.has(name);
 }
 
 /** Nix wants a point in every float, and digits on its left unless it starts with 0. */

@@ -28,10 +28,23 @@ export interface NixHost {
     readonly rollbackBudget: number;
     readonly restartsAtOnce: number;
   };
-  readonly egress: Pick<HostEgress, "mode" | "allow" | "deny"> & {
+  readonly egress: Pick<HostEgress, "mode"> & {
+    readonly allow: readonly NixRule[];
+    readonly deny: readonly NixRule[];
     readonly limits: { readonly connections: number; readonly idle: string; readonly bytes: string | null };
   };
   readonly agents: Readonly<Record<string, NixAgent>>;
+}
+
+/** What an option leaves open is null. */
+interface NixRule {
+  readonly host?: string | null;
+  readonly cidr?: string | null;
+  readonly port: number | null;
+  readonly protocol?: string | null;
+  readonly private?: boolean | null;
+  readonly forward?: number | null;
+  readonly scope?: string | null;
 }
 
 interface NixAgent {
@@ -39,7 +52,7 @@ interface NixAgent {
   readonly environment: Readonly<Record<string, string>>;
   readonly workingDirectory: string | null;
   readonly credentials: Readonly<Record<string, string>>;
-  readonly egress: AgentSpec["egress"];
+  readonly egress: readonly NixRule[] | null;
   readonly startup: string;
   readonly health: {
     readonly http: string;
@@ -84,7 +97,9 @@ export function hostOf(nix: NixHost): unknown {
       restartsAtOnce: nix.watchdog.restartsAtOnce,
     },
     egress: {
-      ...nix.egress,
+      mode: nix.egress.mode,
+      allow: nix.egress.allow.map(ruleOf),
+      deny: nix.egress.deny.map(ruleOf),
       limits: {
         connections: nix.egress.limits.connections,
         idleMs: ms(nix.egress.limits.idle),
@@ -135,8 +150,21 @@ function agentOf(nix: NixAgent): unknown {
     limits: { memoryBytes: nix.limits.memory === null ? null : amount(parseSize(nix.limits.memory)) },
     stop: { signal: nix.stop.signal, graceMs: ms(nix.stop.grace) },
     escalate: nix.escalate,
-    egress: nix.egress,
+    egress: nix.egress?.map(ruleOf) ?? null,
     required: nix.required,
+  };
+}
+
+function ruleOf({ host, cidr, port, protocol, private: own, forward, scope }: NixRule): unknown {
+  const scoped = scope == null ? {} : { scope };
+  if (host == null) return { cidr, port, ...scoped };
+  return {
+    host,
+    port,
+    protocol: protocol ?? (port === 443 ? "tls" : "tcp"),
+    private: own ?? false,
+    forward: forward ?? null,
+    ...scoped,
   };
 }
 

@@ -1,88 +1,195 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { anyName, describeOptions, type OptionRow } from "@daruma/config";
-import t from "tap";
-import { evaluateNix, withoutNix } from "./nix-support.ts";
+import { decodeFleet, hostFields, isGroup, type OptionField, type OptionType } from "@daruma/config";
+import t, { type Test } from "tap";
+import { nixCall, nixNumber, nixSet, nixString, printNix } from "./nix-expression.ts";
+import { evaluateNix, nixpkgsLib, withoutLib } from "./nix-support.ts";
+import { optionsModule } from "./options-module.ts";
 
-const file = fileURLToPath(new URL("../../../../modules/options.nix", import.meta.url));
+const modules = fileURLToPath(new URL("../../../../modules", import.meta.url));
 
-/** What the module has beyond the options of a host in the fleet file. */
-const own = ["enable", "host"];
-
-/**
- * The schema's options of a host that hold a value, by their path below the host. Groups of options are none in Nix, and
- * there are no routines: a host with any is refused (COMPILE_E_ROUTINES).
- */
-const rows = describeOptions()
-  .map((row) => ({ ...row, path: row.path.slice(2) }))
-  .filter((row) => row.path.length > 0 && row.path[0] !== "routines" && !isGroup(row));
-
-function isGroup(row: OptionRow): boolean {
-  const isObject = typeof row.default === "object" && row.default !== null && !Array.isArray(row.default);
-  return isObject && Object.keys(row.default).length === 0 && row.expected === "an object";
-}
-
-t.test("the module names the options of the schema, in the same order", async (t) => {
-  const names = [...readFileSync(file, "utf8").matchAll(/^ +(\w+) = mkOption/gm)].map(
-    ([, name]) => name ?? "",
+t.test("modules/options.nix is what the schema says", async (t) => {
+  t.equal(
+    readFileSync(`${modules}/options.nix`, "utf8"),
+    await optionsModule(),
+    "stale: run `make generate`",
   );
-  t.same(names, [...own, ...rows.map((row) => row.path.at(-1))]);
 });
 
-/** A stand-in for nixpkgs' lib that shows options as data. */
-const stubLib = `{
-  mkOption = option: builtins.removeAttrs option [ "type" "example" ] // { _option = option.type; };
-  literalExpression = text: text;
-  hasPrefix = _: _: false;
-  types = {
-    submodule = module: { inherit (module) options; };
-    nullOr = type: type;
-    attrsOf = type: if type ? options then { options."${anyName}" = type.options; } else { };
-    nonEmptyListOf = _: { };
-    listOf = _: { };
-    attrs = { };
-    addCheck = type: _: type;
-    strMatching = _: { };
-    enum = _: { };
-    oneOf = _: { };
-    number = { };
-    ints.between = _: _: { };
-    numbers.between = _: _: { };
-    bool = { };
-    str = { };
-  };
-}`;
+t.test("calls take calls in parentheses, and no name is made of a text", async (t) => {
+  const call = nixCall("f", nixCall("g.h", nixNumber(1)), nixCall("i"), nixSet({ a: nixString("x") }));
+  t.equal(printNix(call), 'f (g.h 1) i {\n  a = "x";\n}');
+  t.equal(printNix(nixCall("f", call)), 'f (\n  f (g.h 1) i {\n    a = "x";\n  }\n)');
+  for (const name of ["a b", "", "a.", "with", '"x"', "a;b"]) t.throws(() => nixCall(name), RangeError);
+});
 
-interface NixOption {
-  readonly description: string;
-  readonly default?: unknown;
-  readonly _option: { readonly options?: Readonly<Record<string, NixTree>> };
+/** A value at an option of the agent `worker` or of its host, as both sides write it. */
+interface Sample {
+  readonly path: readonly string[];
+  readonly value: unknown;
 }
-type NixTree = NixOption | { readonly [name: string]: NixTree };
 
-t.test("nesting, defaults and descriptions are those of the schema", { skip: withoutNix }, async (t) => {
-  const module = evaluateNix(
-    `(import (/. + ${JSON.stringify(file)}) { lib = ${stubLib}; }).options.services.daruma`,
+const leftOut = ["agents", "system", "routines"];
+const host = hostFields();
+const agentType = host.find(({ name }) => name === "agents")?.type;
+const agentFields =
+  agentType?.kind === "record" && agentType.values.kind === "fields" ? agentType.values.fields : [];
+const options = [
+  ...leaves(
+    host.filter(({ name }) => !leftOut.includes(name)),
+    [],
+  ),
+  ...leaves(agentFields, ["agents", "worker"]),
+];
+
+t.test(
+  "the options of NixOS take the defaults and examples of the fleet file",
+  { skip: withoutLib },
+  async (t) => {
+    const samples = options.flatMap(({ field, path }) =>
+      [field.default, field.example].flatMap((value) => (value === undefined ? [] : [{ path, value }])),
+    );
+    const inNix = samples.filter(({ value }) => !/"ref"|^\["[^"]*[.:]/.test(JSON.stringify(value)));
+    t.ok(inNix.length > 40);
+    check(t, inNix, true);
+  },
+);
+
+t.test(
+  "what is of a wrong type or out of range is refused on both sides",
+  { skip: withoutLib },
+  async (t) => {
+    const samples = options.flatMap(({ field, path }) => wrong(field.type).map((value) => ({ path, value })));
+    t.ok(samples.length > 150);
+    check(t, samples, false);
+  },
+);
+
+t.test("an option that is not there is refused on both sides", { skip: withoutLib }, async (t) => {
+  const groups = [[], ["watchdog"], ["egress"], ["agents", "worker"], ["agents", "worker", "restart"]];
+  check(
+    t,
+    groups.map((path) => ({ path: [...path, "nothing"], value: 1 })),
+    false,
   );
-  const found = new Map(optionsIn(module as NixTree, []));
-  t.same([...found.keys()].sort(), [...own, ...rows.map((row) => row.path.join("."))].sort());
-  for (const row of rows) {
-    const path = row.path.join(".");
-    const option = found.get(path);
-    t.equal(option?.description, row.description, path);
-    // What a fleet file leaves out is null in Nix; and a host without agents is one there.
-    const expected = path === "agents" ? {} : row.required ? undefined : (row.default ?? null);
-    t.same(option?.default, expected, path);
+});
+
+t.test("routines would have options too", { skip: withoutLib }, async (t) => {
+  const text = await optionsModule([]);
+  const module = text.replace(
+    "./units/measures.nix",
+    `(/. + ${JSON.stringify(`${modules}/units/measures.nix`)})`,
+  );
+  const found = evaluateNix(`
+    let
+      lib = import (/. + ${JSON.stringify(nixpkgsLib)});
+      system = routine: (lib.evalModules { modules = [ (${module}) { services.daruma.routines.r = routine; } ]; }).config.services.daruma;
+      works = routine: (builtins.tryEval (builtins.deepSeq (system routine).routines true)).success;
+      command = [ "/bin/r" ];
+    in [
+      (system { inherit command; on.ledger = [ { action = "generation.*"; } ]; }).routines.r.on.ledger
+      (works { inherit command; webhook = { path = "/x"; scheme = "standard"; secrets = [ ]; }; })
+      (works { inherit command; webhook = { path = "/x"; scheme = "standard"; secrets = [ "/s" ]; listen = "[::1]:80"; }; })
+      (works { inherit command; group = "A"; })
+    ]`);
+  t.same(found, [[{ action: "generation.*", subject: null }], false, true, false]);
+});
+
+/** Options that have a value, with their paths; what is in one that may be null is an option of its own. */
+function leaves(
+  fields: readonly OptionField[],
+  path: readonly string[],
+): { field: OptionField; path: readonly string[] }[] {
+  return fields.flatMap((field) => {
+    const at = [...path, field.name];
+    const inside = field.type.kind === "fields" ? leaves(field.type.fields, at) : [];
+    return isGroup(field) ? inside : [{ field, path: at }, ...inside];
+  });
+}
+
+/** Values that are nearly what the type says. */
+function wrong(type: OptionType): readonly unknown[] {
+  switch (type.kind) {
+    case "text":
+      return [1, ["/x"], ...(type.pattern === undefined ? [] : [""])];
+    case "duration":
+    case "size": {
+      const unit = type.kind === "size" ? "TiB" : "d";
+      return [5, "5", "1.5s", " 1s", "-1s", "01s", `99999${unit}`, `${"9".repeat(30)}${unit}`];
+    }
+    case "whole":
+      return [type.min - 1, type.max + 1, type.min + 0.5, String(type.min)];
+    case "real":
+      return [type.min - 0.5, type.max + 0.5, String(type.min)];
+    case "choice":
+      return ["", `${type.words[0]}x`, [type.words[0]]];
+    case "flag":
+      return ["true", 1];
+    case "list":
+      return [{}, "x", ...(type.nonEmpty ? [[]] : []), ...(type.distinct ? twice(type.rest) : [])];
+    case "record":
+      return [[], "x", ...wrong(type.values).map((value) => ({ "1": value }))];
+    case "fields":
+      return [[], "x", { nothing: 1 }];
+    case "either":
+      return type.of.every(({ kind }) => kind !== "fields") ? [[], { a: 1 }] : [[], 5];
+    case "number":
+    case "null":
+    case "reference":
+      return [];
   }
-});
-
-function optionsIn(tree: NixTree, path: readonly string[]): [string, NixOption][] {
-  if (!isOption(tree))
-    return Object.entries(tree).flatMap(([name, child]) => optionsIn(child, [...path, name]));
-  const inside = Object.entries(tree._option.options ?? {});
-  return [[path.join("."), tree], ...inside.flatMap(([name, child]) => optionsIn(child, [...path, name]))];
 }
 
-function isOption(tree: NixTree): tree is NixOption {
-  return "_option" in tree;
+function twice(type: OptionType): unknown[] {
+  return type.kind === "choice" ? [[type.words[0], type.words[0]]] : [];
+}
+
+function check(t: Test, samples: readonly Sample[], expected: boolean): void {
+  const accepted = acceptedByNix(samples);
+  for (const [index, { path, value }] of samples.entries()) {
+    const what = `${path.join(".")} = ${JSON.stringify(value)}`;
+    t.equal(accepted[index], expected, `Nix: ${what}`);
+    t.equal(decodeFleet(fleetWith(path, value)).ok, expected, `the fleet file: ${what}`);
+  }
+}
+
+/** What has to be beside a setting for the whole to be complete. */
+const beside: Readonly<Record<string, object>> = {
+  health: { http: "http://127.0.0.1/" },
+  heartbeat: { through: "http" },
+};
+
+function settings(path: readonly string[], value: unknown): object {
+  const [first = "", ...rest] = path;
+  if (rest.length === 0) return { [first]: value };
+  return { [first]: { ...beside[first], ...settings(rest, value) } };
+}
+
+function fleetWith(path: readonly string[], value: unknown): unknown {
+  const given = settings(path, value) as { readonly agents?: { readonly worker?: object } };
+  const worker = { command: ["/bin/worker"], ...given.agents?.worker };
+  return { hosts: { h: { system: "x86_64-linux", ...given, agents: { worker } } } };
+}
+
+function acceptedByNix(samples: readonly Sample[]): readonly boolean[] {
+  const values = samples.map(({ path, value }) => settings(path, value));
+  return evaluateNix(`
+    let
+      lib = import (/. + ${JSON.stringify(nixpkgsLib)});
+      accepts = settings:
+        let
+          config = (lib.evalModules {
+            modules = [
+              (/. + ${JSON.stringify(`${modules}/options.nix`)})
+              { services.daruma = settings; }
+              {
+                services.daruma = { host = "h"; system = "x86_64-linux"; };
+              }
+            ] ++ lib.optional (!(settings ? agents.worker.command)) { services.daruma.agents.worker.command = [ "/bin/worker" ]; };
+          }).config.services.daruma;
+        in
+        (builtins.tryEval (builtins.deepSeq config true)).success;
+    in
+    map accepts (builtins.fromJSON ${printNix(nixString(JSON.stringify(values)))})
+  `) as readonly boolean[];
 }

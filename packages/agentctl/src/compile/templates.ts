@@ -12,6 +12,17 @@ export interface Templates {
   host(parts: HostFileParts): string;
 }
 
+/** What modules/options.nix is assembled from, already printed too. */
+export interface OptionsFileParts {
+  /** An expression, printed at an indentation of two spaces. */
+  readonly options: string;
+}
+
+/** Reads and compiles the template of modules/options.nix, which is written in the source tree alone. */
+export async function loadOptionsTemplate(): Promise<(parts: OptionsFileParts) => string> {
+  return compile<OptionsFileParts>(await readTemplate("options.nix.hbs"));
+}
+
 /** Reads and compiles the templates. A bundle carries their texts; from source they are files in `templates/`. */
 export async function loadTemplates(): Promise<Templates> {
   return { host: compile<HostFileParts>(await hostTemplate()) };
@@ -19,11 +30,15 @@ export async function loadTemplates(): Promise<Templates> {
 
 async function hostTemplate(): Promise<string> {
   if (import.meta.url.endsWith(".ts")) {
-    return readFile(new URL("../../../../templates/host.nix.hbs", import.meta.url), "utf8");
+    return readTemplate("host.nix.hbs");
   }
   // In a bundle: esbuild's text loader turns this import into the file's text.
   const { default: text } = await import("../../../../templates/host.nix.hbs");
   return text;
+}
+
+function readTemplate(name: string): Promise<string> {
+  return readFile(new URL(`../../../../templates/${name}`, import.meta.url), "utf8");
 }
 
 function compile<T extends object>(text: string): (parts: T) => string {

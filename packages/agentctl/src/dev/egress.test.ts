@@ -1,3 +1,4 @@
+import { metricNames } from "@daruma/metrics";
 import t from "tap";
 import { documents } from "../test-support/agentctl.ts";
 import { createFleet } from "../test-support/fleet.ts";
@@ -29,6 +30,23 @@ t.test("dev runs the proxy, enforces nothing, says so, and turns what it saw int
     (await fleet.run("egress", "suggest")).stdout,
     /^web:\n {2}egress: \[\n {4}"observed\.invalid:8080", /,
   );
+
+  const metrics = (await fleet.run("metrics")).stdout;
+  t.same(
+    [...metrics.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name),
+    metricNames,
+    "the table, and no more",
+  );
+  t.match(
+    metrics,
+    /^daruma_up\{daemon="watchd"\} 1\ndaruma_up\{daemon="ledgerd"\} 1\ndaruma_up\{daemon="egressd"\} 1$/m,
+  );
+  t.match(metrics, /^daruma_agent_memory_bytes\{agent="web"\} [1-9]\d{6,}$/m);
+  t.match(metrics, /^daruma_agent_open_files\{agent="web"\} [1-9]\d*$/m);
+  t.match(metrics, /^daruma_egress_connections_total\{agent="web",result="denied"\} [1-9]\d*$/m);
+  t.match(metrics, /^daruma_ledger_sync_duration_seconds_count [1-9]\d*$/m);
+  const document = documents((await fleet.run("metrics", "--json")).stdout);
+  t.match(document, [{ schemaVersion: 1, metrics: metricNames.map((name) => ({ name })) }]);
 
   // A list that has it: nothing is told of any longer.
   await fleet.writeConfig({ agent: 'egress: ["observed.invalid:8080"],' });

@@ -23,10 +23,10 @@ export function sinkAuthority(text: string): { readonly host: string; readonly p
 }
 
 /** What watchd may reach to tell of alerts: the hosts of its sinks and of the dead man's switch, and nothing else. */
-export function alertsEgress({ sinks, heartbeat }: AlertsManifest): AgentEgress {
+export function alertsEgress({ sinks, deadMansSwitch }: AlertsManifest): AgentEgress {
   const places = [
     ...Object.values(sinks).map((sink) => ({ url: sinkUrl(sink), private: sink.private })),
-    ...(heartbeat === null ? [] : [heartbeat]),
+    ...(deadMansSwitch === null ? [] : [deadMansSwitch]),
   ];
   const rules = places.map((place) => ruleFor(place.url, place.private));
   const distinct = new Map(rules.map((rule) => [JSON.stringify(rule), rule]));

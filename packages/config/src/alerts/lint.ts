@@ -56,7 +56,7 @@ export function lintAlerts(host: unknown, path: Path): Problem[] {
     ...sinks.flatMap(([name, sink]) => lintSink(name, sink, sinks, [...at, "sinks", name])),
     ...lists.flatMap((each) => unknownNames(each.list, names, each.path)),
     ...lintQuiet(get(alerts, "quiet"), [...at, "quiet"]),
-    ...lintHeartbeat(get(alerts, "heartbeat"), [...at, "heartbeat"]),
+    ...lintSwitch(get(alerts, "deadMansSwitch"), [...at, "deadMansSwitch"]),
   ];
 }
 
@@ -170,8 +170,8 @@ function lintQuiet(quiet: unknown, path: Path): Problem[] {
   return empty ? [...zone, problem([...path, "to"], "must be another time than from")] : zone;
 }
 
-function lintHeartbeat(heartbeat: unknown, path: Path): Problem[] {
-  const url = get(heartbeat, "url");
+function lintSwitch(deadMansSwitch: unknown, path: Path): Problem[] {
+  const url = get(deadMansSwitch, "url");
   const parsed = typeof url === "string" ? URL.parse(url) : null;
   if (parsed === null) return [];
   if (!https.includes(parsed.protocol)) return [problem([...path, "url"], "must begin with https:")];

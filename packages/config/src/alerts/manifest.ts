@@ -43,7 +43,7 @@ export interface AlertsManifest {
   readonly digest: DigestPolicy;
   /** What could not be delivered for this long is given up. */
   readonly giveUpMs: number;
-  readonly heartbeat: DeadMansSwitch | null;
+  readonly deadMansSwitch: DeadMansSwitch | null;
 }
 
 export interface SinkManifest {

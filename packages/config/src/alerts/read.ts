@@ -44,7 +44,7 @@ export const readAlerts = fields<AlertsManifest>({
   ),
   digest: fields<DigestPolicy>({ after: whole(1), withinMs: whole(1), everyMs: whole(1) }),
   giveUpMs: whole(1),
-  heartbeat: nullable(
+  deadMansSwitch: nullable(
     fields<DeadMansSwitch>({
       credential: absolutePath,
       url: nonEmptyText,

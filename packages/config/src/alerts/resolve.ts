@@ -5,8 +5,8 @@ type DecodedHost = (typeof FleetSchema)["Type"]["hosts"][string];
 
 /** What a host says of alerts, with what its agents and routines say; null where nobody is told of anything. */
 export function resolveAlerts({ alerts, agents, routines }: DecodedHost): AlertsManifest | null {
-  const { sinks, heartbeat, quiet, digest } = alerts;
-  if (Object.keys(sinks).length === 0 && heartbeat === undefined) return null;
+  const { sinks, deadMansSwitch, quiet, digest } = alerts;
+  if (Object.keys(sinks).length === 0 && deadMansSwitch === undefined) return null;
   const spare = new Set(Object.values(sinks).map(({ fallback }) => fallback));
   const to = alerts.to.length > 0 ? alerts.to : Object.keys(sinks).filter((name) => !spare.has(name));
   return {
@@ -35,14 +35,14 @@ export function resolveAlerts({ alerts, agents, routines }: DecodedHost): Alerts
     quiet: quiet ?? null,
     digest: { after: digest.after, withinMs: digest.within, everyMs: digest.every },
     giveUpMs: alerts.giveUp,
-    heartbeat:
-      heartbeat === undefined
+    deadMansSwitch:
+      deadMansSwitch === undefined
         ? null
         : {
-            credential: heartbeat.credential,
-            url: heartbeat.url,
-            everyMs: heartbeat.every,
-            private: heartbeat.private,
+            credential: deadMansSwitch.credential,
+            url: deadMansSwitch.url,
+            everyMs: deadMansSwitch.every,
+            private: deadMansSwitch.private,
           },
   };
 }

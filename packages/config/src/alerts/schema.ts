@@ -1,28 +1,26 @@
 import { Schema } from "effect";
-import { absolutePathProblem, choice, duration, text, wholeNumber } from "../codecs.ts";
+import { choice, duration, secretFile, text, wholeNumber } from "../codecs.ts";
 import { defaulted, optional, required } from "../option.ts";
 import { agentAlertLevels, alertSeverities, routineAlertEvents, sinkKinds } from "./manifest.ts";
-import { clockTimeProblem, sinkNameProblem, sinkUrlProblem } from "./words.ts";
+import { clockTimePattern, clockTimeProblem, sinkNamePattern, sinkNameProblem, sinkUrlProblem } from "./words.ts";
 
 /* Who is told of what. What depends on the kind of a sink, and names of sinks, are checked in lint.ts. */
 
-const secretFile = text("an absolute path", (path) =>
-  path.startsWith("/nix/store/")
-    ? "must not be in /nix/store, which everybody can read"
-    : absolutePathProblem(path),
+const word = text(
+  "a text",
+  (value) => {
+    if (value === "" || value.length > 320) return "must have 1 to 320 characters";
+    // One of them would begin another header.
+    return /\p{Cc}/u.test(value) ? "must not contain control characters" : undefined;
+  },
+  { pattern: ".{1,320}" },
 );
 
-const word = text("a text", (value) => {
-  if (value === "" || value.length > 320) return "must have 1 to 320 characters";
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: one of them would begin another header
-  return /[\u0000-\u001f\u007f]/.test(value) ? "must not contain control characters" : undefined;
-});
-
-const url = text("a URL", sinkUrlProblem);
-const sinkName = text("the name of a sink", sinkNameProblem);
+const url = text("a URL", sinkUrlProblem, { pattern: "(https?|smtps?)://.+" });
+const sinkName = text("the name of a sink", sinkNameProblem, { pattern: sinkNamePattern });
 const sinkNames = Schema.Array(sinkName).annotate({ expected: "a list of names of sinks" });
 const flag = Schema.Boolean.annotate({ expected: "true or false" });
-const clockTime = text("a time of day", clockTimeProblem);
+const clockTime = text("a time of day", clockTimeProblem, { pattern: clockTimePattern });
 const events = Schema.Array(choice(routineAlertEvents)).annotate({ expected: "a list" });
 const afterMs = duration("0ms", "30d");
 
@@ -99,10 +97,10 @@ const DigestSchema = Schema.Struct({
   }),
 }).annotate({ expected: "an object" });
 
-const HeartbeatSchema = Schema.Struct({
+const SwitchSchema = Schema.Struct({
   credential: required(secretFile, {
     description: "File of the URL that is asked for as long as all is well.",
-    example: "/run/secrets/heartbeat-url",
+    example: "/run/secrets/monitor-url",
   }),
   url: required(url, {
     description: "Beginning of that URL: scheme and host, and the port if it is not the usual one.",
@@ -126,7 +124,6 @@ export const HostAlertsSchema = Schema.Struct({
     description:
       "Sinks for what no agent and no routine sends elsewhere. Empty: every sink that is not the fallback of another.",
     default: [],
-    example: ["chat"],
   }),
   agents: defaulted(choice(agentAlertLevels), {
     description:
@@ -150,10 +147,10 @@ export const HostAlertsSchema = Schema.Struct({
     description: "What could not be delivered for this long is given up.",
     default: "3d",
   }),
-  heartbeat: optional(HeartbeatSchema, {
+  deadMansSwitch: optional(SwitchSchema, {
     description:
-      "A dead man's switch: a URL of a monitor elsewhere, which raises the alarm when nobody asks for it.",
-    example: { credential: "/run/secrets/heartbeat-url", url: "https://hc-ping.com" },
+      "A URL of a monitor elsewhere, which raises the alarm when nobody asks for it any more.",
+    example: { credential: "/run/secrets/monitor-url", url: "https://hc-ping.com" },
   }),
 }).annotate({ expected: "an object" });
 
@@ -169,7 +166,6 @@ export const AgentAlertsSchema = Schema.Struct({
   }),
   to: optional(sinkNames, {
     description: "Sinks that are told. Without it: as the host says.",
-    example: ["chat"],
   }),
 }).annotate({ expected: "an object" });
 
@@ -181,6 +177,5 @@ export const RoutineAlertsSchema = Schema.Struct({
   }),
   to: optional(sinkNames, {
     description: "Sinks that are told. Without it: as the host says.",
-    example: ["chat"],
   }),
 }).annotate({ expected: "an object" });

@@ -1,12 +1,18 @@
+export const sinkNamePattern = "[a-z][a-z0-9-]{0,30}";
+export const clockTimePattern = "([01][0-9]|2[0-3]):[0-5][0-9]";
+
+const sinkNameForm = new RegExp(`^${sinkNamePattern}$`);
+const clockTimeForm = new RegExp(`^${clockTimePattern}$`);
+
 /** What is wrong with the name of a sink, or undefined. It is part of a credential's name on the host. */
 export function sinkNameProblem(name: string): string | undefined {
-  if (/^[a-z][a-z0-9-]{0,30}$/.test(name)) return undefined;
+  if (sinkNameForm.test(name)) return undefined;
   return 'a sink\'s name has 1 to 31 characters from a-z, 0-9 and "-", and starts with a letter';
 }
 
 /** What is wrong with a time of day, or undefined. */
 export function clockTimeProblem(time: string): string | undefined {
-  return /^([01]\d|2[0-3]):[0-5]\d$/.test(time) ? undefined : 'must be a time such as "22:00"';
+  return clockTimeForm.test(time) ? undefined : 'must be a time such as "22:00"';
 }
 
 /**

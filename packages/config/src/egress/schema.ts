@@ -1,6 +1,6 @@
 import { Schema } from "effect";
 import { choice, duration, size, text, wholeNumber } from "../codecs.ts";
-import { defaulted, optional } from "../option.ts";
+import { defaulted, optional, required } from "../option.ts";
 import {
   cidrProblem,
   type EntryUse,
@@ -28,17 +28,39 @@ function cidrText(use: EntryUse) {
   return text("a string", (value) => cidrProblem(value, use));
 }
 
-const AllowHostSchema = Schema.Struct({
-  host: hostText("allow"),
-  port,
-  protocol: Schema.optionalKey(choice(egressProtocols)),
-  private: Schema.optionalKey(flag),
-  forward: Schema.optionalKey(wholeNumber(1024, 65535)),
-});
-const AllowNetworkSchema = Schema.Struct({ cidr: cidrText("allow"), port });
+const hostDoc = {
+  description: "A host by its name, or `*.` and a name for all that is below it.",
+  example: "api.example.com",
+};
+const cidrDoc = {
+  description: "A network, for addresses and for names that lead there.",
+  example: "10.0.0.0/8",
+};
+const allowPort = required(port, { description: "The port that may be reached.", example: 443 });
+const denyPort = optional(port, { description: "The port. Without it: every port.", example: 25 });
 
-const DenyHostSchema = Schema.Struct({ host: hostText("deny"), port: Schema.optionalKey(port) });
-const DenyNetworkSchema = Schema.Struct({ cidr: cidrText("deny"), port: Schema.optionalKey(port) });
+const AllowHostSchema = Schema.Struct({
+  host: required(hostText("allow"), hostDoc),
+  port: allowPort,
+  protocol: optional(choice(egressProtocols), {
+    description:
+      "What the first bytes of a connection have to be; `tcp`: anything. Without it: tls for port 443, else tcp.",
+    example: "postgres",
+  }),
+  private: optional(flag, {
+    description: "Whether the name may lead to an address that is not public. Without it: it may not.",
+    example: true,
+  }),
+  forward: optional(wholeNumber(1024, 65535), {
+    description:
+      "A port of the loopback address that leads there without any proxy protocol. Without it: none.",
+    example: 15432,
+  }),
+});
+const AllowNetworkSchema = Schema.Struct({ cidr: required(cidrText("allow"), cidrDoc), port: allowPort });
+
+const DenyHostSchema = Schema.Struct({ host: required(hostText("deny"), hostDoc), port: denyPort });
+const DenyNetworkSchema = Schema.Struct({ cidr: required(cidrText("deny"), cidrDoc), port: denyPort });
 
 /** Entries of a list of what may be reached. */
 export const AllowSchema = Schema.Array(
@@ -74,7 +96,7 @@ const LimitsSchema = Schema.Struct({
 const allow = defaulted(AllowSchema, {
   description: "What every agent may reach beside what it lists itself.",
   default: [],
-  example: ["cache.example.com:443"],
+  example: ["cache.example.com:443", { cidr: "10.0.0.0/8", port: 5432 }],
 });
 const deny = defaulted(DenySchema, {
   description: "What no agent may reach, whatever else allows it.",

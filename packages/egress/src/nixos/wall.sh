@@ -5,8 +5,12 @@
 set -u
 rules=/etc/daruma/egress.nft
 loaded=/run/daruma-egress-wall/loaded
-# Well within the second in which a table that was flushed has to be back.
-pause=0.3
+# The kernel tells of changes, also of those that it could not tell in full. For the case that nobody hears it: seconds between two looks.
+tick=5
+# A table that was flushed has to be back within a second, also while the one who listens has just ended.
+again=0.5
+# Of a burst of changes the first and the last are looked at.
+rest=0.1
 
 printed() { nft --stateless list table inet daruma_egress 2>/dev/null; }
 
@@ -16,19 +20,48 @@ load() {
 
 stands() { [ -s "$loaded" ] && [ "$(printed)" = "$(cat "$loaded")" ]; }
 
+# Listens to the kernel, and signals $1 for whatever changes: signals that come at once are one.
+listen() {
+  trap - USR1 TERM
+  while :; do
+    # What changed before it could listen has been told to nobody.
+    (sleep "$rest" && kill -USR1 "$1") &
+    nft monitor ruleset 2>/dev/null | while read -r _; do kill -USR1 "$1"; done
+    sleep "$again"
+  done
+}
+
+# Puts back what is not as it was loaded.
+keep() {
+  stands && return
+  # A switch may be loading new rules this very moment; loading them twice does no harm.
+  if load; then
+    echo "the wall was changed from outside, and stands again" >&2
+  else
+    # Agents need it: stopping it stops them first.
+    echo "the wall cannot be put back: stopping the agents behind it" >&2
+    systemctl --no-block stop daruma-egress-wall.service
+  fi
+}
+
 case ${1-} in
 load) load ;;
 unload) nft delete table inet daruma_egress 2>/dev/null || true ;;
 watch)
-  while sleep "$pause"; do
-    stands && continue
-    # A switch may be loading new rules this very moment; loading them twice does no harm.
-    if load; then
-      echo "the wall was changed from outside, and stands again" >&2
-    else
-      # Agents need it: stopping it stops them first.
-      echo "the wall cannot be put back: stopping the agents behind it" >&2
-      systemctl --no-block stop daruma-egress-wall.service
+  trap 'changed=yes' USR1
+  trap 'exit 0' TERM
+  listener='' changed=yes
+  while :; do
+    if [ -z "$listener" ] || ! kill -0 "$listener" 2>/dev/null; then
+      listen $$ &
+      listener=$!
+    fi
+    if [ "$changed" = yes ]; then sleep "$rest"; fi
+    changed=no
+    keep
+    if [ "$changed" = no ]; then
+      sleep "$tick" &
+      wait $!
     fi
   done
   ;;

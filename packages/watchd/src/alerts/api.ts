@@ -40,13 +40,13 @@ function status({ setting, engine, heartbeat }: Alerts): object {
   return {
     schemaVersion: 1,
     sinks,
-    heartbeat:
-      setting.alerts?.heartbeat == null
+    deadMansSwitch:
+      setting.alerts?.deadMansSwitch == null
         ? null
         : {
             lastBeatAt: iso(heartbeat.lastBeatAt),
             why: heartbeat.why,
-            everyMs: setting.alerts.heartbeat.everyMs,
+            everyMs: setting.alerts.deadMansSwitch.everyMs,
           },
     open: open.map(({ key, severity, title, incident, since }) => ({
       key,

@@ -1,7 +1,7 @@
 import { messageOf } from "@daruma/base";
 import type { DeadMansSwitch } from "@daruma/config";
 import type { LedgerRecord } from "../policy/events.ts";
-import { redact, type Secrets } from "./secrets.ts";
+import { redact, type Secrets, switchCredential } from "./secrets.ts";
 import { judgeStatus, secretUrl } from "./sinks/sink.ts";
 import type { Transport } from "./transport.ts";
 
@@ -63,7 +63,7 @@ export class Heartbeat {
 
   async #beat({ credential, url: base }: DeadMansSwitch): Promise<string | null> {
     const { secrets, transport, wallNow } = this.#options;
-    const found = await secrets.read("heartbeat", credential);
+    const found = await secrets.read(switchCredential, credential);
     if ("problem" in found) return found.problem;
     const url = secretUrl(found.secret, base);
     if (url === null) return `the credential ${credential} is no URL below ${base}`;

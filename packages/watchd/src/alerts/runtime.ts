@@ -66,7 +66,7 @@ export function openAlerts(options: AlertsOptions): Alerts {
   const known = Promise.withResolvers<void>();
   const wallNow = () => clock.now().wall;
   const heartbeat = new Heartbeat({
-    setting: () => setting.alerts?.heartbeat ?? null,
+    setting: () => setting.alerts?.deadMansSwitch ?? null,
     isHealthy: () => reconciledAt !== null && clock.now().mono - reconciledAt < unhealthyAfterMs,
     secrets: options.secrets,
     transport: options.transport,

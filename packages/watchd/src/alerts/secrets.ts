@@ -9,16 +9,21 @@ export interface Secrets {
   /**
    * The content of a credential, as it is now: under `agentctl dev` a secret that has been changed is used from then on.
    *
-   * @param name of the sink, or `heartbeat`
+   * @param name of the credential in watchd's unit
    * @param file as the manifest names it
    * @returns the secret, or why there is none
    */
   read(name: string, file: string): Promise<{ readonly secret: string } | { readonly problem: string }>;
 }
 
-/** Name under which watchd's unit has the credential of a sink (modules/units/alerts.nix). */
-export function credentialName(name: string): string {
-  return `alert-${name}`;
+/*
+ * Names of credentials in watchd's unit (modules/units/alerts.nix). Names of sinks have no dot: none is the switch's.
+ */
+export const switchCredential = "alerts.dead-mans-switch";
+
+/** Name of the credential of a sink. */
+export function sinkCredential(sink: string): string {
+  return `alerts.sink.${sink}`;
 }
 
 /**
@@ -28,7 +33,7 @@ export function credentialName(name: string): string {
 export function createSecrets(directory: string | null): Secrets {
   return {
     async read(name, file) {
-      const path = directory === null ? file : join(directory, credentialName(name));
+      const path = directory === null ? file : join(directory, name);
       try {
         const content = await readFile(path);
         if (content.length > maxBytes)

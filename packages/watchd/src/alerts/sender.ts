@@ -1,7 +1,7 @@
 import { messageOf } from "@daruma/base";
 import { type SinkManifest, sinkUrl } from "@daruma/config";
 import type { Outcome } from "./notice.ts";
-import { redact, type Secrets } from "./secrets.ts";
+import { redact, type Secrets, sinkCredential } from "./secrets.ts";
 import { sendMail } from "./sinks/email.ts";
 import { httpSinks } from "./sinks/index.ts";
 import type { SendCommand, Setting } from "./state.ts";
@@ -59,7 +59,7 @@ async function secretOf(
   name: string,
   { credential }: SinkManifest,
 ): Promise<{ readonly secret: string | null } | { readonly problem: string }> {
-  return credential === null ? { secret: null } : secrets.read(name, credential);
+  return credential === null ? { secret: null } : secrets.read(sinkCredential(name), credential);
 }
 
 function safe(outcome: Outcome, secret: string | null): Outcome {

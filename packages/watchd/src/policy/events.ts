@@ -26,7 +26,14 @@ export type Event =
       readonly code: string;
       readonly message: string;
     }
-  | { readonly type: "exited"; readonly agent: string; readonly runId: string; readonly cause: ExitCause }
+  /** The run has ended, at the monotonic instant `at`, which may be long ago. */
+  | {
+      readonly type: "exited";
+      readonly agent: string;
+      readonly runId: string;
+      readonly cause: ExitCause;
+      readonly at: number;
+    }
   /** Somebody else has asked the run to stop: from now on it proves nothing and fails in nothing. */
   | { readonly type: "stop-asked"; readonly agent: string; readonly runId: string }
   | { readonly type: "stopped"; readonly agent: string; readonly runId: string; readonly forced: boolean }

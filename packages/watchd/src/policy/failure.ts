@@ -27,6 +27,8 @@ export interface Failure {
   readonly action: string;
   readonly run: string | undefined;
   readonly details: { readonly [key: string]: JsonValue };
+  /** Where it may be heard of late: the monotonic instants at which it happened, and since which its run has been known. */
+  readonly heard?: { readonly at: number; readonly runKnownAt: number };
 }
 
 /** Books a failure; what to do about it is decided by `recover` once nothing of the run is left. */
@@ -35,8 +37,9 @@ export function bookFailure(turn: Turn, name: string, failure: Failure): void {
   if (agent === undefined) return;
   const upstream = explainsItself(failure) ? null : downUpstreamOf(turn.state, name, turn.now);
   const { cause, fault } = upstream === null ? failure : ({ cause: "dependency", fault: "outside" } as const);
-  const incident = agent.incident ?? openIncident(turn, cause);
-  patchAgent(turn, name, { incident, ...booked(turn, agent, fault) });
+  const isOld = failure.heard !== undefined && isBeforeSwitch(turn, failure.heard.at);
+  const incident = agent.incident ?? openIncident(turn, cause, beganAt(turn, failure));
+  patchAgent(turn, name, { incident, ...booked(turn, agent, fault, isOld) });
   record(turn, {
     action: failure.action,
     subject: name,
@@ -47,12 +50,25 @@ export function bookFailure(turn: Turn, name: string, failure: Failure): void {
   });
 }
 
+/** Whether it was before this generation was activated, as far as that was noticed. */
+export function isBeforeSwitch({ state: { generation } }: Turn, at: number): boolean {
+  return generation !== null && at < generation.activated.mono;
+}
+
+/** The turn in which a failure began: one that was over before the switch, of a run from before it, is older than the switch. */
+function beganAt({ state }: Turn, { heard }: Failure): number {
+  const { generation, turn } = state;
+  if (generation === null || heard === undefined) return turn;
+  const { mono } = generation.activated;
+  return heard.at < mono && heard.runKnownAt <= mono ? generation.activatedTurn : turn;
+}
+
 /** Nothing outside makes an agent too big, impossible to start, or say that its configuration is wrong. */
 function explainsItself({ cause, fault }: Failure): boolean {
   return fault !== "own" || cause === "memory" || cause === "start-failed" || cause === "configuration";
 }
 
-function booked(turn: Turn, agent: AgentState, fault: Failure["fault"]): Partial<AgentState> {
+function booked(turn: Turn, agent: AgentState, fault: Failure["fault"], isOld: boolean): Partial<AgentState> {
   const { restart } = agent.policy;
   const { mono } = turn.now;
   const add = (before: readonly number[]) =>
@@ -61,16 +77,16 @@ function booked(turn: Turn, agent: AgentState, fault: Failure["fault"]): Partial
     return { outsideFaults: add(agent.outsideFaults), externalFaults: agent.externalFaults + 1 };
   }
   const failures = add(agent.failures);
-  if (fault === "unknown") return { failures, externalFaults: 0 };
+  if (fault === "unknown" || isOld) return { failures, externalFaults: 0 };
   const failuresInGeneration = agent.failuresInGeneration + 1;
   return { failures, evidence: add(agent.evidence), failuresInGeneration, externalFaults: 0 };
 }
 
-function openIncident(turn: Turn, cause: FailureCause): Incident {
+function openIncident(turn: Turn, cause: FailureCause, sinceTurn: number): Incident {
   return {
     id: freshId(turn, "inc"),
     since: turn.now,
-    sinceTurn: turn.state.turn,
+    sinceTurn,
     cause,
     restarts: 0,
     rolledBack: false,

@@ -56,7 +56,7 @@ function apply(turn: Turn, event: Event): void {
     case "start-failed":
       return onStartFailed(turn, event);
     case "exited":
-      return onExited(turn, event.agent, event.runId, event.cause);
+      return onExited(turn, event);
     case "stop-asked":
       return onStopAsked(turn, event.agent, event.runId);
     case "stopped":

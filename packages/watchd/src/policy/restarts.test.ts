@@ -168,10 +168,10 @@ t.test("news that comes twice is news once", async (t) => {
   const s = alone();
   const runId = s.agent("a").run?.runId ?? "";
   s.exit("a");
-  s.send({ type: "exited", agent: "a", runId, cause: { kind: "exit", code: 1 } });
+  s.send({ type: "exited", agent: "a", runId, cause: { kind: "exit", code: 1 }, at: s.mono });
   t.equal(s.agent("a").failures.length, 1);
   s.wait(100);
-  s.send({ type: "exited", agent: "a", runId, cause: { kind: "exit", code: 1 } });
+  s.send({ type: "exited", agent: "a", runId, cause: { kind: "exit", code: 1 }, at: s.mono });
   t.equal(s.agent("a").phase, "verifying");
 });
 

@@ -1,9 +1,10 @@
 import type { ExitMeaning } from "@daruma/config";
-import type { ExitCause, Run } from "../ports.ts";
+import type { ExitCause, Run, RunExit } from "../ports.ts";
 import type { Event } from "./events.ts";
 import {
   bookFailure,
   type Failure,
+  isBeforeSwitch,
   raiseAlert,
   recover,
   temporaryFailure,
@@ -43,13 +44,14 @@ function isOwnFault(turn: Turn, { agent, code }: Extract<Event, { type: "start-f
   return agentOf(turn, agent)?.provenInGeneration !== true && !code.startsWith("WATCHD_E_");
 }
 
-export function onExited(turn: Turn, name: string, runId: string, cause: ExitCause): void {
+export function onExited(turn: Turn, exit: RunExit): void {
+  const { agent: name, runId, cause } = exit;
   const before = agentOf(turn, name);
   const digest = forgetRun(turn, name, runId);
   if (before === undefined || digest === null || !isStillWanted(turn, name, digest)) return;
   const stopped = cause.kind === "stopped" ? cause.inSwitch : before.afterStop === "outside" ? false : null;
   if (stopped !== null) onStoppedOutside(turn, name, before, runId, stopped);
-  else settleExit(turn, name, before, runId, cause);
+  else settleExit(turn, before, exit);
 }
 
 /** A start that an earlier watchd had asked for has left nothing behind: it was never carried out, or it died unseen. */
@@ -95,8 +97,8 @@ function isStillWanted(turn: Turn, name: string, digest: string): boolean {
   return false;
 }
 
-function settleExit(turn: Turn, name: string, before: AgentState, runId: string, cause: ExitCause): void {
-  const uptimeMs = before.run === null ? 0 : Math.max(0, turn.now.mono - before.run.started.mono);
+function settleExit(turn: Turn, before: AgentState, { agent: name, runId, cause, at }: RunExit): void {
+  const uptimeMs = before.run === null ? 0 : Math.max(0, at - before.run.started.mono);
   const details = { exit: { ...cause }, uptimeMs, phase: before.phase };
   const meaning = meaningOf(cause, before.policy.restart.exits);
   if (meaning === "success" && before.policy.restart.when !== "always") {
@@ -117,8 +119,12 @@ function settleExit(turn: Turn, name: string, before: AgentState, runId: string,
     });
     return;
   }
-  patchAgent(turn, name, { misconfigured: meaning === "configuration" });
-  bookFailure(turn, name, { ...blameFor(cause, meaning), action: "agent.exit", run: runId, details });
+  const runKnownAt = before.run?.knownAt ?? before.startingRun?.askedAt ?? at;
+  // What it reads on the host may be what the switch has changed.
+  const misconfigured = meaning === "configuration" && !isBeforeSwitch(turn, at);
+  patchAgent(turn, name, { misconfigured });
+  const blame = blameFor(cause, meaning);
+  bookFailure(turn, name, { ...blame, action: "agent.exit", run: runId, details, heard: { at, runKnownAt } });
   recover(turn, name);
 }
 

@@ -184,7 +184,7 @@ t.test(
   async (t) => {
     const s = alone();
     const run = s.agent("a").run;
-    s.send({ type: "exited", agent: "a", runId: run?.runId ?? "", cause: { kind: "unknown" } });
+    s.send({ type: "exited", agent: "a", runId: run?.runId ?? "", cause: { kind: "unknown" }, at: s.mono });
     s.wait(1).survey();
     t.same(
       s.asked("stop").map(({ runId }) => runId),

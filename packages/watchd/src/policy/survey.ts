@@ -5,7 +5,7 @@ import { orderRollback } from "./rollback.ts";
 import { afterStop, meetStray, onExited, onStartLost, strayIsGone } from "./runs.ts";
 import { followPerson, settleSwitch } from "./standstill.ts";
 import { askStop, beginVerifying, stopStray } from "./start-stop.ts";
-import { type AgentState, noProbe, noPulse, unlessByPerson } from "./state.ts";
+import { type AgentState, type GenerationState, noProbe, noPulse, unlessByPerson } from "./state.ts";
 import { agentOf, patch, patchAgent, type Turn } from "./turn.ts";
 
 type Survey = Extract<Event, { type: "runs" }>;
@@ -23,6 +23,7 @@ export function onBoot(turn: Turn, bootId: string): void {
     // egressd is asked anew.
     upstreamsDown: {},
     provenSince: null,
+    generation: rebooted ? sinceBoot(turn.state.generation) : turn.state.generation,
     promotion: turn.state.promotion === "verifying" ? "pending" : turn.state.promotion,
   });
   for (const [name, agent] of Object.entries(turn.state.agents)) {
@@ -34,6 +35,11 @@ export function onBoot(turn: Turn, bootId: string): void {
       ...(rebooted ? afterReboot(turn, agent) : {}),
     });
   }
+}
+
+/** All that happens in this boot happens after a switch of an earlier one. */
+function sinceBoot(generation: GenerationState | null): GenerationState | null {
+  return generation === null ? null : { ...generation, activated: { ...generation.activated, mono: 0 } };
 }
 
 /** Nothing survives a reboot but what was learned: the monotonic clock starts anew, so intervals cannot be carried over. */
@@ -155,12 +161,17 @@ function missRun(
   const gone = !alive.has(agent.run.runId);
   if (agent.phase !== "stopping" || agent.afterStop === "outside") {
     // A list that was begun before the run was known says nothing about it.
-    if (gone && agent.run.knownAt < takenAt) onExited(turn, name, agent.run.runId, { kind: "unknown" });
+    if (gone && agent.run.knownAt < takenAt) missExit(turn, name, agent.run.runId);
   } else if (orphaned && gone) {
     afterStop(turn, name);
   } else if (orphaned) {
     askStop(turn, name, "its stop was under way when watchd ended");
   }
+}
+
+/** It has ended, and nobody saw when or how. */
+function missExit(turn: Turn, agent: string, runId: string): void {
+  onExited(turn, { agent, runId, cause: { kind: "unknown" }, at: turn.now.mono });
 }
 
 /** A start that an earlier watchd had asked for, and that has left nothing behind. */

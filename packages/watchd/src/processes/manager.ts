@@ -200,8 +200,10 @@ class ProcessManager implements ProcessServices {
     run.ended = true;
     if (this.#closed) return;
     const { agent, runId } = run.run;
+    // CLOCK_MONOTONIC, as it is seen: a child's end is an event, and nothing tells of it later.
+    const at = Number(process.hrtime.bigint()) / 1e6;
     try {
-      for (const listener of this.#listeners) listener({ agent, runId, cause });
+      for (const listener of this.#listeners) listener({ agent, runId, cause, at });
     } finally {
       // After the news is out: looking for what the run left behind takes milliseconds.
       this.#sweep(run);

@@ -30,6 +30,8 @@ export interface RoutinesOptions {
   readonly ledgerSocket: string;
   readonly hear?: OutboxOptions["hear"];
   readonly log: (message: string) => void;
+  /** Called with what has come about, once it is durable; for counting. */
+  readonly onRecords?: (records: readonly LedgerRecord[]) => void;
   /** The journal failed: this watchd must end, so that a fresh one can start from what is durable. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -150,6 +152,7 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     outbox,
     execute: (command) => executor.execute(command),
     onRecords: (records) => {
+      options.onRecords?.(records);
       if (!records.some(({ action }) => action === "routine.finished")) return;
       void sockets.keep(activeRuns(engine.state));
       void prune(options, engine.state, records);

@@ -213,10 +213,9 @@ export class Watchd {
     if (!this.#alive || (!this.sheltered && random.chance(climate.lostExits))) return;
     const known = process.life === this.#life || climate.exitsOutliveWatchd;
     const { agent, runId } = process.run;
-    this.send(
-      { type: "exited", agent, runId, cause: known ? cause : { kind: "unknown" } },
-      random.delay(1, 60),
-    );
+    const at = this.#world.machine.now.mono;
+    const heard = known ? cause : ({ kind: "unknown" } as const);
+    this.send({ type: "exited", agent, runId, cause: heard, at }, random.delay(1, 60));
   }
 
   #noticeSwitch(): void {

@@ -120,7 +120,7 @@ t.test("what gathers during a write is judged together and costs one write more"
   const run: Run = { agent: "a", runId, digest: "d1", pid: 7, startedAt: 1_000 };
   world.engine.dispatch({ type: "operator-allow", path: "/store/x" });
   world.engine.dispatch({ type: "started", run });
-  world.engine.dispatch({ type: "exited", agent: "a", runId, cause: { kind: "exit", code: 1 } });
+  world.engine.dispatch({ type: "exited", agent: "a", runId, cause: { kind: "exit", code: 1 }, at: 0 });
   (await nextWrite(world, 2)).done();
   (await nextWrite(world, 3)).done();
   const after = await world.engine.until((current) => current.agents.a?.phase === "backoff");

@@ -17,6 +17,8 @@ export interface EngineOptions {
   readonly onFatal: (error: unknown) => void;
   /** Called with each state that is durable; nothing comes of it before this resolves. */
   readonly beforeActing?: ((state: State) => Promise<void>) | undefined;
+  /** Called with what each event has come to, and the state after it; for counting. */
+  readonly onRecords?: ((records: readonly LedgerRecord[], state: State) => void) | undefined;
 }
 
 /** The longest that a timer sleeps; the core is asked again then. Node's own limit is 2^31 - 1 ms. */
@@ -108,6 +110,7 @@ export class Engine {
       this.#state = taken.state;
       commands.push(...taken.commands);
       records.push(...taken.records);
+      this.#options.onRecords?.(taken.records, taken.state);
     }
     const added = this.#options.outbox.number(records);
     const weighs = added.length > 0 || commands.some((command) => command.type !== "probe");

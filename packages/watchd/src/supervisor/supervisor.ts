@@ -25,6 +25,8 @@ export interface SupervisorOptions {
   readonly hear?: OutboxOptions["hear"];
   /** Called with each state that is durable, before anything comes of it. */
   readonly beforeActing?: (state: State) => Promise<void>;
+  /** Called with what each event has come to, and the state after it; for counting. */
+  readonly onRecords?: (records: readonly LedgerRecord[], state: State) => void;
   /** Begins to tell which upstreams are down; resolves once that is known as far as it can be. */
   readonly followUpstreams?: (tell: (down: DownUpstreams) => void) => Promise<{ close(): void }>;
   /** Called after each completed look at everything: proof that this watchd does its work. */
@@ -106,6 +108,7 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
     execute,
     onFatal: options.onFatal,
     beforeActing: options.beforeActing,
+    onRecords: options.onRecords,
   });
   const survey = createSurvey({ world, clock, refresh, dispatch: (event) => engine.dispatch(event) });
 

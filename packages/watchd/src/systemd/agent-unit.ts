@@ -1,7 +1,7 @@
 import { messageOf } from "@daruma/base";
 import type { AgentManifest, StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
-import type { Run, StartRequest } from "../ports.ts";
+import type { ExitCause, Run, StartRequest } from "../ports.ts";
 import { type Binding, bind, see } from "./binding.ts";
 import { Delayed } from "./delayed.ts";
 import { awaitsRestart, hasProcesses, isAlive, type UnitFacts } from "./facts.ts";
@@ -9,7 +9,7 @@ import { Serial } from "./serial.ts";
 import { unitOf } from "./site.ts";
 import { startFailure } from "./start-failure.ts";
 import type { Outcome } from "./systemctl.ts";
-import { causeOf, type Ends } from "./traces.ts";
+import { causeOf, type Ends, endOf } from "./traces.ts";
 import type { UnitContext } from "./unit-context.ts";
 
 /** What has come of a try to start the unit. */
@@ -194,7 +194,7 @@ export class AgentUnit {
     this.#watch(facts);
     if (before === null || before.invocation === binding.invocation) return;
     const cause = causeOf(before.invocation, ends, facts);
-    this.#context.onExit({ agent: this.agent, runId: before.runId, cause });
+    this.#tellExit(before, cause, facts);
   }
 
   async #stop(runId: string, policy: StopPolicy): Promise<{ readonly forced: boolean }> {
@@ -224,9 +224,15 @@ export class AgentUnit {
     if (seen.binding !== before) this.#settle(seen.binding);
     if (facts !== null && seen.binding !== null) this.#watch(facts);
     if (facts !== null && awaitsRestart(facts)) this.#holdLater();
-    if (seen.ended !== null) this.#context.onExit({ agent: this.agent, ...seen.ended });
+    if (seen.ended !== null && before !== null) this.#tellExit(before, seen.ended.cause, facts);
     if (seen.found) this.#context.onFound();
     if (seen.binding !== null && sight.asked === seen.binding.invocation) this.#tellAsked(seen.binding);
+  }
+
+  #tellExit({ runId, invocation }: Binding, cause: ExitCause, facts: UnitFacts | null): void {
+    const { traces, surroundings, onExit } = this.#context;
+    const leftAt = this.#trace()?.invocation === invocation ? traces.leftAt(this.agent) : null;
+    onExit({ agent: this.agent, runId, cause, at: endOf(invocation, facts, leftAt, surroundings()) });
   }
 
   #tellAsked({ runId, invocation }: Binding): void {

@@ -22,6 +22,7 @@ ConditionResult=yes
 InvocationID=i1
 `;
 const ofWaiting = ofRunning
+  .replace("ExecMainPID", "ExecMainExitTimestampMonotonic=9000000\nExecMainPID")
   .replace("MainPID=7\nResult=success", "MainPID=0\nResult=exit-code")
   .replace("ExecMainCode=0\nExecMainStatus=0", "ExecMainCode=1\nExecMainStatus=3")
   .replace(/ControlGroup=.*/, "ControlGroup=")

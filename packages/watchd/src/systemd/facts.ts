@@ -16,6 +16,8 @@ export interface UnitFacts {
   readonly execMainStatus: number;
   /** Microseconds on CLOCK_MONOTONIC. */
   readonly startedMonotonicUs: number;
+  /** The same for its end; 0 while the main process runs. */
+  readonly exitedMonotonicUs: number;
   /** Below the root of the cgroup file system; "" while there is none. */
   readonly controlGroup: string;
   /** Digest of the definition that systemd has loaded; "" where the unit is none of ours. */
@@ -36,6 +38,7 @@ export const factProperties = [
   "ExecMainCode",
   "ExecMainStatus",
   "ExecMainStartTimestampMonotonic",
+  "ExecMainExitTimestampMonotonic",
   "ControlGroup",
   "LogExtraFields",
   "ConditionResult",
@@ -73,6 +76,7 @@ function factsOf(values: ReadonlyMap<string, string>): UnitFacts {
     execMainCode: number("ExecMainCode"),
     execMainStatus: number("ExecMainStatus"),
     startedMonotonicUs: number("ExecMainStartTimestampMonotonic"),
+    exitedMonotonicUs: number("ExecMainExitTimestampMonotonic"),
     controlGroup: text("ControlGroup"),
     digest: /(?:^| )DARUMA_DIGEST=([0-9a-f]+)(?: |$)/.exec(text("LogExtraFields"))?.[1] ?? "",
     conditionHeld: text("ConditionResult") !== "no",

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { running, waiting } from "./fixtures/facts.ts";
-import { agentOfTrace, causeOf, createTraces, parseExitTrace } from "./traces.ts";
+import { around, running, waiting } from "./fixtures/facts.ts";
+import { agentOfTrace, causeOf, createTraces, endOf, parseExitTrace } from "./traces.ts";
 
 const dumped = { result: "core-dump", code: "dumped", status: "SEGV", invocation: "i1" };
 const none = { exit: null, asked: null, inSwitch: false };
@@ -120,3 +120,16 @@ t.test("what is only known of another run of the unit tells nothing", async (t) 
   t.same(causeOf("i0", { exit: dumped, asked: "i1", inSwitch: false }, waiting), { kind: "unknown" });
   t.same(causeOf("i0", none, null), { kind: "unknown" });
 });
+
+t.test(
+  "when it ended is told by systemd, or by the age of the trace, and is never later than now",
+  async (t) => {
+    t.equal(endOf("i1", waiting, null, around), 9_000);
+    t.equal(endOf("i1", waiting, around.wall - 500, around), 9_000, "systemd knows best");
+    t.equal(endOf("i1", null, around.wall - 500, around), 9_500);
+    t.equal(endOf("i1", { ...waiting, invocation: "i2" }, around.wall - 500, around), 9_500);
+    t.equal(endOf("i1", null, around.wall + 60_000, around), 10_000, "the clock was set back since");
+    t.equal(endOf("i1", { ...waiting, exitedMonotonicUs: 60_000_000 }, null, around), 10_000);
+    t.equal(endOf("i1", running, null, around), 10_000, "systemd has not seen it yet");
+  },
+);

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { systemCode } from "@daruma/base";
@@ -24,12 +24,15 @@ export interface Traces {
   exitOf(agent: string): ExitTrace | null;
   /** Invocation of the run that was last asked to stop, by whomever. */
   askedOf(agent: string): string | null;
+  /** Unix time in milliseconds at which the trace of an end was left; null where there is none. */
+  leftAt(agent: string): number | null;
 }
 
 export function createTraces(directory: string): Traces {
   return {
     exitOf: (agent) => parseExitTrace(readIfThere(join(directory, agent))),
     askedOf: (agent) => readIfThere(join(directory, `${agent}${askedSuffix}`))?.trim() || null,
+    leftAt: (agent) => statSync(join(directory, agent), { throwIfNoEntry: false })?.mtimeMs ?? null,
   };
 }
 
@@ -64,6 +67,23 @@ export function causeOf(invocation: string, traces: Ends, facts: UnitFacts | nul
   if (traces.exit?.invocation === invocation) return causeOfTrace(traces.exit);
   if (facts?.invocation === invocation) return causeOfFacts(facts);
   return { kind: "unknown" };
+}
+
+/**
+ * When the run `invocation` ended, on CLOCK_MONOTONIC in milliseconds: by systemd, which forgets it with the next start, by the age of the
+ * trace, or else now.
+ *
+ * @param leftAt of its trace; null where there is none
+ */
+export function endOf(
+  invocation: string,
+  facts: UnitFacts | null,
+  leftAt: number | null,
+  { mono, wall }: { readonly mono: number; readonly wall: number },
+): number {
+  const exitedMs = facts?.invocation === invocation ? facts.exitedMonotonicUs / 1_000 : 0;
+  if (exitedMs > 0) return Math.min(exitedMs, mono);
+  return leftAt === null ? mono : mono - Math.max(0, wall - leftAt);
 }
 
 function causeOfTrace({ result, code, status }: ExitTrace): ExitCause {

@@ -1,0 +1,11 @@
+export { readControlGroup, readProcess, type UsageReader } from "./agent-usage.ts";
+export { metricsErrors } from "./catalogue.ts";
+export { type CollectOptions, collect } from "./collect.ts";
+export { dashboard, dashboardQueries } from "./dashboard.ts";
+export { type Exporter, type ExporterOptions, startExporter } from "./exporter.ts";
+export { contentType, expose } from "./exposition.ts";
+export { hostCgroup, hostDisks } from "./host-places.ts";
+export { metricsReference } from "./reference.ts";
+export type { Sample, Samples } from "./sample.ts";
+export type { Sources } from "./sources.ts";
+export { type Metric, type MetricName, metricNames, metricTable } from "./table.ts";
