@@ -18,6 +18,7 @@ let
     ;
   inherit (import ./measures.nix) bytes milliseconds;
   egress = import ./egress.nix;
+  alerts = import ./alerts.nix spec;
   egressOf =
     agent:
     egress.policy {
@@ -132,3 +133,5 @@ in
   };
   agents = mapAttrs agentManifest spec.agents;
 }
+# Whom to tell is in no digest: it cannot make an agent fail.
+// (if alerts.isUsed then { alerts = alerts.manifest; } else { })

@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { userInfo } from "node:os";
 import { resolve } from "node:path";
 import { type ExitCode, exitCode, messageOf } from "@daruma/base";
 import { readEntries } from "@daruma/ledger";
@@ -10,6 +9,7 @@ import { mayComeBack, pause } from "../instance/patience.ts";
 import { type RoutineDetails, type WatchdClient, watchdClient } from "../instance/watchd-client.ts";
 import { elapsed } from "../story/elapsed.ts";
 import { durationOf } from "./duration.ts";
+import { person } from "./person.ts";
 
 interface Named {
   readonly args: { readonly NAME: string };
@@ -149,17 +149,6 @@ export async function routineResume(
     `${args.NAME} is not paused${next === null ? "" : `; it is due next at ${next}`}`,
   ]);
   return exitCode.ok;
-}
-
-/** Whoever is at the keyboard, as far as the system knows: for people to ask, no proof of anything. */
-function person({ environment }: Context): string {
-  const behind = environment.SUDO_USER ?? "";
-  if (behind !== "") return behind;
-  try {
-    return userInfo().username;
-  } catch {
-    return `uid ${process.getuid?.() ?? "?"}`;
-  }
 }
 
 /** @throws ROUTINE_E_INPUT */

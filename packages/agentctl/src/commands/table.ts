@@ -1,4 +1,5 @@
 import type { Command } from "../cli/command.ts";
+import { alertListCommand, alertTestCommand } from "./alert-commands.ts";
 import { checkCommand } from "./check-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
@@ -69,6 +70,8 @@ export const commandTable: readonly Command[] = [
   routineResumeCommand,
   routineHistoryCommand,
   routineLogsCommand,
+  alertListCommand,
+  alertTestCommand,
   egressExplainCommand,
   egressStatusCommand,
   egressLogCommand,

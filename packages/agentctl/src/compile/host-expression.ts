@@ -1,5 +1,6 @@
 import { isAbsolute, join, normalize, relative, resolve } from "node:path";
 import {
+  type AgentAlerts,
   type AgentSpec,
   type EgressRule,
   formatDuration,
@@ -14,6 +15,7 @@ import {
   type ScopedRule,
   type Word,
 } from "@daruma/config";
+import { agentAlertsExpression, alertsExpression } from "./alerts-expression.ts";
 import {
   type NixDirectory,
   type NixExpression,
@@ -53,11 +55,14 @@ export function hostExpression(spec: HostSpec, places: Places): NixExpression {
         : { restartsAtOnce: nixNumber(spec.watchdog.restartsAtOnce) }),
     }),
     egress: egressExpression(spec.egress),
-    agents: nixSet(mapSorted(spec.agents, (agent) => agentExpression(agent, places))),
+    alerts: alertsExpression(spec.alerts),
+    agents: nixSet(
+      mapSorted(spec.agents, (agent, name) => agentExpression(agent, spec.alerts?.agents[name], places)),
+    ),
   });
 }
 
-function agentExpression(agent: AgentSpec, places: Places): NixExpression {
+function agentExpression(agent: AgentSpec, alerts: AgentAlerts | undefined, places: Places): NixExpression {
   return nixSet({
     command: nixList(agent.command.map((word) => wordExpression(word, places))),
     environment: nixSet(mapSorted(agent.environment, (word) => wordExpression(word, places))),
@@ -76,6 +81,7 @@ function agentExpression(agent: AgentSpec, places: Places): NixExpression {
     }),
     escalate: nixList(agent.escalate.map(nixString)),
     egress: agent.egress === null ? nixNull : nixList(agent.egress.map((rule) => nixSet(ruleSettings(rule)))),
+    alerts: agentAlertsExpression(alerts),
     required: nixBoolean(agent.required),
   });
 }
@@ -174,8 +180,8 @@ function nixDirectory(directory: string, places: Places): NixDirectory {
 /** In code unit order, so that the output does not depend on the order in the fleet file. */
 function mapSorted<T>(
   record: Readonly<Record<string, T>>,
-  map: (value: T) => NixExpression,
+  map: (value: T, key: string) => NixExpression,
 ): Record<string, NixExpression> {
   const entries = Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, value]) => [key, map(value)]));
+  return Object.fromEntries(entries.map(([key, value]) => [key, map(value, key)]));
 }

@@ -157,6 +157,8 @@ function check(t: Test, samples: readonly Sample[], expected: boolean): void {
 const beside: Readonly<Record<string, object>> = {
   health: { http: "http://127.0.0.1/" },
   heartbeat: { through: "http" },
+  quiet: { from: "22:00", to: "07:00" },
+  deadMansSwitch: { credential: "/run/secrets/monitor", url: "https://hc-ping.com" },
 };
 
 function settings(path: readonly string[], value: unknown): object {

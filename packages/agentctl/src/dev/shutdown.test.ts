@@ -34,6 +34,8 @@ function fake(parts: Partial<WatchdClient>): WatchdClient {
     runRoutine: unused,
     pauseRoutine: unused,
     resumeRoutine: unused,
+    alerts: unused,
+    testAlerts: unused,
     killRuns: unused,
     reload: unused,
     drain: unused,

@@ -2,7 +2,13 @@ import { Schema } from "effect";
 import { choice, duration, secretFile, text, wholeNumber } from "../codecs.ts";
 import { defaulted, optional, required } from "../option.ts";
 import { agentAlertLevels, alertSeverities, routineAlertEvents, sinkKinds } from "./manifest.ts";
-import { clockTimePattern, clockTimeProblem, sinkNamePattern, sinkNameProblem, sinkUrlProblem } from "./words.ts";
+import {
+  clockTimePattern,
+  clockTimeProblem,
+  sinkNamePattern,
+  sinkNameProblem,
+  sinkUrlProblem,
+} from "./words.ts";
 
 /* Who is told of what. What depends on the kind of a sink, and names of sinks, are checked in lint.ts. */
 
@@ -148,8 +154,7 @@ export const HostAlertsSchema = Schema.Struct({
     default: "3d",
   }),
   deadMansSwitch: optional(SwitchSchema, {
-    description:
-      "A URL of a monitor elsewhere, which raises the alarm when nobody asks for it any more.",
+    description: "A URL of a monitor elsewhere, which raises the alarm when nobody asks for it any more.",
     example: { credential: "/run/secrets/monitor-url", url: "https://hc-ping.com" },
   }),
 }).annotate({ expected: "an object" });

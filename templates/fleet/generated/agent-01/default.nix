@@ -21,6 +21,24 @@
         bytes = null;
       };
     };
+    alerts = {
+      sinks = { };
+      to = [ ];
+      agents = "unresolved";
+      after = "10m";
+      routines = [
+        "failure"
+        "anomaly"
+      ];
+      quiet = null;
+      digest = {
+        after = 5;
+        within = "1m";
+        every = "5m";
+      };
+      giveUp = "3d";
+      deadMansSwitch = null;
+    };
     agents = {
       hello = {
         command = [
@@ -70,6 +88,11 @@
           "alert"
         ];
         egress = [ ];
+        alerts = {
+          on = null;
+          after = null;
+          to = null;
+        };
         required = true;
       };
     };

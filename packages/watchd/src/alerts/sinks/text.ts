@@ -9,14 +9,18 @@ export function cut(text: string, most: number): string {
   return `${whole.slice(0, Math.max(0, most - 1)).replace(/[\ud800-\udbff]$/, "")}…`.slice(0, most);
 }
 
-/** At most `most` bytes of UTF-8. */
+/** At most `most` bytes of UTF-8, of which the ellipsis is three. */
 export function cutBytes(text: string, most: number): string {
-  let short = cut(text, most);
-  while (Buffer.byteLength(short) > most) {
-    const spare = Buffer.byteLength(short) - most;
-    short = cut(short, Math.max(1, short.length - Math.max(1, Math.ceil(spare / 4))));
+  const whole = text.toWellFormed();
+  if (Buffer.byteLength(whole) <= most) return whole;
+  let short = "";
+  let bytes = 3;
+  for (const character of whole) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > most) break;
+    short += character;
   }
-  return short;
+  return `${short}…`;
 }
 
 /** One line: what it is, where, and what has happened. */
