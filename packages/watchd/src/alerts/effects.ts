@@ -162,15 +162,33 @@ function selfTest(entry: Heard): readonly Effect[] {
   return [{ ...base, state: "over", title: `${entry.subject} cannot get past its proxy`, details: [] }];
 }
 
-/** A thing that differs from its declaration, until it is right again. */
+/** A thing that differs from its declaration. What is put right at once is told only where that does not help. */
 function driftEffects(entry: Heard): readonly Effect[] {
-  const name = `drift/${entry.subject}`.slice(0, 160);
-  const base = { type: "host", name, details: [] } as const;
-  if (entry.action === "drift.found")
-    return [{ ...base, state: "open", severity: "warning", title: `${entry.subject} is not as declared` }];
-  if (entry.action === "drift.corrected" || entry.action === "drift.gone")
-    return [{ ...base, state: "over", severity: "warning", title: `${entry.subject} is as declared again` }];
-  return [];
+  const { action, subject, details } = entry;
+  const name = `drift/${subject}`.slice(0, 160);
+  const open = (title: string, severity: AlertSeverity, about: readonly string[]) =>
+    [{ type: "host", name, state: "open", severity, title, details: about }] as const;
+  switch (action) {
+    case "drift.found":
+      return details.policy === "correct"
+        ? []
+        : open(`${subject} is not as declared`, "warning", lines(entry, "diff"));
+    case "drift.correction-failed":
+      return open(
+        `${subject} is not as declared, and could not be put right`,
+        "error",
+        lines(entry, "problems"),
+      );
+    case "drift.hold":
+      return open(`${subject} keeps differing from what is declared`, "error", lines(entry, "why"));
+    case "drift.corrected":
+    case "drift.gone": {
+      const title = `${subject} is as declared again`;
+      return [{ type: "host", name, state: "over", severity: "warning", title, details: [] }];
+    }
+    default:
+      return [];
+  }
 }
 
 function escalated(agent: string, title: string, details: readonly string[]): readonly Effect[] {

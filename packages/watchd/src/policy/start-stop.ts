@@ -1,6 +1,6 @@
 import type { Run } from "../ports.ts";
 import { turnFor } from "./restart-turns.ts";
-import { type AgentState, noProbe, noPulse, type RunState, unlessByPerson } from "./state.ts";
+import { type AgentState, noProbe, noPulse, type RunState, type StandIn, unlessByPerson } from "./state.ts";
 import { agentOf, freshId, patchAgent, record, removeAgent, type Turn } from "./turn.ts";
 
 /** Probes of an unproven run come at this interval at first, doubling up to `slowestProbeMs` or the declared one. */
@@ -35,7 +35,7 @@ export function beginStart(turn: Turn, name: string): void {
     misconfigured: false,
     waitsFor: null,
   });
-  turn.commands.push({ type: "start", agent: name, runId, digest });
+  turn.commands.push({ type: "start", agent: name, runId, digest, ...standInOf(agent) });
   record(turn, {
     action: "agent.start",
     subject: name,
@@ -43,6 +43,10 @@ export function beginStart(turn: Turn, name: string): void {
     run: runId,
     details: { digest, generation: turn.state.generation?.number ?? null },
   });
+}
+
+function standInOf({ standIn }: AgentState): { standIn?: Pick<StandIn, "kind" | "generation"> } {
+  return standIn === null ? {} : { standIn: { kind: standIn.kind, generation: standIn.generation } };
 }
 
 export function beginStop(

@@ -1,12 +1,9 @@
-import type { AgentManifest, WatchdogPolicy } from "@daruma/config";
+import type { WatchdogPolicy } from "@daruma/config";
 import type { Instant, KnownGood } from "../ports.ts";
+import type { AgentPolicy, GoingBack, StandIn } from "./settings.ts";
 import type { UpstreamDown } from "./upstreams.ts";
 
-/** The part of an agent's manifest that judgement needs; commands and environments stay out of the journal. */
-export type AgentPolicy = Pick<
-  AgentManifest,
-  "digest" | "startupMs" | "health" | "heartbeat" | "restart" | "limits" | "stop" | "escalate" | "required"
->;
+export type { AgentPolicy, GoingBack, StandIn, StandInKind } from "./settings.ts";
 
 /**
  * - `stopped`: nothing runs; it is started as soon as nothing stands in the way
@@ -14,7 +11,8 @@ export type AgentPolicy = Pick<
  * - `verifying`: runs, and has yet to prove itself
  * - `healthy`: has proven itself
  * - `stopping`: a stop is on its way; `afterStop` says what follows
- * - `backoff`: will be started at `restartAt`; without one, when the rollback that it asked for has been settled
+ * - `backoff`: will be started at `restartAt`; without one, when the rollback that it asked for has been settled, or its earlier
+ *   settings are there
  * - `completed`: ended by itself as its restart policy allows
  * - `failed`: ended badly, and its restart policy is `never`, or it says that its configuration is wrong
  */
@@ -64,7 +62,10 @@ export interface RunState {
 }
 
 export interface AgentState {
+  /** What is in force: what is declared, but for what stands in for it. */
   readonly policy: AgentPolicy;
+  readonly standIn: StandIn | null;
+  readonly goingBack: GoingBack | null;
   /** Whether the current generation has it; one that it has not is on its way out. */
   readonly declared: boolean;
   readonly phase: Phase;
@@ -198,6 +199,8 @@ export interface State {
   readonly rollback: Rollback | null;
   /** Store path -> automatic rollbacks that have left it. */
   readonly spentBudget: Readonly<Record<string, number>>;
+  /** Store path -> agents that have gone back alone in it. */
+  readonly wentBackAlone: Readonly<Record<string, readonly string[]>>;
   readonly quarantine: readonly Quarantined[];
   /** False from boot until what is alive has been listed: nothing is started or stopped before that. */
   readonly surveyed: boolean;
@@ -227,6 +230,7 @@ export function initialState(options: { epoch: string; bootId: string; seed: num
     promotion: "pending",
     rollback: null,
     spentBudget: {},
+    wentBackAlone: {},
     quarantine: [],
     surveyed: false,
     stopped: [],
@@ -262,6 +266,8 @@ export const nothingLearned = {
 export function initialAgent(policy: AgentPolicy, stoppedBy: AgentState["stoppedBy"] = null): AgentState {
   return {
     policy,
+    standIn: null,
+    goingBack: null,
     declared: true,
     phase: "stopped",
     stoppedBy,

@@ -96,6 +96,7 @@ function completed(durable: Durable): Durable {
       stopped: durable.state.stopped ?? [],
       ledgerAway: durable.state.ledgerAway ?? false,
       upstreamsDown: durable.state.upstreamsDown ?? {},
+      wentBackAlone: durable.state.wentBackAlone ?? {},
       agents: Object.fromEntries(agents),
     },
   };
@@ -108,6 +109,6 @@ function asNow(agent: AgentState): AgentState {
     health: health === null ? null : { ...health, body: health.body ?? null },
     heartbeat: heartbeat ?? null,
   };
-  const { stoppedBy = null, pulse = noPulse, turnSince = null } = agent;
-  return { ...agent, policy, stoppedBy, pulse, turnSince };
+  const { stoppedBy = null, pulse = noPulse, turnSince = null, standIn = null, goingBack = null } = agent;
+  return { ...agent, policy, stoppedBy, pulse, turnSince, standIn, goingBack };
 }

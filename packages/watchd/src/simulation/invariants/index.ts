@@ -13,6 +13,15 @@ import {
   rollbackTargetIsGood,
 } from "./rollbacks.ts";
 
+import {
+  earlierSettingsAreVerified,
+  earlierSettingsMeetWhatTheyKnow,
+  oneAgentRollbackPerGeneration,
+  standInsAreNoProof,
+  standInsHaveACause,
+  startsAreWithWhatIsInForce,
+} from "./stand-ins.ts";
+
 /** By name, in the order in which they are judged. */
 export const invariants: readonly (readonly [string, Invariant])[] = Object.entries({
   noRunIsBlamedWithoutCause,
@@ -22,6 +31,12 @@ export const invariants: readonly (readonly [string, Invariant])[] = Object.entr
   rollbackChangesSomething,
   rollbackHasACause,
   failureBeganAfterTheSwitch,
+  oneAgentRollbackPerGeneration,
+  earlierSettingsAreVerified,
+  earlierSettingsMeetWhatTheyKnow,
+  standInsHaveACause,
+  standInsAreNoProof,
+  startsAreWithWhatIsInForce,
   restartsAreNeverTooFast,
   restartsAreNeverAStorm,
   noStartWhileARunIsAlive,
