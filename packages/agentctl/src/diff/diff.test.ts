@@ -142,3 +142,16 @@ t.test("what is said about the whole fleet is a change", async (t) => {
   t.equal(hasChanges(found), true);
   t.same(describeDiff(found), ["note: flake.lock changes", "1 host is left as it is"]);
 });
+
+t.test("who is told of what is told, and that watchd is restarted for other secrets", async (t) => {
+  const sinks = { chat: { kind: "slack", credential: "/run/secrets/chat" } };
+  const bare = (alerts: object) =>
+    fleetOf({ web: { system: "x86_64-linux", agents: { aa: { command: agent.command } }, alerts } });
+  const lines = told(bare({}), bare({ sinks }));
+  t.ok(lines.includes("daruma-egressd.service is started: alerts have sinks"), lines.join("\n"));
+  t.ok(lines.includes("daruma-watchd.service is restarted: the secrets of its alerts"), lines.join("\n"));
+  t.ok(lines.some((line) => line.startsWith("policy: alerts.sinks.chat: ")), lines.join("\n"));
+  const later = told(bare({ sinks }), bare({ sinks, giveUp: "1d" }));
+  t.notOk(later.some((line) => line.includes("daruma-watchd.service is restarted")));
+  t.ok(later.some((line) => line.includes("alerts.giveUpMs: 259200000 -> 86400000")), later.join("\n"));
+});

@@ -7,6 +7,7 @@ import {
   type SourceReference,
   type Word,
 } from "@daruma/config";
+import { diffAlertSecrets } from "./alerts.ts";
 import type { FleetDiff, HostDiff, UnitChange } from "./document.ts";
 import { diffEgress, egressUnits } from "./egress.ts";
 import { changedKeys, diffPolicies, hostPolicies, policyOptions, unitOptions } from "./options.ts";
@@ -62,7 +63,7 @@ function diffHost(
           ...diffPolicies(null, hostPolicies(before), hostPolicies(after)),
           ...names.flatMap((name) => diffAgentPolicies(name, old[name], now[name])),
         ];
-  const all = [...units, ...diffEgressUnits(before, after)];
+  const all = [...units, ...diffEgressUnits(before, after), ...diffAlertSecrets(before, after)];
   const changed = policies.length > 0 || egress.length > 0 || all.some(({ action }) => action !== "none");
   const state = before === undefined ? "added" : changed ? "changed" : "unchanged";
   return { host, state, units: all, egress, policies };
@@ -118,13 +119,18 @@ function diffEgressUnits(before: Host | undefined, after: Host): UnitChange[] {
   const now = egressUnits(after);
   const proxy = presence(
     "daruma-egressd.service",
-    (old?.ports.size ?? 0) > 0,
-    now.ports.size > 0,
-    "has egress rules",
+    (old?.ports.size ?? 0) > 0 || (before?.alerts ?? null) !== null,
+    now.ports.size > 0 || after.alerts !== null,
+    now.ports.size > 0 || (old?.ports.size ?? 0) > 0
+      ? "the first agent has egress rules"
+      : "alerts have sinks",
+    "no agent has egress rules any more",
   );
   const hadWall = (old?.wall ?? null) !== null;
   const hasWall = now.wall !== null;
-  const walls = wallUnits.flatMap((unit) => presence(unit, hadWall, hasWall, "is confined"));
+  const walls = wallUnits.flatMap((unit) =>
+    presence(unit, hadWall, hasWall, "the first agent is confined", "no agent is confined any more"),
+  );
   if (!hadWall || !hasWall || old?.wall === now.wall) return [...proxy, ...walls];
   const reload: UnitChange = {
     unit: "daruma-egress-wall.service",
@@ -141,12 +147,8 @@ const wallUnits = [
   "daruma-egress-self-test.path",
 ] as const;
 
-function presence(unit: string, was: boolean, is: boolean, what: string): UnitChange[] {
+function presence(unit: string, was: boolean, is: boolean, first: string, last: string): UnitChange[] {
   if (!was && !is) return [];
   if (was && is) return [{ unit, action: "none", reasons: [] }];
-  return [
-    is
-      ? { unit, action: "start", reasons: [`the first agent ${what}`] }
-      : { unit, action: "stop", reasons: [`no agent ${what} any more`] },
-  ];
+  return [is ? { unit, action: "start", reasons: [first] } : { unit, action: "stop", reasons: [last] }];
 }
