@@ -46,7 +46,7 @@ t.test(
     t.same(manifest.alerts, hostSpecOf(host).alerts);
     t.same((manifest.alerts as AlertsManifest).to, ["pager", "relay"]);
     const before = manifestOf(silent);
-    t.equal(before.alerts, null);
+    t.equal(before.alerts, undefined);
     t.equal(manifest.hostDigest, before.hostDigest);
     t.equal(manifest.agents.own?.digest, before.agents.own?.digest);
     t.match(manifestOf(switchOnly).alerts, { sinks: {}, deadMansSwitch: { everyMs: 90_000 } });

@@ -19,8 +19,8 @@ export interface HostManifest {
   readonly agents: Readonly<Record<string, AgentManifest>>;
   /** None in what an older release wrote. */
   readonly routines: Readonly<Record<string, RoutineManifest>>;
-  /** Who is told of what; null for nobody, which is also what a manifest means that an older release wrote. */
-  readonly alerts?: AlertsManifest | null;
+  /** Who is told of what. Left out where nobody is, and by an earlier release. */
+  readonly alerts?: AlertsManifest;
 }
 
 export interface WatchdogPolicy {

@@ -195,7 +195,7 @@ const readManifest = fields<HostManifest>({
   ),
   agents: record(readAgent),
   routines: added(record(readRoutine), {}),
-  alerts: added(nullable(readAlerts), null),
+  alerts: whereGiven(readAlerts),
 });
 
 /** What a `host.json` is. Readers leave out what they do not know, so it may hold more. */

@@ -150,8 +150,14 @@ t.test("who is told of what is told, and that watchd is restarted for other secr
   const lines = told(bare({}), bare({ sinks }));
   t.ok(lines.includes("daruma-egressd.service is started: alerts have sinks"), lines.join("\n"));
   t.ok(lines.includes("daruma-watchd.service is restarted: the secrets of its alerts"), lines.join("\n"));
-  t.ok(lines.some((line) => line.startsWith("policy: alerts.sinks.chat: ")), lines.join("\n"));
+  t.ok(
+    lines.some((line) => line.startsWith("policy: alerts.sinks.chat: ")),
+    lines.join("\n"),
+  );
   const later = told(bare({ sinks }), bare({ sinks, giveUp: "1d" }));
   t.notOk(later.some((line) => line.includes("daruma-watchd.service is restarted")));
-  t.ok(later.some((line) => line.includes("alerts.giveUpMs: 259200000 -> 86400000")), later.join("\n"));
+  t.ok(
+    later.some((line) => line.includes("alerts.giveUpMs: 259200000 -> 86400000")),
+    later.join("\n"),
+  );
 });

@@ -44,7 +44,7 @@ function lab(t: Test) {
   const generation = (path: string, alerts: AlertsManifest | null) => ({
     number: 1,
     path,
-    manifest: { host: "h1", alerts } as HostManifest,
+    manifest: { host: "h1", ...(alerts === null ? {} : { alerts }) } as HostManifest,
   });
   const hook = (url: string) => ({ kind: "webhook", url, credential: secret }) as const;
   return { directory, secret, entries, fatal, open, generation, hook };
