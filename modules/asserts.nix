@@ -218,6 +218,9 @@ in
   isPath = isUnitPath;
   inherit spec;
 })
+++ map ({ at, problem }: check at false problem) (
+  (import ./units/alerts.nix spec).problems { isPath = isCredentialPath; }
+)
 ++ ruleAsserts "egress.allow" false spec.egress.allow
 ++ ruleAsserts "egress.deny" true spec.egress.deny
 ++ concatLists (map agentAsserts (attrNames spec.agents))

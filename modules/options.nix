@@ -452,6 +452,35 @@ in
               ];
             };
 
+            alerts = {
+              on = mkOption {
+                type = types.nullOr (
+                  types.enum [
+                    "recovery"
+                    "escalation"
+                    "unresolved"
+                    "never"
+                  ]
+                );
+                default = null;
+                description = "Of what it tells. Without it: as the host says.";
+                example = "recovery";
+              };
+
+              after = mkOption {
+                type = types.nullOr (duration "0ms" "30d");
+                default = null;
+                description = "How long a failure lasts until it counts as unresolved. Without it: as the host says.";
+                example = "2m";
+              };
+
+              to = mkOption {
+                type = types.nullOr (types.listOf (types.strMatching "[a-z][a-z0-9-]{0,30}"));
+                default = null;
+                description = "Sinks that are told. Without it: as the host says.";
+              };
+            };
+
             required = mkOption {
               type = types.bool;
               default = true;
@@ -856,6 +885,33 @@ in
               };
             };
 
+            alerts = {
+              on = mkOption {
+                type = types.nullOr (
+                  types.listOf (
+                    types.enum [
+                      "success"
+                      "failure"
+                      "anomaly"
+                    ]
+                  )
+                );
+                default = null;
+                description = "Of which ends of a run it tells. Without it: as the host says.";
+                example = [
+                  "success"
+                  "failure"
+                  "anomaly"
+                ];
+              };
+
+              to = mkOption {
+                type = types.nullOr (types.listOf (types.strMatching "[a-z][a-z0-9-]{0,30}"));
+                default = null;
+                description = "Sinks that are told. Without it: as the host says.";
+              };
+            };
+
             limits = {
               memory = mkOption {
                 type = types.nullOr (size "1MiB" "1024TiB");
@@ -1191,6 +1247,247 @@ in
           default = null;
           description = "What one connection may carry, both ways together. Without it: any amount.";
           example = "10GiB";
+        };
+      };
+    };
+
+    alerts = {
+      sinks = mkOption {
+        type = types.attrsOf (
+          types.submodule {
+            options = {
+              kind = mkOption {
+                type = types.enum [
+                  "webhook"
+                  "slack"
+                  "discord"
+                  "telegram"
+                  "pagerduty"
+                  "opsgenie"
+                  "whatsapp"
+                  "email"
+                ];
+                description = "What kind of service it is.";
+                example = "slack";
+              };
+
+              credential = mkOption {
+                type = types.nullOr (outsideStore (types.strMatching "/.*"));
+                default = null;
+                description = "File of the secret: the webhook's URL for slack and discord, the token or key for telegram, pagerduty, opsgenie and whatsapp, the signing secret (whsec_…) for webhook, the password for email.";
+                example = "/run/secrets/slack-url";
+              };
+
+              url = mkOption {
+                type = types.nullOr (types.strMatching "(https?|smtps?)://.+");
+                default = null;
+                description = "Where it is. Needed for webhook (https://…) and email (smtps://HOST:465 or smtp://HOST:587); for others only where it is not the usual place.";
+                example = "https://events.eu.pagerduty.com";
+              };
+
+              from = mkOption {
+                type = types.nullOr (types.strMatching ".{1,320}");
+                default = null;
+                description = "Sender: an address for email, the ID of the phone number for whatsapp.";
+                example = "daruma@example.com";
+              };
+
+              to = mkOption {
+                type = types.listOf (types.strMatching ".{1,320}");
+                default = [ ];
+                description = "Recipients: addresses for email; the chat for telegram and the number for whatsapp, one each.";
+                example = [ "oncall@example.com" ];
+              };
+
+              user = mkOption {
+                type = types.nullOr (types.strMatching ".{1,320}");
+                default = null;
+                description = "Name under which email logs in. Without it: no login.";
+                example = "daruma";
+              };
+
+              template = mkOption {
+                type = types.nullOr (types.strMatching ".{1,320}");
+                default = null;
+                description = "Name of the approved whatsapp template, whose body has three variables: state, title and details.";
+                example = "daruma_alert";
+              };
+
+              language = mkOption {
+                type = types.strMatching ".{1,320}";
+                default = "en";
+                description = "Language of the whatsapp template.";
+              };
+
+              fallback = mkOption {
+                type = types.nullOr (types.strMatching "[a-z][a-z0-9-]{0,30}");
+                default = null;
+                description = "Sink that is told as well where this one cannot be.";
+                example = "mail";
+              };
+
+              private = mkOption {
+                type = types.bool;
+                default = false;
+                description = "Whether its host may have an address that is not public.";
+              };
+            };
+          }
+        );
+        default = { };
+        description = "Those who are told, by name.";
+        example = {
+          chat = {
+            kind = "slack";
+            credential = "/run/secrets/slack-url";
+          };
+        };
+      };
+
+      to = mkOption {
+        type = types.listOf (types.strMatching "[a-z][a-z0-9-]{0,30}");
+        default = [ ];
+        description = "Sinks for what no agent and no routine sends elsewhere. Empty: every sink that is not the fallback of another.";
+      };
+
+      agents = mkOption {
+        type = types.enum [
+          "recovery"
+          "escalation"
+          "unresolved"
+          "never"
+        ];
+        default = "unresolved";
+        description = "Of what agents tell that do not say so themselves: of any recovery, of escalations only, or only of what stays unresolved.";
+      };
+
+      after = mkOption {
+        type = duration "0ms" "30d";
+        default = "10m";
+        description = "How long a failure of an agent lasts until it counts as unresolved.";
+      };
+
+      routines = mkOption {
+        type = types.listOf (
+          types.enum [
+            "success"
+            "failure"
+            "anomaly"
+          ]
+        );
+        default = [
+          "failure"
+          "anomaly"
+        ];
+        description = "Of which ends of a run routines tell that do not say so themselves.";
+      };
+
+      quiet = mkOption {
+        type = types.nullOr (
+          types.submodule {
+            options = {
+              from = mkOption {
+                type = types.strMatching "([01][0-9]|2[0-3]):[0-5][0-9]";
+                description = "When it begins, each day.";
+                example = "22:00";
+              };
+
+              to = mkOption {
+                type = types.strMatching "([01][0-9]|2[0-3]):[0-5][0-9]";
+                description = "When it ends; before `from` if it goes over midnight.";
+                example = "07:00";
+              };
+
+              timezone = mkOption {
+                type = types.str;
+                default = "UTC";
+                description = "Time zone of both.";
+                example = "Europe/Berlin";
+              };
+
+              except = mkOption {
+                type = types.enum [
+                  "info"
+                  "warning"
+                  "error"
+                  "critical"
+                ];
+                default = "critical";
+                description = "The least severity that is sent all the same.";
+              };
+            };
+          }
+        );
+        default = null;
+        description = "A time of each day in which only what is serious is sent. Without it: none.";
+        example = {
+          from = "22:00";
+          to = "07:00";
+          timezone = "Europe/Berlin";
+        };
+      };
+
+      digest = {
+        after = mkOption {
+          type = types.ints.between 1 1000;
+          default = 5;
+          description = "Messages to one sink within `within` after which further ones are gathered.";
+        };
+
+        within = mkOption {
+          type = duration "1s" "1d";
+          default = "1m";
+          description = "Time in which `after` are counted.";
+        };
+
+        every = mkOption {
+          type = duration "1s" "1d";
+          default = "5m";
+          description = "How often what was gathered is sent, as one message.";
+        };
+      };
+
+      giveUp = mkOption {
+        type = duration "1m" "30d";
+        default = "3d";
+        description = "What could not be delivered for this long is given up.";
+      };
+
+      deadMansSwitch = mkOption {
+        type = types.nullOr (
+          types.submodule {
+            options = {
+              credential = mkOption {
+                type = outsideStore (types.strMatching "/.*");
+                description = "File of the URL that is asked for as long as all is well.";
+                example = "/run/secrets/monitor-url";
+              };
+
+              url = mkOption {
+                type = types.strMatching "(https?|smtps?)://.+";
+                description = "Beginning of that URL: scheme and host, and the port if it is not the usual one.";
+                example = "https://hc-ping.com";
+              };
+
+              every = mkOption {
+                type = duration "10s" "1d";
+                default = "1m";
+                description = "How often it is asked for.";
+              };
+
+              private = mkOption {
+                type = types.bool;
+                default = false;
+                description = "Whether its host may have an address that is not public.";
+              };
+            };
+          }
+        );
+        default = null;
+        description = "A URL of a monitor elsewhere, which raises the alarm when nobody asks for it any more.";
+        example = {
+          credential = "/run/secrets/monitor-url";
+          url = "https://hc-ping.com";
         };
       };
     };

@@ -38,10 +38,14 @@ let
     ]
   );
 
-  daemons = import ./units/daemons.nix {
-    spec = checked;
-    inherit daruma path;
-  };
+  daemonsWith =
+    credentials:
+    import ./units/daemons.nix {
+      spec = checked;
+      inherit daruma path credentials;
+    };
+  alerts = import ./units/alerts.nix checked;
+  daemons = daemonsWith alerts.credentials;
 
   hooks = import ./units/hooks.nix {
     shell = pkgs.runtimeShell;
@@ -53,7 +57,9 @@ let
     rest = {
       inherit hostSeed;
       # Another release of Daruma, or another sandbox, can make an agent fail as well.
-      inherit daemons hooks;
+      inherit hooks;
+      # Whom to tell is not in it: it cannot.
+      daemons = daemonsWith { };
       template = import ./units/agent.nix {
         name = "template";
         agent = import ./units/template.nix;
@@ -107,6 +113,8 @@ let
   filterSubjects =
     wanted: removeAttrs egressBySubject (filter (name: !wanted egressBySubject.${name}) (attrNames egressBySubject));
   egressBySubject = mapAttrs (_: agent: agent.egress) hostManifest.agents // routines.egressBySubject;
+  # What alerts are sent to is reached through it as well.
+  hasEgressd = withRules != { } || alerts.isUsed;
   wall = import ./units/wall.nix {
     inherit confined daruma;
     path = "${path}:${pkgs.nftables}/bin";
@@ -261,7 +269,7 @@ let
     };
 
     egress =
-      if withRules == { } then
+      if !hasEgressd then
         {
           units = { };
           users = { };
@@ -314,7 +322,7 @@ let
           mode = "2750";
           user = "daruma-ledger";
           # egressd's own socket, and no other, is open to it.
-          group = if withRules == { } then "daruma-ledger" else "daruma-egress";
+          group = if hasEgressd then "daruma-egress" else "daruma-ledger";
         }
       ];
       etc = { };

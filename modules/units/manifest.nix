@@ -21,6 +21,7 @@ let
   inherit (import ./measures.nix) bytes milliseconds;
   egress = import ./egress.nix;
   inherit (import ./paths.nix) routineSubject;
+  alerts = import ./alerts.nix spec;
   egressOf =
     agent:
     egress.policy {
@@ -239,3 +240,5 @@ in
   agents = mapAttrs agentManifest spec.agents;
   routines = mapAttrs routineManifest spec.routines;
 }
+# Whom to tell is in no digest: it cannot make an agent fail.
+// (if alerts.isUsed then { alerts = alerts.manifest; } else { })

@@ -13,7 +13,6 @@ import { serveStatus } from "../../packages/base/src/index.ts";
 import { Counts } from "../../packages/watchd/src/facts/counts.ts";
 import { factsOf } from "../../packages/watchd/src/facts/facts.ts";
 import { story } from "../../packages/watchd/src/policy/fixtures/story.ts";
-import { noRoutines } from "../../packages/watchd/src/routines/runtime.ts";
 import { figureOf, table } from "./figures.ts";
 
 const agents = 1_000;
@@ -24,6 +23,13 @@ const program = fileURLToPath(new URL("../../dist/metricsd.mjs", import.meta.url
 
 const names = Array.from({ length: agents }, (_, index) => `agent-${index}`);
 const world = story({ agents: Object.fromEntries(names.map((name) => [name, "digest"])) }).healthy(...names);
+const noRoutines = {
+  stateDir: "/",
+  journalOf: () => null,
+  now: () => ({ mono: 0, wall: 0 }),
+  declared: {},
+  engine: null,
+};
 const counts = new Counts();
 // Every agent has recovered once, so that each has all of its series.
 for (const name of names) world.exit(name);

@@ -1,5 +1,6 @@
 import type { Problem } from "@daruma/base";
 import { Result, Schema } from "effect";
+import { resolveAlerts } from "./alerts/resolve.ts";
 import { configErrors } from "./catalogue.ts";
 import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
@@ -155,6 +156,7 @@ function resolveHost(
     },
     drift: resolveDrift(host.drift),
     egress: resolveEgress(host.egress, fleetEgress),
+    alerts: resolveAlerts(host),
     metrics:
       host.metrics === undefined ? null : { port: host.metrics.port ?? null, address: host.metrics.address },
     agents: mapValues(host.agents, agentOf),

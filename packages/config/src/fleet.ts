@@ -1,3 +1,4 @@
+import type { AlertsManifest } from "./alerts/manifest.ts";
 import type { EgressRule, HostEgress } from "./egress/rule.ts";
 import type { AgentManifest, DriftPolicy, RoutineManifest, WatchdogPolicy } from "./manifest.ts";
 import type { HostMetrics } from "./metrics-schema.ts";
@@ -33,6 +34,8 @@ export interface Host {
   readonly drift: DriftPolicy;
   /** The fleet's rules are in it. */
   readonly egress: HostEgress;
+  /** What its agents and routines say is in it; null where nobody is told of anything. */
+  readonly alerts: AlertsManifest | null;
   /** Null where nothing serves them. */
   readonly metrics: HostMetrics | null;
   readonly agents: Readonly<Record<string, AgentSpec>>;

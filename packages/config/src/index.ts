@@ -1,3 +1,22 @@
+export { alertsEgress, alertsSocketName, sinkAuthority } from "./alerts/egress.ts";
+export {
+  type AgentAlertLevel,
+  type AgentAlerts,
+  type AlertSeverity,
+  type AlertsManifest,
+  agentAlertLevels,
+  alertSeverities,
+  type DeadMansSwitch,
+  type DigestPolicy,
+  type QuietHours,
+  type RoutineAlertEvent,
+  type RoutineAlerts,
+  type SinkKind,
+  type SinkManifest,
+  sinkKinds,
+  sinkUrl,
+} from "./alerts/manifest.ts";
+export { isLoopback } from "./alerts/words.ts";
 export { configErrors } from "./catalogue.ts";
 export { configDeclarations } from "./declarations.ts";
 export { type Decoded, decodeFleet, parseFleet } from "./decode.ts";

@@ -1,4 +1,5 @@
 import type { Problem } from "@daruma/base";
+import { lintAlerts } from "./alerts/lint.ts";
 import { lintForwards } from "./egress/lint.ts";
 import { healthUrlKey } from "./health-url.ts";
 import { formatDuration, parseDuration } from "./measures.ts";
@@ -74,7 +75,7 @@ function lintHost(host: unknown, path: Path, sound: Set<unknown>): Problem[] {
   });
   const shared = sharedHealthUrls(agents, [...path, "agents"]);
   const hooks = sharedWebhooks(routines, [...path, "routines"]);
-  return [...each, ...shared, ...lintForwards(lists), ...eachRoutine, ...hooks];
+  return [...each, ...shared, ...lintForwards(lists), ...eachRoutine, ...hooks, ...lintAlerts(host, path)];
 }
 
 function lintAgent(agent: unknown, path: Path): Problem[] {

@@ -1,3 +1,4 @@
+import type { AlertsManifest } from "./alerts/manifest.ts";
 import type { EgressManifest } from "./egress/rule.ts";
 import type { backoffKinds, driftPolicies, exitMeanings } from "./words.ts";
 
@@ -18,6 +19,8 @@ export interface HostManifest {
   readonly agents: Readonly<Record<string, AgentManifest>>;
   /** None in what an older release wrote. */
   readonly routines: Readonly<Record<string, RoutineManifest>>;
+  /** Who is told of what. Left out where nobody is, and by an earlier release. */
+  readonly alerts?: AlertsManifest;
 }
 
 export interface WatchdogPolicy {

@@ -25,6 +25,9 @@ t.test("an option is required exactly when a fleet without it is refused", async
       `hosts.${anyName}.agents.${anyName}.heartbeat.through`,
       `hosts.${anyName}.routines.${anyName}.command`,
       ...["path", "scheme", "secrets"].map((key) => `hosts.${anyName}.routines.${anyName}.webhook.${key}`),
+      `hosts.${anyName}.alerts.sinks.${anyName}.kind`,
+      ...["from", "to"].map((key) => `hosts.${anyName}.alerts.quiet.${key}`),
+      ...["credential", "url"].map((key) => `hosts.${anyName}.alerts.deadMansSwitch.${key}`),
     ],
   );
 });

@@ -1,4 +1,5 @@
 import { messageOf } from "@daruma/base";
+import { readAlerts } from "./alerts/read.ts";
 import { configErrors } from "./catalogue.ts";
 import { readEgress } from "./egress/read.ts";
 import {
@@ -195,6 +196,7 @@ const readManifest = fields<HostManifest>({
   ),
   agents: record(readAgent),
   routines: added(record(readRoutine), {}),
+  alerts: whereGiven(readAlerts),
 });
 
 /** What a `host.json` is. Readers leave out what they do not know, so it may hold more. */

@@ -1,4 +1,5 @@
 import { Schema } from "effect";
+import { RoutineAlertsSchema } from "./alerts/schema.ts";
 import { choice, duration, text, wholeNumber } from "./codecs.ts";
 import { AllowSchema } from "./egress/schema.ts";
 import { ExpectSchema } from "./expect-schema.ts";
@@ -89,6 +90,10 @@ export const RoutineSchema = Schema.Struct({
     description: "What a run that succeeds is expected to tell of its result; else an anomaly is recorded.",
     default: {},
     example: { loaded: { min: 1, deviation: 0.5 }, errors: { max: 0 } },
+  }),
+  alerts: defaulted(RoutineAlertsSchema, {
+    description: "Of what is told, and to whom, where that is not as the host says.",
+    default: {},
   }),
   ...processFields("routine"),
   egress: optional(AllowSchema, {

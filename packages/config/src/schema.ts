@@ -1,4 +1,5 @@
 import { Schema } from "effect";
+import { AgentAlertsSchema, HostAlertsSchema } from "./alerts/schema.ts";
 import { choice, choices, duration, wholeNumber } from "./codecs.ts";
 import { HealthSchema, HeartbeatSchema } from "./detector-schema.ts";
 import { DriftSchema } from "./drift-schema.ts";
@@ -54,6 +55,10 @@ export const AgentSchema = Schema.Struct({
       { host: "db.example.com", port: 5432, protocol: "postgres", forward: 15432 },
     ],
   }),
+  alerts: defaulted(AgentAlertsSchema, {
+    description: "Of what is told, and to whom, where that is not as the host says.",
+    default: {},
+  }),
   required: defaulted(Schema.Boolean.annotate({ expected: "true or false" }), {
     description: "Whether a generation counts as known-good only once this agent stayed healthy.",
     default: true,
@@ -97,6 +102,10 @@ export const HostSchema = Schema.Struct({
   }),
   egress: defaulted(HostEgressSchema, {
     description: "What the agents and routines of the host may reach, and the limits of that.",
+    default: {},
+  }),
+  alerts: defaulted(HostAlertsSchema, {
+    description: "Who is told when something is wrong, and of what.",
     default: {},
   }),
   metrics: optional(MetricsSchema, {

@@ -13,7 +13,7 @@ export interface Field {
 
 export interface Action {
   readonly means: string;
-  /** What the entry's subject is: the name of an agent or a routine, the path of a generation, a daemon, `TYPE:ID` of a record, a place (path of a file, name of a unit or an agent). */
+  /** What the entry's subject is: the name of an agent or a routine, the path of a generation, a daemon, a sink of alerts, `TYPE:ID` of a record, a place (path of a file, name of a unit or an agent). */
   readonly subject:
     | "agent"
     | "routine"
@@ -22,7 +22,8 @@ export interface Action {
     | "daemon"
     | "ledger"
     | "record"
-    | "place";
+    | "place"
+    | "sink";
   readonly details: Readonly<Record<string, Field>>;
 }
 

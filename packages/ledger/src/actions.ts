@@ -9,6 +9,7 @@ import {
   text,
   texts,
 } from "./action-fields.ts";
+import { alertActions } from "./alert-actions.ts";
 import { driftActions } from "./drift-actions.ts";
 import { egressActions } from "./egress-actions.ts";
 import { generationActions } from "./generation-actions.ts";
@@ -243,6 +244,7 @@ export const actions: Readonly<Record<string, Action>> = {
       why: texts("the reasons"),
     },
   },
+  ...alertActions,
   ...generationActions,
   ...driftActions,
   "watchd.start": {

@@ -144,6 +144,11 @@ export const watchdErrors = defineErrors({
     remedy: "List the routines there are with `agentctl routine list`.",
     exit: exitCode.unknownUnit,
   },
+  WATCHD_E_UNKNOWN_SINK: {
+    summary: "The current generation has no sink of that name, or none at all, that could be told.",
+    remedy: "List the sinks there are with `agentctl alert list`.",
+    exit: exitCode.unknownUnit,
+  },
   WATCHD_E_STOPPED_BY_PERSON: {
     summary: "An agent is not started, because a person has stopped it (seen in ledger entries only).",
     remedy: "Run `agentctl start NAME` when it is to run again.",

@@ -1,7 +1,12 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { exitCode, isDarumaError, messageOf, serveStatus, serveUnix, type UnixServer } from "@daruma/base";
+import { alertsSocketName } from "@daruma/config";
 import { connectLedger } from "@daruma/ledger";
 import { openAgentApi } from "./agent-api/agent-api.ts";
+import { alertRoutes } from "./alerts/api.ts";
+import { openAlerts } from "./alerts/runtime.ts";
+import { createSecrets } from "./alerts/secrets.ts";
+import { createTransport } from "./alerts/transport.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { createClock } from "./clock.ts";
 import { driftRoutes } from "./drift/api.ts";
@@ -35,6 +40,18 @@ async function main(): Promise<void> {
   const counts = new Counts();
   const host = options.generations === null ? openHost({ ...options, log }) : null;
   const world = host ?? (await laptop(options, options.generations ?? ""));
+  const alerts = openAlerts({
+    journalDir: join(options.state, "watchd", "alerts"),
+    clock,
+    connectLedger: () => connectLedger({ socket: options.ledger }),
+    ledgerSocket: options.ledger,
+    secrets: createSecrets(host === null ? null : (process.env.CREDENTIALS_DIRECTORY ?? "/nonexistent")),
+    transport: createTransport({
+      egressd: egressd === undefined ? null : join(dirname(egressd), alertsSocketName),
+    }),
+    log,
+    onFatal: fail,
+  });
   const isolation = host === null ? "one" : "users";
   const routines = openRoutines({
     services: host?.runs ?? createRoutineProcesses({ stateDir: options.state, runtimeDir: options.runtime }),
@@ -45,11 +62,16 @@ async function main(): Promise<void> {
     clock,
     connectLedger: () => connectLedger({ socket: options.ledger }),
     ledgerSocket: options.ledger,
+    hear: (epoch, entries) => alerts.hear("routines", epoch, entries),
     log,
     onRecords: (records) => counts.countRoutines(records),
     onFatal: fail,
   });
-  const follow = async () => routines.follow(begun?.current ?? null).catch(fail);
+  const follow = async () => {
+    if (begun === null) return;
+    await alerts.follow(begun.current);
+    await routines.follow(begun.current).catch(fail);
+  };
   const connect = () => connectLedger({ socket: options.ledger });
   let begun: Supervisor | null = null;
   let drift: Drift | null = null;
@@ -71,6 +93,7 @@ async function main(): Promise<void> {
     ...(egressd === undefined
       ? {}
       : { followUpstreams: (tell) => followUpstreams({ socket: egressd, tell }) }),
+    hear: (epoch, entries) => alerts.hear("agents", epoch, entries),
     log,
     onFatal: fail,
     onRecords: (records, state) => counts.countAgents(records, state),
@@ -82,6 +105,7 @@ async function main(): Promise<void> {
     onReconciled: () => {
       host?.onReconciled();
       void agents.check();
+      if (begun !== null) alerts.reconciled(begun.state);
       void follow();
     },
   });
@@ -111,6 +135,7 @@ async function main(): Promise<void> {
       }),
       ...driftRoutes({ drift: watching, current: () => supervisor.current?.path ?? "", recordIntent }),
       ...routineRoutes(routines),
+      ...alertRoutes(alerts),
       "POST /v1/routines/kill": async () => {
         await routines.kill();
         return { schemaVersion: 1 };
@@ -126,6 +151,7 @@ async function main(): Promise<void> {
     await agents.close();
     await routines.close();
     await supervisor.close();
+    await alerts.close();
   };
   endOnSignals(server, close, options.exitWithParent);
   process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid })}\n`);

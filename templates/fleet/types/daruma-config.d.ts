@@ -454,6 +454,21 @@ declare module "@daruma/config" {
           };
         };
         /**
+         * Of what is told, and to whom, where that is not as the host says.
+         *
+         * @default {}
+         */
+        readonly alerts?: {
+          /**
+           * Of which ends of a run it tells. Without it: as the host says.
+           *
+           * @example ["success","failure","anomaly"]
+           */
+          readonly on?: readonly ("success" | "failure" | "anomaly")[];
+          /** Sinks that are told. Without it: as the host says. */
+          readonly to?: readonly (string)[];
+        };
+        /**
          * Limits that the system enforces.
          *
          * @default {}
@@ -729,6 +744,205 @@ declare module "@daruma/config" {
          * @example "10GiB"
          */
         readonly bytes?: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
+      };
+    };
+    /**
+     * Who is told when something is wrong, and of what.
+     *
+     * @default {}
+     */
+    readonly alerts?: {
+      /**
+       * Those who are told, by name.
+       *
+       * @default {}
+       *
+       * @example {"chat":{"kind":"slack","credential":"/run/secrets/slack-url"}}
+       */
+      readonly sinks?: {
+        readonly [name: string]: {
+          /**
+           * What kind of service it is.
+           *
+           * @example "slack"
+           */
+          readonly kind: "webhook" | "slack" | "discord" | "telegram" | "pagerduty" | "opsgenie" | "whatsapp" | "email";
+          /**
+           * File of the secret: the webhook's URL for slack and discord, the token or key for telegram, pagerduty, opsgenie and whatsapp, the signing secret (whsec_…) for webhook, the password for email.
+           *
+           * @example "/run/secrets/slack-url"
+           */
+          readonly credential?: string;
+          /**
+           * Where it is. Needed for webhook (https://…) and email (smtps://HOST:465 or smtp://HOST:587); for others only where it is not the usual place.
+           *
+           * @example "https://events.eu.pagerduty.com"
+           */
+          readonly url?: string;
+          /**
+           * Sender: an address for email, the ID of the phone number for whatsapp.
+           *
+           * @example "daruma@example.com"
+           */
+          readonly from?: string;
+          /**
+           * Recipients: addresses for email; the chat for telegram and the number for whatsapp, one each.
+           *
+           * @default []
+           *
+           * @example ["oncall@example.com"]
+           */
+          readonly to?: readonly (string)[];
+          /**
+           * Name under which email logs in. Without it: no login.
+           *
+           * @example "daruma"
+           */
+          readonly user?: string;
+          /**
+           * Name of the approved whatsapp template, whose body has three variables: state, title and details.
+           *
+           * @example "daruma_alert"
+           */
+          readonly template?: string;
+          /**
+           * Language of the whatsapp template.
+           *
+           * @default "en"
+           */
+          readonly language?: string;
+          /**
+           * Sink that is told as well where this one cannot be.
+           *
+           * @example "mail"
+           */
+          readonly fallback?: string;
+          /**
+           * Whether its host may have an address that is not public.
+           *
+           * @default false
+           */
+          readonly private?: boolean;
+        };
+      };
+      /**
+       * Sinks for what no agent and no routine sends elsewhere. Empty: every sink that is not the fallback of another.
+       *
+       * @default []
+       */
+      readonly to?: readonly (string)[];
+      /**
+       * Of what agents tell that do not say so themselves: of any recovery, of escalations only, or only of what stays unresolved.
+       *
+       * @default "unresolved"
+       */
+      readonly agents?: "recovery" | "escalation" | "unresolved" | "never";
+      /**
+       * How long a failure of an agent lasts until it counts as unresolved.
+       *
+       * @default "10m"
+       */
+      readonly after?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /**
+       * Of which ends of a run routines tell that do not say so themselves.
+       *
+       * @default ["failure","anomaly"]
+       */
+      readonly routines?: readonly ("success" | "failure" | "anomaly")[];
+      /**
+       * A time of each day in which only what is serious is sent. Without it: none.
+       *
+       * @example {"from":"22:00","to":"07:00","timezone":"Europe/Berlin"}
+       */
+      readonly quiet?: {
+        /**
+         * When it begins, each day.
+         *
+         * @example "22:00"
+         */
+        readonly from: string;
+        /**
+         * When it ends; before `from` if it goes over midnight.
+         *
+         * @example "07:00"
+         */
+        readonly to: string;
+        /**
+         * Time zone of both.
+         *
+         * @default "UTC"
+         *
+         * @example "Europe/Berlin"
+         */
+        readonly timezone?: string;
+        /**
+         * The least severity that is sent all the same.
+         *
+         * @default "critical"
+         */
+        readonly except?: "info" | "warning" | "error" | "critical";
+      };
+      /**
+       * How many messages become one.
+       *
+       * @default {}
+       */
+      readonly digest?: {
+        /**
+         * Messages to one sink within `within` after which further ones are gathered.
+         *
+         * @default 5
+         */
+        readonly after?: number;
+        /**
+         * Time in which `after` are counted.
+         *
+         * @default "1m"
+         */
+        readonly within?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+        /**
+         * How often what was gathered is sent, as one message.
+         *
+         * @default "5m"
+         */
+        readonly every?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      };
+      /**
+       * What could not be delivered for this long is given up.
+       *
+       * @default "3d"
+       */
+      readonly giveUp?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /**
+       * A URL of a monitor elsewhere, which raises the alarm when nobody asks for it any more.
+       *
+       * @example {"credential":"/run/secrets/monitor-url","url":"https://hc-ping.com"}
+       */
+      readonly deadMansSwitch?: {
+        /**
+         * File of the URL that is asked for as long as all is well.
+         *
+         * @example "/run/secrets/monitor-url"
+         */
+        readonly credential: string;
+        /**
+         * Beginning of that URL: scheme and host, and the port if it is not the usual one.
+         *
+         * @example "https://hc-ping.com"
+         */
+        readonly url: string;
+        /**
+         * How often it is asked for.
+         *
+         * @default "1m"
+         */
+        readonly every?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+        /**
+         * Whether its host may have an address that is not public.
+         *
+         * @default false
+         */
+        readonly private?: boolean;
       };
     };
     /**
@@ -1062,6 +1276,27 @@ declare module "@daruma/config" {
        */
       readonly port: number;
     })[];
+    /**
+     * Of what is told, and to whom, where that is not as the host says.
+     *
+     * @default {}
+     */
+    readonly alerts?: {
+      /**
+       * Of what it tells. Without it: as the host says.
+       *
+       * @example "recovery"
+       */
+      readonly on?: "recovery" | "escalation" | "unresolved" | "never";
+      /**
+       * How long a failure lasts until it counts as unresolved. Without it: as the host says.
+       *
+       * @example "2m"
+       */
+      readonly after?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /** Sinks that are told. Without it: as the host says. */
+      readonly to?: readonly (string)[];
+    };
     /**
      * Whether a generation counts as known-good only once this agent stayed healthy.
      *

@@ -9,7 +9,8 @@ import { pause } from "../instance/patience.ts";
 import { type WatchdClient, watchdClient } from "../instance/watchd-client.ts";
 import { elapsed } from "../story/elapsed.ts";
 import { durationOf } from "./duration.ts";
-import { isActive, person, routineIfAny } from "./routine-runs.ts";
+import { person } from "./person.ts";
+import { isActive, routineIfAny } from "./routine-runs.ts";
 
 interface Named {
   readonly args: { readonly NAME: string };

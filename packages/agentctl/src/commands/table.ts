@@ -1,4 +1,5 @@
 import type { Command } from "../cli/command.ts";
+import { alertListCommand, alertTestCommand } from "./alert-commands.ts";
 import { checkCommand } from "./check-command.ts";
 import { checkHostCommand } from "./check-host-command.ts";
 import { compileCommand } from "./compile-command.ts";
@@ -80,6 +81,8 @@ export const commandTable: readonly Command[] = [
   routineResumeCommand,
   routineHistoryCommand,
   routineLogsCommand,
+  alertListCommand,
+  alertTestCommand,
   egressExplainCommand,
   egressStatusCommand,
   egressLogCommand,

@@ -98,6 +98,24 @@ t.test("a host's file reads as a person would write it", async (t) => {
         bytes = null;
       };
     };
+    alerts = {
+      sinks = { };
+      to = [ ];
+      agents = "unresolved";
+      after = "10m";
+      routines = [
+        "failure"
+        "anomaly"
+      ];
+      quiet = null;
+      digest = {
+        after = 5;
+        within = "1m";
+        every = "5m";
+      };
+      giveUp = "3d";
+      deadMansSwitch = null;
+    };
     agents = {
       enricher = {
         command = [
@@ -148,6 +166,11 @@ t.test("a host's file reads as a person would write it", async (t) => {
         escalate = [ "alert" ];
         fallback = null;
         egress = null;
+        alerts = {
+          on = null;
+          after = null;
+          to = null;
+        };
         required = true;
       };
     };

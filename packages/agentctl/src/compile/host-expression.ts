@@ -1,4 +1,5 @@
 import {
+  type AgentAlerts,
   type AgentSpec,
   type DriftPolicy,
   type EgressRule,
@@ -14,6 +15,7 @@ import {
   type RestartPolicy,
   type ScopedRule,
 } from "@daruma/config";
+import { agentAlertsExpression, alertsExpression } from "./alerts-expression.ts";
 import {
   type NixDirectory,
   type NixExpression,
@@ -60,7 +62,10 @@ export function hostExpression(
     egress: egressExpression(spec.egress),
     // Not spelled out where there are none: modules of the release before do not have it.
     ...(spec.metrics === null ? {} : { metrics: metricsExpression(spec.metrics) }),
-    agents: nixSet(mapSorted(spec.agents, (agent) => agentOf(agent, places))),
+    alerts: alertsExpression(spec.alerts),
+    agents: nixSet(
+      mapSorted(spec.agents, (agent, name) => agentOf(agent, spec.alerts?.agents[name], places)),
+    ),
     routines: nixSet(
       mapSorted(spec.routines, (routine) =>
         nixSet({ ...routineSettings(routine, places), egress: ownEgress(routine.egress) }),
@@ -80,16 +85,20 @@ function driftExpression(drift: DriftPolicy): NixExpression {
   });
 }
 
-export type AgentPrinter = (agent: AgentSpec, places: Places) => NixExpression;
+export type AgentPrinter = (
+  agent: AgentSpec,
+  alerts: AgentAlerts | undefined,
+  places: Places,
+) => NixExpression;
 
-/** Prints an agent once that is on many hosts, unless its sources are elsewhere from there. */
+/** Prints an agent once that is on many hosts, unless its sources are elsewhere from there, or others are told of it. */
 export function sharedAgents(): AgentPrinter {
   const known = new Map<AgentSpec, { readonly sources: string; readonly expression: NixExpression }>();
-  return (agent, places) => {
-    const sources = JSON.stringify(sourcesOf(agent, places));
+  return (agent, alerts, places) => {
+    const sources = JSON.stringify([sourcesOf(agent, places), alerts]);
     const last = known.get(agent);
     if (last?.sources === sources) return last.expression;
-    const expression = nixShared(agentExpression(agent, places));
+    const expression = nixShared(agentExpression(agent, alerts, places));
     known.set(agent, { sources, expression });
     return expression;
   };
@@ -102,7 +111,7 @@ function sourcesOf({ command, environment }: AgentSpec, places: Places): NixDire
   );
 }
 
-function agentExpression(agent: AgentSpec, places: Places): NixExpression {
+function agentExpression(agent: AgentSpec, alerts: AgentAlerts | undefined, places: Places): NixExpression {
   return nixSet({
     ...programSettings(agent, places),
     startup: nixString(formatDuration(agent.startupMs)),
@@ -113,6 +122,7 @@ function agentExpression(agent: AgentSpec, places: Places): NixExpression {
     escalate: nixList(agent.escalate.map(nixString)),
     fallback: agent.fallback === undefined ? nixNull : fallbackExpression(agent.fallback, places),
     egress: ownEgress(agent.egress),
+    alerts: agentAlertsExpression(alerts),
     required: nixBoolean(agent.required),
   });
 }

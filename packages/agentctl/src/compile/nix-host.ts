@@ -41,8 +41,18 @@ export interface NixHost {
     readonly deny: readonly NixRule[];
     readonly limits: { readonly connections: number; readonly idle: string; readonly bytes: string | null };
   };
+  readonly alerts: NixAlerts;
   readonly metrics?: HostSpec["metrics"];
   readonly agents: Readonly<Record<string, NixAgent>>;
+}
+
+interface NixAlerts {
+  readonly sinks: Readonly<Record<string, unknown>>;
+  readonly to: readonly string[];
+  readonly quiet: unknown;
+  readonly digest: { readonly after: number; readonly within: string; readonly every: string };
+  readonly giveUp: string;
+  readonly deadMansSwitch: { readonly every: string; readonly [key: string]: unknown } | null;
 }
 
 /** What an option leaves open is null. */
@@ -91,6 +101,11 @@ interface NixAgent {
   readonly limits: { readonly memory: string | null };
   readonly stop: { readonly signal: string; readonly grace: string };
   readonly escalate: readonly string[];
+  readonly alerts: {
+    readonly on: string | null;
+    readonly after: string | null;
+    readonly to: readonly string[] | null;
+  };
   readonly fallback: Pick<NixAgent, "command" | "environment"> | null;
   readonly required: boolean;
 }
@@ -124,8 +139,29 @@ export function hostOf(nix: NixHost): unknown {
         bytes: nix.egress.limits.bytes === null ? null : amount(parseSize(nix.egress.limits.bytes)),
       },
     },
+    alerts: alertsOf(nix),
     metrics: nix.metrics ?? null,
     agents: Object.fromEntries(Object.entries(nix.agents).map(([name, value]) => [name, agentOf(value)])),
+  };
+}
+
+function alertsOf({ alerts, agents }: NixHost): unknown {
+  const { sinks, to, quiet, digest, giveUp, deadMansSwitch } = alerts;
+  if (Object.keys(sinks).length === 0 && deadMansSwitch === null) return null;
+  const { every, ...rest } = deadMansSwitch ?? { every: "0s" };
+  const each = Object.entries(agents).map(([name, { alerts: own }]) => [
+    name,
+    { on: own.on, afterMs: ms(own.after ?? ""), to: own.to },
+  ]);
+  return {
+    sinks,
+    to,
+    agents: Object.fromEntries(each),
+    routines: {},
+    quiet,
+    digest: { after: digest.after, withinMs: ms(digest.within), everyMs: ms(digest.every) },
+    giveUpMs: ms(giveUp),
+    deadMansSwitch: deadMansSwitch === null ? null : { ...rest, everyMs: ms(every) },
   };
 }
 

@@ -174,6 +174,8 @@ function check(t: Test, samples: readonly Sample[], expected: boolean): void {
 const beside: Readonly<Record<string, object>> = {
   health: { http: "http://127.0.0.1/" },
   heartbeat: { through: "http" },
+  quiet: { from: "22:00", to: "07:00" },
+  deadMansSwitch: { credential: "/run/secrets/monitor", url: "https://hc-ping.com" },
   webhook: { path: "/hook", scheme: "standard", secrets: ["/run/secrets/hook"] },
 };
 

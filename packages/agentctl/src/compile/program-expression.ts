@@ -83,8 +83,8 @@ export function nixDirectory(directory: string, places: Places): NixDirectory {
 /** In code unit order, so that the output does not depend on the order in the fleet file. */
 export function mapSorted<T>(
   record: Readonly<Record<string, T>>,
-  map: (value: T) => NixExpression,
+  map: (value: T, key: string) => NixExpression,
 ): Record<string, NixExpression> {
   const entries = Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, value]) => [key, map(value)]));
+  return Object.fromEntries(entries.map(([key, value]) => [key, map(value, key)]));
 }

@@ -4,7 +4,8 @@ import type { Daemon } from "./daemon.ts";
 import { type DaemonsOptions, startEgressDaemon } from "./daemons.ts";
 
 /**
- * egressd under `agentctl dev`: started with the first generation that confines an agent or a routine. It finds by itself which
+ * egressd under `agentctl dev`: started with the first generation that confines an agent or a routine, or has somebody to tell of
+ * alerts. It finds by itself which
  * generation is current, after a deploy and after a rollback alike.
  */
 export class EgressKeeper {
@@ -18,7 +19,8 @@ export class EgressKeeper {
   /** Before anything of a generation starts: what finds no proxy would take that for a fault of the network. */
   async prepare({ manifest }: Build): Promise<void> {
     const confined = egressSubjects(manifest).filter(([, { egress }]) => egress !== null);
-    if (confined.length > 0) this.#daemon ??= await startEgressDaemon(this.#options);
+    if (confined.length > 0 || manifest.alerts != null)
+      this.#daemon ??= await startEgressDaemon(this.#options);
     await this.#options.report.egress(confined.map(([name]) => name));
   }
 

@@ -37,6 +37,8 @@ function fake(parts: Partial<WatchdClient>): WatchdClient {
     stopRoutine: unused,
     pauseRoutine: unused,
     resumeRoutine: unused,
+    alerts: unused,
+    testAlerts: unused,
     killRuns: unused,
     reload: unused,
     drain: unused,

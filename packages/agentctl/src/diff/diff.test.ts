@@ -169,3 +169,22 @@ t.test("of routines is told what is new from their next run on, and when they ru
   const code = units({ nightly }, { nightly }, { ...same, sourceState: () => "changed" });
   t.same(code, ["daruma-routine-nightly@.service changes from its next run on: the code in ./web"]);
 });
+
+t.test("who is told of what is told, and that watchd is restarted for other secrets", async (t) => {
+  const sinks = { chat: { kind: "slack", credential: "/run/secrets/chat" } };
+  const bare = (alerts: object) =>
+    fleetOf({ web: { system: "x86_64-linux", agents: { aa: { command: agent.command } }, alerts } });
+  const lines = told(bare({}), bare({ sinks }));
+  t.ok(lines.includes("daruma-egressd.service is started: alerts have sinks"), lines.join("\n"));
+  t.ok(lines.includes("daruma-watchd.service is restarted: the secrets of its alerts"), lines.join("\n"));
+  t.ok(
+    lines.some((line) => line.startsWith("policy: alerts.sinks.chat: ")),
+    lines.join("\n"),
+  );
+  const later = told(bare({ sinks }), bare({ sinks, giveUp: "1d" }));
+  t.notOk(later.some((line) => line.includes("daruma-watchd.service is restarted")));
+  t.ok(
+    later.some((line) => line.includes("alerts.giveUpMs: 259200000 -> 86400000")),
+    later.join("\n"),
+  );
+});

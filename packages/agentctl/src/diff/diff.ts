@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type AgentSpec, agentEgress, type Fleet, type Host } from "@daruma/config";
+import { diffAlertSecrets } from "./alerts.ts";
 import type { FleetDiff, HostDiff, UnitChange } from "./document.ts";
 import { diffEgress, egressUnits } from "./egress.ts";
 import { changedKeys, diffPolicies, hostPolicies, policyOptions, unitOptions } from "./options.ts";
@@ -56,7 +57,12 @@ function diffHost(
         ];
   const routines = diffRoutines(before, after, options.sourceState);
   const changes = {
-    units: [...units, ...routines.units, ...diffEgressUnits(before, after)],
+    units: [
+      ...units,
+      ...routines.units,
+      ...diffEgressUnits(before, after),
+      ...diffAlertSecrets(before, after),
+    ],
     egress: [...egress, ...routines.egress],
     policies: [...policies, ...routines.policies],
   };
@@ -98,13 +104,24 @@ function diffEgressUnits(before: Host | undefined, after: Host): UnitChange[] {
   const now = egressUnits(after);
   const proxy = presence(
     "daruma-egressd.service",
-    (old?.ports.size ?? 0) > 0,
-    now.ports.size > 0,
-    "has egress rules",
+    (old?.ports.size ?? 0) > 0 || (before?.alerts ?? null) !== null,
+    now.ports.size > 0 || after.alerts !== null,
+    now.ports.size > 0 || (old?.ports.size ?? 0) > 0
+      ? "the first agent or routine has egress rules"
+      : "alerts have sinks",
+    "no agent and no routine has egress rules any more",
   );
   const hadWall = (old?.wall ?? null) !== null;
   const hasWall = now.wall !== null;
-  const walls = wallUnits.flatMap((unit) => presence(unit, hadWall, hasWall, "is confined"));
+  const walls = wallUnits.flatMap((unit) =>
+    presence(
+      unit,
+      hadWall,
+      hasWall,
+      "the first agent or routine is confined",
+      "no agent and no routine is confined any more",
+    ),
+  );
   if (!hadWall || !hasWall || old?.wall === now.wall) return [...proxy, ...walls];
   const reload: UnitChange = {
     unit: "daruma-egress-wall.service",
@@ -121,12 +138,8 @@ const wallUnits = [
   "daruma-egress-self-test.path",
 ] as const;
 
-function presence(unit: string, was: boolean, is: boolean, what: string): UnitChange[] {
+function presence(unit: string, was: boolean, is: boolean, first: string, last: string): UnitChange[] {
   if (!was && !is) return [];
   if (was && is) return [{ unit, action: "none", reasons: [] }];
-  return [
-    is
-      ? { unit, action: "start", reasons: [`the first agent or routine ${what}`] }
-      : { unit, action: "stop", reasons: [`no agent and no routine ${what} any more`] },
-  ];
+  return [is ? { unit, action: "start", reasons: [first] } : { unit, action: "stop", reasons: [last] }];
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type AgentSpec, formatDuration, formatSize, type Host } from "@daruma/config";
+import { alertPolicies } from "./alerts.ts";
 import type { PolicyChange } from "./document.ts";
 
 /** Options of an agent by which it runs, with what is compared. A change restarts its unit. */
@@ -83,6 +84,7 @@ export function hostPolicies({
   watchdog,
   drift,
   egress,
+  alerts,
   metrics,
   system,
 }: Host): ReadonlyMap<string, string> {
@@ -100,6 +102,7 @@ export function hostPolicies({
     ...(egress.limits.bytes === null
       ? []
       : [["egress.limits.bytes", formatSize(egress.limits.bytes)] as const]),
+    ...alertPolicies(alerts),
     ...(metrics === null
       ? []
       : [

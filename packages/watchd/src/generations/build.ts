@@ -153,6 +153,7 @@ function manifestOf(spec: HostSpec, root: string, settle: (word: Word) => Resolv
         return [name, manifestOfRoutine(resolved, ports.get(routineSubject(name)))];
       }),
     ),
+    ...(spec.alerts === null ? {} : { alerts: spec.alerts }),
   };
 }
 

@@ -6,7 +6,7 @@ import type { Isolation } from "../agent-api/place.ts";
 import { type Journal, openJournal } from "../journal/journal.ts";
 import type { LedgerRecord } from "../policy/events.ts";
 import type { Clock, CurrentGeneration, Instant } from "../ports.ts";
-import { type LedgerPort, Outbox } from "../supervisor/outbox.ts";
+import { type LedgerPort, Outbox, type OutboxOptions } from "../supervisor/outbox.ts";
 import { type DurableRoutines, encodeRoutines, recoverRoutines } from "./durable.ts";
 import { RoutineEngine } from "./engine.ts";
 import { createRoutineExecutor, type RoutineExecutor } from "./executor.ts";
@@ -31,6 +31,7 @@ export interface RoutinesOptions {
   readonly connectLedger: () => Promise<LedgerPort>;
   /** A socket of ledgerd, to be asked for entries. */
   readonly ledgerSocket: string;
+  readonly hear?: OutboxOptions["hear"];
   readonly log: (message: string) => void;
   /** Called with what has come about, once it is durable; for counting. */
   readonly onRecords?: (records: readonly LedgerRecord[]) => void;
@@ -142,6 +143,7 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     nextEntry: durable.nextEntry,
     waiting: durable.waiting,
     wallNow: () => clock.now().wall,
+    hear: options.hear,
     log,
   });
   removeStrayInputs(stateDir, requestsOf(durable.state));

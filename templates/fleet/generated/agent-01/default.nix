@@ -29,6 +29,24 @@
         bytes = null;
       };
     };
+    alerts = {
+      sinks = { };
+      to = [ ];
+      agents = "unresolved";
+      after = "10m";
+      routines = [
+        "failure"
+        "anomaly"
+      ];
+      quiet = null;
+      digest = {
+        after = 5;
+        within = "1m";
+        every = "5m";
+      };
+      giveUp = "3d";
+      deadMansSwitch = null;
+    };
     agents = {
       hello = {
         command = [
@@ -79,6 +97,11 @@
         ];
         fallback = null;
         egress = [ ];
+        alerts = {
+          on = null;
+          after = null;
+          to = null;
+        };
         required = true;
       };
     };
