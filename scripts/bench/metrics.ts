@@ -13,7 +13,6 @@ import { serveStatus } from "../../packages/base/src/index.ts";
 import { Counts } from "../../packages/watchd/src/facts/counts.ts";
 import { factsOf } from "../../packages/watchd/src/facts/facts.ts";
 import { story } from "../../packages/watchd/src/policy/fixtures/story.ts";
-import { noRoutines } from "../../packages/watchd/src/routines/runtime.ts";
 import { figureOf, table } from "./figures.ts";
 
 const agents = 1_000;
@@ -34,6 +33,14 @@ const source = {
   current: null,
   runs: world.alive,
   outbox: { connected: true, waiting: [] },
+};
+
+const noRoutines = {
+  stateDir: "/",
+  journalOf: () => null,
+  now: () => ({ mono: 0, wall: 0 }),
+  declared: {},
+  engine: null,
 };
 
 const directory = mkdtempSync(join(tmpdir(), "daruma-bench-metrics-"));
