@@ -42,6 +42,14 @@ const source = {
   outbox: { connected: true, waiting: [] },
 };
 
+const noRoutines = {
+  stateDir: "/",
+  journalOf: () => null,
+  now: () => ({ mono: 0, wall: 0 }),
+  declared: {},
+  engine: null,
+};
+
 const directory = mkdtempSync(join(tmpdir(), "daruma-bench-metrics-"));
 const watchdMs: number[] = [];
 const ledger = {
