@@ -3,6 +3,7 @@ import {
   type AgentSpec,
   agentEgress,
   type EgressRule,
+  egressSubjects,
   type Fleet,
   formatDuration,
   formatPath,
@@ -35,7 +36,8 @@ export function lintFleet(fleet: Fleet, now = Date.now()): Finding[] {
 function lintHost(host: Host, path: Path, now: number): Finding[] {
   const agents = Object.entries(host.agents);
   const observed =
-    host.egress.mode === "observe" && agents.some(([, { egress }]) => agentEgress(host.egress, egress));
+    host.egress.mode === "observe" &&
+    egressSubjects(host).some(([, { egress }]) => agentEgress(host.egress, egress) !== null);
   return [
     ...when(
       observed,
@@ -48,9 +50,21 @@ function lintHost(host: Host, path: Path, now: number): Finding[] {
       return sharedName(rule, [...path, "egress", "allow"]);
     }),
     ...agents.flatMap(([name, agent]) => lintAgent(agent, host, [...path, "agents", name])),
-    ...Object.entries(host.routines).flatMap(([name, routine]) =>
-      lintRoutine(name, routine, [...path, "routines", name], now),
-    ),
+    ...Object.entries(host.routines).flatMap(([name, routine]) => [
+      ...lintRoutine(name, routine, [...path, "routines", name], now),
+      ...when(
+        agentEgress(host.egress, routine.egress) === null,
+        "LINT_E_EGRESS_OPEN",
+        [...path, "routines", name],
+        "may reach everything: there are no egress rules for it",
+      ),
+      ...(routine.egress ?? []).flatMap((rule, index) =>
+        sharedName(rule, [...path, "routines", name, "egress", index]),
+      ),
+      ...plainSecrets(routine).map((each) =>
+        finding("LINT_E_PLAIN_SECRET", [...path, "routines", name, ...each.path], each.message),
+      ),
+    ]),
     ...portClashes(host).map((clash) =>
       finding("LINT_E_PORT_CLASH", [...path, ...clash.path], clash.message),
     ),
