@@ -15,6 +15,14 @@ import { factsOf } from "../../packages/watchd/src/facts/facts.ts";
 import { story } from "../../packages/watchd/src/policy/fixtures/story.ts";
 import { figureOf, table } from "./figures.ts";
 
+const noRoutines = {
+  stateDir: "/",
+  journalOf: () => null,
+  now: () => ({ mono: 0, wall: 0 }),
+  declared: {},
+  engine: null,
+};
+
 const agents = 1_000;
 const runs = Number(process.env.RUNS ?? 30);
 /** What was scraped is good for a second. */

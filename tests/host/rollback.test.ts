@@ -127,6 +127,31 @@ scenario("A rollback that loses its power goes on when the machine is back", asy
   t.equal((await entries(host)).filter(({ action }) => action === "generation.quarantine").length, 1);
 });
 
+scenario(
+  "A rollback that a switch inhibitor forbids is what boots next, and is there once the machine has booted",
+  async (host, t) => {
+    const inhibiting = (value: string) =>
+      `{ system.switch.inhibitors = { dbus-implementation = "${value}"; }; }`;
+    const first = await deploy(host, fleet({ agents: { web: {} }, configuration: inhibiting("dbus") }));
+    await knownGood(host, first.path);
+    const second = fleet({ agents: { web: { code: dies } }, configuration: inhibiting("broker") });
+    const broken = await deploy(host, second, "boot");
+    await host.reboot();
+    t.equal(await current(host), broken.path);
+    const failed = await entry(host, { action: "generation.rollback-failed" });
+    t.equal(failed.subject, first.path);
+    t.match(JSON.stringify(failed.details), "only a reboot can activate it");
+    await entry(host, { action: "agent.hold", subject: "web", after: failed.seq });
+    t.equal(await current(host), broken.path);
+    t.equal(await bootDefault(host), `default nixos-generation-${first.number}.conf`);
+    await host.reboot();
+    t.equal(await current(host), first.path);
+    await healthy(host, "web");
+    for (const { action, details } of await entries(host))
+      if (action === "generation.rollback") t.equal(details.from, broken.path, "nothing else was left");
+  },
+);
+
 scenario("A generation that was never proven is no target: the agent is held instead", async (host, t) => {
   const { path } = await deploy(host, fleet({ agents: { web: {} }, probation: "1h" }));
   await healthy(host, "web");
