@@ -81,7 +81,7 @@ const exposures: Readonly<Record<string, number>> = {
   "agent-plain": 1.7,
   "agent-walled": 1.6,
   "agent-worker": 1.7,
-  egressd: 1.7,
+  egressd: 1.5,
   "egress-probe-routine@": 1.6,
   "egress-probe@": 1.6,
   "egress-self-test": 5.8,

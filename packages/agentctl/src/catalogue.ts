@@ -120,6 +120,16 @@ export const agentctlErrors = defineErrors({
     remedy: "Correct each thing that is listed; docs/concepts/schedules.md tells what can be written.",
     exit: exitCode.usage,
   },
+  LOGS_E_JOURNAL: {
+    summary: "The journal cannot be read.",
+    remedy: "Run this as root, or as a member of the group systemd-journal, on a host with journalctl.",
+    exit: exitCode.error,
+  },
+  LOGS_E_UNKNOWN_AGENT: {
+    summary: "There is no agent of that name to have written anything.",
+    remedy: "See `agentctl status` for the names.",
+    exit: exitCode.unknownUnit,
+  },
   STREAM_E_CURSOR: {
     summary: "The cursor of a stream cannot be read or written, or belongs to another ledger.",
     remedy: "Name the right file; to send everything once more, name a new one or remove it.",

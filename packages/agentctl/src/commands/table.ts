@@ -36,6 +36,7 @@ import {
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
 import { ledgerStreamCommand } from "./ledger-stream-command.ts";
+import { logsCommand, logsExportCommand } from "./logs-commands.ts";
 import { metricsCommand } from "./metrics-command.ts";
 import {
   routineHistoryCommand,
@@ -66,6 +67,8 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  logsCommand,
+  logsExportCommand,
   metricsCommand,
   driftCommand,
   routineListCommand,

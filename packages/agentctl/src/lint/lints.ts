@@ -10,8 +10,10 @@ import {
   formatRule,
   type Host,
   isNetwork,
+  type RoutineSpec,
 } from "@daruma/config";
 import type { LintCode } from "./catalogue.ts";
+import { gapProblem } from "./gaps.ts";
 import { portClashes } from "./ports.ts";
 import { plainSecrets } from "./secrets.ts";
 
@@ -22,12 +24,16 @@ export interface Finding extends Problem {
 
 type Path = readonly (string | number)[];
 
-/** Everything in a fleet that is allowed and bites in production, in the order of the fleet. */
-export function lintFleet(fleet: Fleet): Finding[] {
-  return Object.entries(fleet.hosts).flatMap(([name, host]) => lintHost(host, ["hosts", name]));
+/**
+ * Everything in a fleet that is allowed and bites in production, in the order of the fleet.
+ *
+ * @param now Unix time in ms; for what the clocks of time zones will do.
+ */
+export function lintFleet(fleet: Fleet, now = Date.now()): Finding[] {
+  return Object.entries(fleet.hosts).flatMap(([name, host]) => lintHost(host, ["hosts", name], now));
 }
 
-function lintHost(host: Host, path: Path): Finding[] {
+function lintHost(host: Host, path: Path, now: number): Finding[] {
   const agents = Object.entries(host.agents);
   const observed =
     host.egress.mode === "observe" &&
@@ -45,6 +51,7 @@ function lintHost(host: Host, path: Path): Finding[] {
     }),
     ...agents.flatMap(([name, agent]) => lintAgent(agent, host, [...path, "agents", name])),
     ...Object.entries(host.routines).flatMap(([name, routine]) => [
+      ...lintRoutine(name, routine, [...path, "routines", name], now),
       ...when(
         agentEgress(host.egress, routine.egress) === null,
         "LINT_E_EGRESS_OPEN",
@@ -60,6 +67,16 @@ function lintHost(host: Host, path: Path): Finding[] {
     ]),
     ...portClashes(host).map((clash) =>
       finding("LINT_E_PORT_CLASH", [...path, ...clash.path], clash.message),
+    ),
+  ];
+}
+
+function lintRoutine(name: string, routine: RoutineSpec, path: Path, now: number): Finding[] {
+  const gap = gapProblem(name, routine, now);
+  return [
+    ...(gap === undefined ? [] : [finding("LINT_E_DST_GAP", [...path, "schedule"], gap)]),
+    ...plainSecrets(routine).map((each) =>
+      finding("LINT_E_PLAIN_SECRET", [...path, ...each.path], each.message),
     ),
   ];
 }
