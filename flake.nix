@@ -118,6 +118,7 @@
         builtins.mapAttrs (_: pkgs.testers.runNixOSTest) {
           daruma-heal = ./tests/nixos/heal.nix;
           daruma-rollback = ./tests/nixos/rollback.nix;
+          daruma-routines = ./tests/nixos/routines.nix;
           daruma-standstill = ./tests/nixos/standstill.nix;
           daruma-watchdog = ./tests/nixos/watchdog.nix;
         }
