@@ -67,6 +67,28 @@ let
         silenceMs = milliseconds heartbeat.silence;
       };
 
+  orNull = read: value: if value == null then null else read value;
+
+  resourcePolicy = resources: {
+    memoryBytes = orNull bytes resources.memory;
+    leak = orNull (leak: {
+      growthBytes = bytes leak.growth;
+      withinMs = milliseconds leak.within;
+    }) resources.leak;
+    inherit (resources) cpu openFiles tasks;
+    ioBytesPerSecond = orNull bytes resources.io;
+    latencyMs = orNull milliseconds resources.latency;
+    sustainedMs = milliseconds resources.sustained;
+    restartWithinMs = milliseconds resources.restartWithin;
+  };
+
+  # What else it is judged by; nothing where nothing is said, so that digests of an earlier release stay what they were.
+  detectors =
+    agent:
+    (if agent.progress == null then { } else { progress.withinMs = milliseconds agent.progress.within; })
+    // (if agent.resources == null then { } else { resources = resourcePolicy agent.resources; })
+    // (if agent.dependencies == { } then { } else { inherit (agent) dependencies; });
+
   restartPolicy = restart: {
     inherit (restart) when attempts;
     backoff =
@@ -100,6 +122,7 @@ let
   }
   # Not where nothing is said about them: digests of an earlier release stay what they were.
   // (if agent.heartbeat == null then { } else { heartbeat = heartbeatPolicy agent.heartbeat; })
+  // detectors agent
   // (
     let
       egress = egressOf agent;

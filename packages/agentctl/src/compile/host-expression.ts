@@ -10,6 +10,7 @@ import {
   type HostSpec,
   isNetwork,
   type JsonScalar,
+  type ResourcePolicy,
   type RestartPolicy,
   type ScopedRule,
   type Word,
@@ -66,6 +67,12 @@ function agentExpression(agent: AgentSpec, places: Places): NixExpression {
     startup: nixString(formatDuration(agent.startupMs)),
     health: agent.health === null ? nixNull : healthExpression(agent.health),
     heartbeat: agent.heartbeat === null ? nixNull : heartbeatExpression(agent.heartbeat),
+    progress:
+      agent.progress === undefined
+        ? nixNull
+        : nixSet({ within: nixString(formatDuration(agent.progress.withinMs)) }),
+    resources: agent.resources === undefined ? nixNull : resourcesExpression(agent.resources),
+    dependencies: nixSet(mapSorted(agent.dependencies ?? {}, nixString)),
     restart: restartExpression(agent.restart),
     limits: nixSet({
       memory: agent.limits.memoryBytes === null ? nixNull : nixString(formatSize(agent.limits.memoryBytes)),
@@ -105,6 +112,26 @@ function heartbeatExpression({ through, everyMs, silenceMs }: HeartbeatPolicy): 
     through: nixString(through),
     every: nixString(formatDuration(everyMs)),
     silence: nixString(formatDuration(silenceMs)),
+  });
+}
+
+function resourcesExpression(resources: ResourcePolicy): NixExpression {
+  const size = (bytes: number | null) => (bytes === null ? nixNull : nixString(formatSize(bytes)));
+  const number = (value: number | null) => (value === null ? nixNull : nixNumber(value));
+  const { leak, latencyMs } = resources;
+  return nixSet({
+    memory: size(resources.memoryBytes),
+    leak:
+      leak === null
+        ? nixNull
+        : nixSet({ growth: size(leak.growthBytes), within: nixString(formatDuration(leak.withinMs)) }),
+    cpu: number(resources.cpu),
+    openFiles: number(resources.openFiles),
+    tasks: number(resources.tasks),
+    io: size(resources.ioBytesPerSecond),
+    latency: latencyMs === null ? nixNull : nixString(formatDuration(latencyMs)),
+    sustained: nixString(formatDuration(resources.sustainedMs)),
+    restartWithin: nixString(formatDuration(resources.restartWithinMs)),
   });
 }
 

@@ -31,6 +31,9 @@ export function agentDigest({ spec, egress, command, environment }: ResolvedAgen
     stop: { ...spec.stop },
     // Not where nothing is said about them: digests of an earlier release stay what they were.
     ...(spec.heartbeat === null ? {} : { heartbeat: { ...spec.heartbeat } }),
+    ...(spec.progress === undefined ? {} : { progress: { ...spec.progress } }),
+    ...(spec.resources === undefined ? {} : { resources: spec.resources as object as JsonValue }),
+    ...(spec.dependencies === undefined ? {} : { dependencies: { ...spec.dependencies } }),
     ...(egress === null ? {} : { egress: egress as object as JsonValue }),
   });
 }

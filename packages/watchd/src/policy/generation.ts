@@ -92,6 +92,8 @@ function kept(known: AgentState, policy: AgentPolicy): Partial<AgentState> {
   return {
     policy,
     declared: true,
+    lacking: stillNeeded(known.lacking, known.policy, policy),
+    reached: stillNeeded(known.reached, known.policy, policy),
     stoppedBy: unlessByPerson(known.stoppedBy),
     incident: alertsAreNew ? withoutAlerts(known.incident) : known.incident,
     evidence: [],
@@ -100,6 +102,19 @@ function kept(known: AgentState, policy: AgentPolicy): Partial<AgentState> {
     misconfigured: false,
     provenInGeneration: known.phase === "healthy" || known.phase === "completed",
   };
+}
+
+/** What is known of a dependency is known of the same place under the same name alone; all else is asked anew. */
+function stillNeeded<T>(
+  known: Readonly<Record<string, T>>,
+  before: AgentPolicy,
+  policy: AgentPolicy,
+): Readonly<Record<string, T>> {
+  const same = (name: string) => {
+    const url = policy.dependencies?.[name];
+    return url !== undefined && url === before.dependencies?.[name];
+  };
+  return Object.fromEntries(Object.entries(known).filter(([name]) => same(name)));
 }
 
 function withoutAlerts(incident: Incident | null): Incident | null {
@@ -112,6 +127,8 @@ function redefined(known: AgentState, policy: AgentPolicy): Partial<AgentState> 
   return {
     policy,
     declared: true,
+    lacking: stillNeeded(known.lacking, known.policy, policy),
+    reached: stillNeeded(known.reached, known.policy, policy),
     stoppedBy: unlessByPerson(known.stoppedBy),
     // What is wrong with the new definition is news, even if the incident is an old one.
     incident: withoutAlerts(known.incident),
@@ -168,7 +185,13 @@ function isDue(turn: Turn, name: string, agent: AgentState): boolean {
 
 export function policyOf(manifest: AgentManifest): AgentPolicy {
   const { digest, startupMs, health, heartbeat, restart, limits, stop, escalate, required } = manifest;
-  return { digest, startupMs, health, heartbeat, restart, limits, stop, escalate, required };
+  const { progress, resources, dependencies } = manifest;
+  return {
+    ...{ digest, startupMs, health, heartbeat, restart, limits, stop, escalate, required },
+    ...(progress === undefined ? {} : { progress }),
+    ...(resources === undefined ? {} : { resources }),
+    ...(dependencies === undefined ? {} : { dependencies }),
+  };
 }
 
 /** The target itself is broken and nothing has moved: it is struck off, and the next one is judged by the same rules. */
