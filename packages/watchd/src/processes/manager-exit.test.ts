@@ -143,10 +143,7 @@ t.test("usage is counted over the whole run, for the runs asked for that are ali
   t.ok(mib(small.runId) > 10 && mib(small.runId) < 500, `${mib(small.runId)} MiB`);
   t.ok(mib(large.runId) - mib(small.runId) > 50, `${mib(large.runId)} MiB`);
   const { cpuMs, openFiles, tasks } = usage.get(large.runId) ?? {};
-  t.ok(
-    (cpuMs ?? 0) > 0 && (openFiles ?? 0) > 10 && (tasks ?? 0) > 5,
-    JSON.stringify(usage.get(large.runId)),
-  );
+  t.ok((cpuMs ?? 0) > 0 && (openFiles ?? 0) > 10 && (tasks ?? 0) > 5, JSON.stringify(usage.get(large.runId)));
   await manager.stop(other.runId, { signal: "SIGTERM", graceMs: 0 });
   t.equal((await manager.usage([other.runId])).size, 0);
   t.equal((await manager.usage([])).size, 0);
