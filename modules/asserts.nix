@@ -1,17 +1,14 @@
-# What option types cannot say: names, ranges, paths that systemd can hold, and settings that contradict each other. The
-# rules are those of the fleet file (packages/config), for whoever writes services.daruma by hand; a test holds the two
-# together. A function of services.daruma, in builtins only, to a list of { assertion, message }.
+# What option types cannot say of one option: names, ranges, paths that systemd can hold. The rules are those of the fleet file
+# (packages/config), for whoever writes services.daruma by hand; a test holds the two together. Rules across options are in
+# TypeScript alone, and run when the host is built (checks.nix). A function of services.daruma, in builtins only, to a list of
+# { assertion, message }.
 spec:
 let
   inherit (builtins)
     attrNames
     concatLists
     elem
-    elemAt
-    filter
-    genList
     head
-    length
     match
     stringLength
     substring
@@ -79,6 +76,10 @@ let
       match "SIG(HUP|INT|QUIT|ILL|TRAP|ABRT|BUS|FPE|KILL|USR1|SEGV|USR2|PIPE|ALRM|TERM|XCPU|XFSZ|VTALRM|PROF|IO|PWR|SYS)" end
       != null;
 
+  # systemd.service(5): the path of the executable is the one word that may not be quoted in every way.
+  isCommand = command: command != [ ] && match "/[^[:cntrl:]\"'\\]*" (head command) != null;
+  commandProblem = "the program must be an absolute path without control characters, quotes and backslashes";
+
   inStore =
     let
       store = "${builtins.storeDir}/";
@@ -91,16 +92,12 @@ let
       agent = spec.agents.${name};
       at = "agents.${toJSON name}";
       inherit (agent) health heartbeat restart;
-      program = head agent.command;
     in
     [
       (check at (isAgentName name)
         "an agent's name has 2 to 28 characters from a-z, 0-9 and \"-\", starts with a letter and does not end with \"-\""
       )
-      # systemd.service(5): the path of the executable is the one word that may not be quoted in every way.
-      (check "${at}.command" (
-        agent.command != [ ] && match "/[^[:cntrl:]\"'\\]*" program != null
-      ) "the program must be an absolute path without control characters, quotes and backslashes")
+      (check "${at}.command" (isCommand agent.command) commandProblem)
       (check "${at}.workingDirectory" (
         agent.workingDirectory == null || isUnitPath agent.workingDirectory
       ) unitPathProblem)
@@ -109,9 +106,6 @@ let
       (duration "${at}.restart.within" restart.within "1ms" "7d")
       (duration "${at}.restart.backoff.initial" restart.backoff.initial "0ms" "1h")
       (duration "${at}.restart.backoff.max" restart.backoff.max "1ms" "1d")
-      (check "${at}.restart.backoff.max" (
-        milliseconds restart.backoff.max >= milliseconds restart.backoff.initial
-      ) "${restart.backoff.max} is less than backoff.initial, ${restart.backoff.initial}")
     ]
     ++ map (
       end:
@@ -136,6 +130,7 @@ let
         ) "must not be in ${builtins.storeDir}, which everybody can read")
       ]) (attrNames agent.credentials)
     )
+    ++ fallbackAsserts "${at}.fallback" agent
     ++ (
       if health == null then
         [ ]
@@ -160,9 +155,6 @@ let
         [
           (duration "${at}.heartbeat.every" heartbeat.every "10ms" "1h")
           (duration "${at}.heartbeat.silence" heartbeat.silence "100ms" "1d")
-          (check "${at}.heartbeat.silence" (
-            milliseconds heartbeat.silence > milliseconds heartbeat.every
-          ) "${heartbeat.silence} must be more than heartbeat.every, ${heartbeat.every}")
         ]
     )
     ++ (
@@ -217,37 +209,36 @@ let
           ]
         );
 
+  fallbackAsserts =
+    at: agent:
+    if agent.fallback == null then
+      [ (check at (!elem "fallback" agent.escalate) "escalate names it, and there is none") ]
+    else
+      [
+        (check "${at}.command" (
+          agent.fallback.command == null || isCommand agent.fallback.command
+        ) commandProblem)
+      ]
+      ++ map (
+        variable:
+        check "${at}.environment" (isVariableName variable)
+          "${toJSON variable} is not the name of a variable, or is set by Daruma itself"
+      ) (attrNames agent.fallback.environment);
+
   ruleAsserts =
     at: deny: rules:
     map (each: check each.at false each.problem) (listProblems {
       inherit at deny rules;
     });
-
-  # Of two agents that are probed at one address, one would be judged by the answers of the other.
-  probed = filter (name: spec.agents.${name}.health != null) (attrNames spec.agents);
-  sharedProbes = concatLists (
-    genList (
-      index:
-      let
-        name = elemAt probed index;
-        url = spec.agents.${name}.health.http;
-        others = filter (other: spec.agents.${other}.health.http == url) (
-          genList (elemAt probed) index
-        );
-      in
-      map (
-        other:
-        check "agents.${toJSON name}.health.http" false
-          "is also the URL of the agent ${toJSON other}: a probe would not tell the two apart"
-      ) others
-    ) (length probed)
-  );
 in
 [
   (check "host" (isHostName spec.host)
     "a host's name has 1 to 63 characters from a-z, 0-9 and \"-\", and does not start or end with \"-\""
   )
   (duration "watchdog.probation" spec.watchdog.probation "1ms" "7d")
+  (duration "drift.every" spec.drift.every "100ms" "1d")
+  (duration "drift.storeEvery" spec.drift.storeEvery "1s" "365d")
+  (duration "drift.within" spec.drift.within "1s" "30d")
   (duration "egress.limits.idle" spec.egress.limits.idle "1s" "1d")
 ]
 ++ (
@@ -263,4 +254,3 @@ in
 ++ ruleAsserts "egress.allow" false spec.egress.allow
 ++ ruleAsserts "egress.deny" true spec.egress.deny
 ++ concatLists (map agentAsserts (attrNames spec.agents))
-++ sharedProbes

@@ -33,8 +33,10 @@ in
   imports = [
     ./options.nix
     ./agents.nix
+    ./checks.nix
     ./egress.nix
     ./ledger.nix
+    ./metrics.nix
     ./watchdog.nix
   ];
 

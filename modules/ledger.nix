@@ -12,6 +12,25 @@ in
 {
   # Not in the fleet file: where a host's witnesses are, and their keys, is for whoever runs the hosts to say.
   options.services.daruma.ledger = {
+    checkpointEntries = mkOption {
+      type = types.nullOr types.ints.positive;
+      default = null;
+      description = ''
+        A checkpoint is signed, and handed to the witnesses, once there are so many new entries. Without it: 5,000.
+      '';
+      example = 1000;
+    };
+
+    checkpointSeconds = mkOption {
+      type = types.nullOr types.ints.positive;
+      default = null;
+      description = ''
+        A checkpoint is signed, and handed to the witnesses, so many seconds after the first entry that none covers. It is the
+        window in which whoever owns the disk can change what nobody else has seen. Without it: 60.
+      '';
+      example = 10;
+    };
+
     witnesses = mkOption {
       type = types.listOf (
         types.submodule {

@@ -449,6 +449,8 @@ in
               type = distinct (
                 types.nonEmptyListOf (
                   types.enum [
+                    "fallback"
+                    "rollback-agent"
                     "rollback"
                     "alert"
                   ]
@@ -458,7 +460,42 @@ in
                 "rollback"
                 "alert"
               ];
-              description = "What happens, in this order, when restarting is not enough.";
+              description = "What is tried, in this order, when restarting is not enough: the `fallback` settings, the agent alone as a known-good generation has it (`rollback-agent`), the whole system (`rollback`). `alert` tells a person whenever nothing of that is left.";
+              example = [
+                "rollback-agent"
+                "rollback"
+                "alert"
+              ];
+            };
+
+            fallback = mkOption {
+              type = types.nullOr (
+                types.submodule {
+                  options = {
+                    command = mkOption {
+                      type = types.nullOr (types.nonEmptyListOf types.str);
+                      default = null;
+                      description = "The program and its arguments. Without it: the agent's own.";
+                    };
+
+                    environment = mkOption {
+                      type = types.attrsOf types.str;
+                      default = { };
+                      description = "Variables that are set beside the agent's own, and in place of those of the same name.";
+                      example = {
+                        SAFE_MODE = "1";
+                      };
+                    };
+                  };
+                }
+              );
+              default = null;
+              description = "Other settings to run with when restarting is not enough: before anything else, unless `escalate` names `fallback` at another place.";
+              example = {
+                environment = {
+                  SAFE_MODE = "1";
+                };
+              };
             };
 
             egress = mkOption {
@@ -571,6 +608,51 @@ in
         type = types.ints.between 1 100000;
         default = 10;
         description = "How many agents that have failed may be starting up again at the same time; others wait for their turn.";
+      };
+    };
+
+    drift = {
+      policy = mkOption {
+        type = types.enum [
+          "report"
+          "correct"
+        ];
+        default = "report";
+        description = "Whether a difference is only recorded, or put right as well.";
+      };
+
+      every = mkOption {
+        type = duration "100ms" "1d";
+        default = "1m";
+        description = "Time between two looks. What the kernel tells of changed files is looked at sooner.";
+      };
+
+      storeEvery = mkOption {
+        type = duration "1s" "365d";
+        default = "7d";
+        description = "Time in which every store path in use is hashed once, a few at each look.";
+      };
+
+      attempts = mkOption {
+        type = types.ints.between 1 100;
+        default = 3;
+        description = "How often the same difference is put right within the window `within`; then it is left, with an alert.";
+      };
+
+      within = mkOption {
+        type = duration "1s" "30d";
+        default = "1d";
+        description = "The window in which `attempts` corrections are counted.";
+      };
+
+      ignore = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        description = "Files that are yours: what is at these paths, or below them, is left alone.";
+        example = [
+          "/etc/resolv.conf"
+          "/run/systemd/system/nginx.service.d"
+        ];
       };
     };
 
@@ -729,6 +811,33 @@ in
           description = "What one connection may carry, both ways together. Without it: any amount.";
           example = "10GiB";
         };
+      };
+    };
+
+    metrics = mkOption {
+      type = types.nullOr (
+        types.submodule {
+          options = {
+            port = mkOption {
+              type = types.nullOr (types.ints.between 1 65535);
+              default = null;
+              description = "TCP port that Prometheus reads. Without it: the socket alone.";
+              example = 9464;
+            };
+
+            address = mkOption {
+              type = types.strMatching "[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*";
+              default = "127.0.0.1";
+              description = "Address on which the port is listened on. Whoever reaches it reads the names and numbers of all agents.";
+              example = "10.0.0.7";
+            };
+          };
+        }
+      );
+      default = null;
+      description = "That Prometheus can read metrics of the host: at the socket /run/daruma-metrics/metrics.sock, and at a port. Without it: nothing serves them.";
+      example = {
+        port = 9464;
       };
     };
   };

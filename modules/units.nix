@@ -5,7 +5,7 @@
   spec,
   # runtimeShell, coreutils, nix and systemd are taken from it.
   pkgs,
-  # The package with bin/{agentctl,watchd,ledgerd} and libexec/daruma/{rollback,watchd-failed,pre-switch}.
+  # The package with bin/{agentctl,watchd,ledgerd} and libexec/daruma/{rollback,watchd-failed,pre-switch,stand-ins}.
   daruma ? pkgs.daruma,
   # A string that changes when something of the host changes that is neither an agent nor Daruma: another kernel,
   # another package, another service. That an agent fails after such a change can be the change's fault.
@@ -79,6 +79,21 @@ let
       inherit (hostManifest.agents.${name}) digest egress;
     };
 
+  # What stands in for an agent's own settings once watchd says so.
+  fallbacks = listToAttrs (
+    map (name: {
+      name = "daruma/fallbacks/${name}.conf";
+      value = {
+        text = import ./units/fallback.nix {
+          inherit name;
+          agent = checked.agents.${name};
+          manifest = hostManifest.agents.${name};
+        };
+        executable = false;
+      };
+    }) (filter (name: hostManifest.agents.${name} ? fallback) names)
+  );
+
   # Rules that are only observed need the proxy and no wall.
   withRules = filterAgents (agent: agent.egress != null);
   confined = filterAgents (agent: agent.egress != null && agent.egress.mode == "enforce");
@@ -151,20 +166,27 @@ let
           group = (paths.agent name).user;
         }
       ) names;
-      etc."daruma/bin/exit-hook" = {
-        text = hooks.exit-hook;
-        executable = true;
-      };
-      etc."daruma/bin/stop-hook" = {
-        text = hooks.stop-hook;
-        executable = true;
-      };
+      etc = {
+        "daruma/bin/exit-hook" = {
+          text = hooks.exit-hook;
+          executable = true;
+        };
+        "daruma/bin/stop-hook" = {
+          text = hooks.stop-hook;
+          executable = true;
+        };
+      }
+      // fallbacks;
       preSwitchChecks = { };
     };
 
     watchdog = {
       units = {
-        inherit (daemons) "daruma-watchd.service" "daruma-watchd-failed.service";
+        inherit (daemons)
+          "daruma-watchd.service"
+          "daruma-watchd-failed.service"
+          "daruma-stand-ins.service"
+          ;
       };
       users = { };
       groups = { };
@@ -208,12 +230,22 @@ let
           text = hooks.rollback;
           executable = true;
         };
+        "daruma/bin/stand-ins" = {
+          text = hooks.stand-ins;
+          executable = true;
+        };
         "daruma/bin/watchd-failed" = {
           text = hooks.watchd-failed;
           executable = true;
         };
       };
       preSwitchChecks.daruma = hooks.pre-switch;
+    };
+
+    metrics = import ./units/metrics.nix {
+      spec = checked;
+      inherit daruma;
+      hasEgress = withRules != { };
     };
 
     egress =
@@ -298,6 +330,7 @@ in
     parts.watchdog.tmpfiles
     parts.ledger.tmpfiles
     parts.agents.tmpfiles
+    parts.metrics.tmpfiles
   ];
   # Path below /etc -> { text, executable }.
   etc = all "etc";

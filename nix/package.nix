@@ -72,7 +72,7 @@ stdenv.mkDerivation {
     runHook preInstall
     mkdir -p $out/lib
     cp -r dist $out/lib/daruma
-    for program in agentctl egressd ledgerd watchd; do
+    for program in agentctl egressd ledgerd metricsd watchd; do
       makeWrapper ${lib.getExe nodejs_24} $out/bin/$program --add-flags $out/lib/daruma/$program.mjs
     done
     makeWrapper ${lib.getExe nodejs_24} $out/libexec/daruma/egress-self-test --add-flags $out/lib/daruma/egress-self-test.mjs
@@ -80,6 +80,7 @@ stdenv.mkDerivation {
     install -D --mode=0755 packages/egress/src/nixos/wall.sh $out/libexec/daruma/egress-wall
     install -D --mode=0755 packages/watchd/src/nixos/failed.sh $out/libexec/daruma/watchd-failed
     install -D --mode=0755 packages/watchd/src/nixos/pre-switch.sh $out/libexec/daruma/pre-switch
+    install -D --mode=0755 packages/watchd/src/nixos/stand-ins.sh $out/libexec/daruma/stand-ins
     runHook postInstall
   '';
 

@@ -1,19 +1,21 @@
 /**
- * Bundles each program into one file under dist/, with classic-level's native library beside them, so that a host needs
- * Node and these files and nothing else.
+ * Bundles the programs into dist/, with classic-level's native library beside them, so that a host needs Node and these files and
+ * nothing else. Daemons are one file each. agentctl is many: a command is gone before Node has read what the others need.
  */
-import { copyFile, mkdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { builtinModules, createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type Plugin } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
+/** Beside nothing that is kept, until all of it is there. */
+const fresh = join(root, "node_modules", ".cache", `dist-${process.pid}`);
 const nativeName = "classic_level.node";
 
-const programs = {
-  agentctl: "packages/agentctl/src/main.ts",
+const agentctl = "packages/agentctl/src/main.ts";
+const daemons = {
   watchd: "packages/watchd/src/main.ts",
   ledgerd: "packages/ledger/src/main.ts",
   egressd: "packages/egress/src/main.ts",
@@ -63,34 +65,44 @@ function nativeLibrary(): string {
   return nodeGypBuild.path(classicLevel);
 }
 
-await rm(dist, { recursive: true, force: true });
-await mkdir(dist, { recursive: true });
-for (const [name, entry] of Object.entries(programs)) {
-  await build({
-    entryPoints: [join(root, entry)],
-    outfile: join(dist, `${name}.mjs`),
-    bundle: true,
-    platform: "node",
-    target: "node24",
-    format: "esm",
-    loader: { ".hbs": "text" },
-    minifySyntax: true,
-    minifyWhitespace: true,
-    legalComments: "eof",
-    logLevel: "warning",
-    // CommonJS dependencies call require, which an ES module does not have.
-    banner: {
-      js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);',
-    },
-    plugins: [nativeBesideBundle, lazyBuiltins],
-  });
+const common = {
+  bundle: true,
+  platform: "node",
+  target: "node24",
+  format: "esm",
+  loader: { ".hbs": "text" },
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: "eof",
+  logLevel: "warning",
+  // CommonJS dependencies call require, which an ES module does not have.
+  banner: {
+    js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);',
+  },
+  plugins: [nativeBesideBundle, lazyBuiltins],
+} as const satisfies BuildOptions;
+
+await mkdir(fresh, { recursive: true });
+for (const [name, entry] of Object.entries(daemons)) {
+  await build({ ...common, entryPoints: [join(root, entry)], outfile: join(fresh, `${name}.mjs`) });
 }
+await build({
+  ...common,
+  entryPoints: { agentctl: join(root, agentctl) },
+  outdir: fresh,
+  outExtension: { ".js": ".mjs" },
+  splitting: true,
+  // All in one directory: what looks for a file beside itself finds it from any of them.
+  chunkNames: "agentctl-[name]-[hash]",
+});
 // For agents to have in their own code, where the oldest Node that is maintained may run it.
 await build({
   entryPoints: [join(root, "packages/config/src/agent/client.ts")],
-  outfile: join(dist, "agent.mjs"),
+  outfile: join(fresh, "agent.mjs"),
   target: "node20",
   format: "esm",
   logLevel: "warning",
 });
-await copyFile(nativeLibrary(), join(dist, nativeName));
+await copyFile(nativeLibrary(), join(fresh, nativeName));
+await rm(dist, { recursive: true, force: true });
+await rename(fresh, dist);

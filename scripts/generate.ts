@@ -1,5 +1,8 @@
 /**
  * Writes the generated documents: docs/reference/errors.md from the error catalogues of all packages, docs/reference/cli.md
+ * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary; modules/options.nix and
+ * docs/reference/options.md from the schema of the fleet file; and templates/fleet, which is what
+ * `agentctl init` writes. With --check nothing is written;
  * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary, docs/reference/metrics.md from the table of
  * metrics; templates/monitoring/dashboard.json; modules/options.nix from the schema of the fleet file; and templates/fleet, which is
  * what `agentctl init` writes. With --check nothing is written;
@@ -12,7 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { baseErrors, type Catalogue, systemCode, writeFileAtomic } from "@daruma/base";
-import { configErrors } from "@daruma/config";
+import { configErrors, optionsReference } from "@daruma/config";
 import { egressErrors } from "@daruma/egress";
 import { actionsReference, ledgerErrors } from "@daruma/ledger";
 import { dashboard, metricsErrors, metricsReference } from "@daruma/metrics";
@@ -44,6 +47,7 @@ const documents: Readonly<Record<string, string>> = {
   "docs/reference/errors.md": errorsReference(),
   "docs/reference/cli.md": cliReference(commandTable),
   "docs/reference/ledger-actions.md": actionsReference(),
+  "docs/reference/options.md": optionsReference(),
   "docs/reference/metrics.md": metricsReference(),
   "templates/monitoring/dashboard.json": `${JSON.stringify(dashboard(), null, 2)}\n`,
   "modules/options.nix": await optionsModule(),

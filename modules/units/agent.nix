@@ -99,6 +99,7 @@ in
     # An agent that fails because the network is not there yet would look like one that a deploy has broken.
     After = [
       "network-online.target"
+      "daruma-stand-ins.service"
     ]
     ++ (if enforced then [ "daruma-egress-wall.service" ] else [ ])
     ++ (if egress == null then [ ] else [ "daruma-egressd.service" ]);

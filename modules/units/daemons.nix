@@ -44,6 +44,8 @@ in
           paths.watchdSocket
           "--egressd"
           paths.egressSocket
+          "--status-socket"
+          (paths.statusSocket "watchd")
         ];
         Environment = [ (text.word "PATH=${path}") ];
         Restart = "always";
@@ -74,6 +76,22 @@ in
     };
   };
 
+  # What stood in for agents' own settings before the boot does so again before they start.
+  "daruma-stand-ins.service" = {
+    Unit = {
+      Description = "Daruma: settings that stand in for those of agents";
+      RequiresMountsFor = paths.watchdState;
+    };
+    Service = hardening.standIns // {
+      Type = "oneshot";
+      RemainAfterExit = true;
+      ExecStart = "${paths.bin}/stand-ins";
+      # From then on watchd sees to it.
+      X-RestartIfChanged = false;
+    };
+    Install.WantedBy = [ "multi-user.target" ];
+  };
+
   "daruma-ledgerd.service" = {
     Unit = {
       Description = "Daruma ledger";
@@ -97,6 +115,8 @@ in
             "watchd,operator,egressd"
             "--writer-directory"
             "egressd=${paths.egressLedger}"
+            "--status-socket"
+            (paths.statusSocket "ledgerd")
           ]
           ++ witnesses.flags spec
         );
@@ -107,6 +127,7 @@ in
         ReadWritePaths = [
           paths.ledgerSockets
           paths.egressLedger
+          "-${paths.statusDirectory "ledgerd"}"
         ]
         ++ map text.word (witnesses.writable spec);
         Restart = "always";

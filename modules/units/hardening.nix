@@ -74,6 +74,21 @@ in
     ];
   };
 
+  # It asks the daemons for numbers and tells them to whoever reaches it. What the host uses is in /proc, which ProtectProc=
+  # leaves readable as far as it is nobody's process.
+  metricsd = common // {
+    RestrictAddressFamilies = "AF_UNIX";
+    IPAddressDeny = "any";
+  };
+
+  networkedMetricsd = common // {
+    RestrictAddressFamilies = [
+      "AF_INET"
+      "AF_INET6"
+      "AF_UNIX"
+    ];
+  };
+
   # It changes rules of the kernel, and talks to systemd when it cannot.
   wall = {
     CapabilityBoundingSet = "CAP_NET_ADMIN";
@@ -99,6 +114,14 @@ in
     RestrictAddressFamilies = "AF_UNIX";
     SystemCallArchitectures = "native";
     UMask = "0077";
+  };
+
+  # It copies files below /run/systemd and asks systemd to read them.
+  standIns = common // {
+    IPAddressDeny = "any";
+    PrivateNetwork = true;
+    ReadWritePaths = "/run/systemd";
+    RestrictAddressFamilies = "AF_UNIX";
   };
 
   ledgerd = common // {

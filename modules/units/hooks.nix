@@ -39,4 +39,5 @@ in
 
   rollback = program "rollback";
   watchd-failed = program "watchd-failed";
+  stand-ins = program "stand-ins";
 }

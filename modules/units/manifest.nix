@@ -10,6 +10,7 @@ let
     attrNames
     attrValues
     concatLists
+    elem
     filter
     hashString
     mapAttrs
@@ -128,7 +129,13 @@ let
       egress = egressOf agent;
     in
     if egress == null then { } else { inherit egress; }
-  );
+  )
+  // (if agent.fallback == null then { } else { fallback = fallbackSettings agent; });
+
+  fallbackSettings = agent: {
+    command = if agent.fallback.command == null then agent.command else agent.fallback.command;
+    inherit (agent.fallback) environment;
+  };
 
   agentManifest =
     name: agent:
@@ -137,10 +144,26 @@ let
       digest = hash (judged agent);
       heartbeat = heartbeatPolicy agent.heartbeat;
       restart = restartPolicy agent.restart;
-      inherit (agent) escalate required;
+      inherit (agent) required;
+      # A fallback is there to be used: first, where nothing else is said.
+      escalate =
+        if agent.fallback == null || elem "fallback" agent.escalate then
+          agent.escalate
+        else
+          [ "fallback" ] ++ agent.escalate;
       # Daruma's own port is in no digest.
       egress = if egressOf agent == null then null else egressOf agent // { port = ports.${name}; };
-    };
+    }
+    // (
+      if agent.fallback == null then
+        { }
+      else
+        {
+          fallback = fallbackSettings agent // {
+            digest = hash (judged agent // { inForce = "fallback"; });
+          };
+        }
+    );
 in
 {
   schemaVersion = 1;
@@ -152,6 +175,12 @@ in
   watchdog = {
     probationMs = milliseconds spec.watchdog.probation;
     inherit (spec.watchdog) rollbackBudget restartsAtOnce;
+  };
+  drift = {
+    inherit (spec.drift) policy attempts ignore;
+    everyMs = milliseconds spec.drift.every;
+    storeEveryMs = milliseconds spec.drift.storeEvery;
+    withinMs = milliseconds spec.drift.within;
   };
   agents = mapAttrs agentManifest spec.agents;
 }

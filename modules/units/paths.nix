@@ -23,6 +23,12 @@ rec {
   egressSelfTest = "/run/daruma-egress-self-test";
   egressRules = "${configuration}/egress.nft";
 
+  # One for each daemon, in a directory of its own: who measures may ask how it is, and nothing else.
+  statusSockets = "${runtime}/status";
+  statusDirectory = daemon: "${statusSockets}/${daemon}";
+  statusSocket = daemon: "${statusDirectory daemon}/status.sock";
+  metricsRuntime = "daruma-metrics";
+
   watchdState = "${state}/watchd";
   ledgerState = "${state}/ledger";
   stopped = "${state}/stopped";

@@ -29,6 +29,7 @@
     grace = "30s";
   };
   escalate = [ "alert" ];
+  fallback = null;
   egress = null;
   required = true;
 }

@@ -190,7 +190,10 @@ in
           paths.egressSocket
           "--wall"
           paths.egressWall
+          "--status-socket"
+          (paths.statusSocket "egressd")
         ];
+        ReadWritePaths = [ "-${paths.statusDirectory "egressd"}" ];
         User = "daruma-egress";
         Group = "daruma-egress";
         RuntimeDirectory = "daruma-egress";

@@ -1,4 +1,4 @@
-# Who outside the host sees the ledger's checkpoints (services.daruma.ledger): what is wrong with it, and what ledgerd's unit
+# When the ledger's checkpoints are signed, and who outside the host sees them (services.daruma.ledger): what is wrong with it, and what ledgerd's unit
 # needs for it. In builtins only.
 let
   inherit (builtins)
@@ -9,7 +9,10 @@ let
     toJSON
     ;
 
+  # Null: as ledgerd does it by itself.
   none = {
+    checkpointEntries = null;
+    checkpointSeconds = null;
     witnesses = [ ];
     witnessFiles = [ ];
     witnessCommands = [ ];
@@ -44,8 +47,11 @@ rec {
     let
       ledger = of spec;
       flag = name: concatMap (value: [ name value ]);
+      number = name: value: if value == null then [ ] else [ name (toString value) ];
     in
-    flag "--witness" (map ({ url, key }: "${url}#${key}") ledger.witnesses)
+    number "--checkpoint-entries" ledger.checkpointEntries
+    ++ number "--checkpoint-seconds" ledger.checkpointSeconds
+    ++ flag "--witness" (map ({ url, key }: "${url}#${key}") ledger.witnesses)
     ++ flag "--witness-file" ledger.witnessFiles
     ++ flag "--witness-command" ledger.witnessCommands;
 

@@ -16,16 +16,7 @@ export const repository = dirname(dirname(import.meta.dirname));
 
 const generation = join(import.meta.dirname, "generation");
 const script = join(import.meta.dirname, "machine", "make-layer.sh");
-const programs = [
-  "agentctl.mjs",
-  "classic_level.node",
-  "egress-self-test.mjs",
-  "egressd.mjs",
-  "ledgerd.mjs",
-  "verify-worker.mjs",
-  "watchd.mjs",
-];
-const libexec = ["failed.sh", "pre-switch.sh", "rollback.sh"];
+const libexec = ["failed.sh", "pre-switch.sh", "rollback.sh", "stand-ins.sh"];
 const withinMs = 120_000;
 const builtWithinMs = 10_000;
 
@@ -68,20 +59,25 @@ async function layer({ key, lower, payload, commands }: Layer): Promise<string> 
   });
 }
 
-/** Waits for a moment: a build takes dist/ away first. */
 async function copyPrograms(payload: string): Promise<void> {
+  const dist = join(repository, "dist");
+  const programs = (await filesWhenBuilt(dist)).filter((name) => /\.(mjs|node)$/.test(name));
   const sources = [
-    ...programs.map((name) => join(repository, "dist", name)),
+    ...programs.map((name) => join(dist, name)),
     ...libexec.map((name) => join(repository, "packages", "watchd", "src", "nixos", name)),
     join(repository, "packages", "egress", "src", "nixos", "wall.sh"),
   ];
+  for (const source of sources) await cp(source, join(payload, basename(source)));
+}
+
+/** Waits for a moment: a build takes dist/ away before it puts the new one there. */
+async function filesWhenBuilt(dist: string): Promise<readonly string[]> {
   const deadline = performance.now() + builtWithinMs;
-  while (!sources.every((source) => existsSync(source))) {
-    const missing = sources.filter((source) => !existsSync(source)).join(", ");
-    if (performance.now() > deadline) throw new Error(`${missing} is not there; run \`make build\` first`);
+  while (!existsSync(dist)) {
+    if (performance.now() > deadline) throw new Error(`${dist} is not there; run \`make build\` first`);
     await delay(50);
   }
-  for (const source of sources) await cp(source, join(payload, basename(source)));
+  return readdir(dist);
 }
 
 /** Rooted, so that no scenario's garbage collection takes what no scenario could build again. */

@@ -1,4 +1,4 @@
-import { decodeFleet } from "@daruma/config";
+import { checkHostSettings, decodeFleet } from "@daruma/config";
 import t, { type Test } from "tap";
 import { evaluateNix, nixHost, nixPath, withoutNix } from "./support.ts";
 
@@ -119,7 +119,6 @@ const refused: readonly Rule[] = [
   duration(["restart", "backoff", "initial"], "2h"),
   duration(["restart", "backoff", "max"], "0ms"),
   duration(["restart", "backoff", "max"], "2d"),
-  duration(["restart", "backoff", "max"], "99ms"),
   rule({ command: [] }, "command = [ ];", "command"),
   rule({ command: ["bin/worker"] }, 'command = [ "bin/worker" ];', "command"),
   rule({ environment: { DARUMA_STATE_DIR: "/x" } }, 'environment.DARUMA_STATE_DIR = "/x";', "environment"),
@@ -183,6 +182,23 @@ const refusedInNix: readonly Rule[] = [
     nix: `{ host = ${JSON.stringify(host)}; }`,
     option: "services.daruma.host",
   })),
+];
+
+/** What is about several options at once is said when the host is built, by the rules of the fleet file themselves. */
+const refusedAtBuild: readonly Rule[] = [
+  beating({ silence: "5s" }, "silence"),
+  duration(["restart", "backoff", "max"], "99ms"),
+  { ...duration(["restart", "within"], "1ms"), option: at("restart.attempts") },
+  rule(
+    {
+      egress: [
+        { host: "a.b", port: 1, forward: 9000 },
+        { host: "c.d", port: 1, forward: 9000 },
+      ],
+    },
+    'egress = [ { host = "a.b"; port = 1; forward = 9000; } { host = "c.d"; port = 1; forward = 9000; } ];',
+    "egress[1]",
+  ),
   {
     nix: "{ agents = { a1 = agent; a2 = agent; }; }",
     option: 'services.daruma.agents."a2".health.http',
@@ -255,6 +271,25 @@ const accepted: readonly Rule[] = [
 
 /** For each rule, the messages of the assertions that fail. */
 function failures(rules: readonly Rule[]): string[][] {
+  const messages =
+    "change: map (each: each.message) (builtins.filter (each: !each.assertion) (asserts (merge change)))";
+  return evaluateRules(rules, messages) as string[][];
+}
+
+/** For each rule, what the build of the host says. */
+function refusals(rules: readonly Rule[]): string[][] {
+  const settings = evaluateRules(rules, "merge") as readonly unknown[];
+  return settings.map((each) =>
+    // In Nix, names stand in quotes.
+    checkHostSettings(each).map(({ path, message }) => `${bare(path)}: ${message}`),
+  );
+}
+
+function bare(path: string): string {
+  return path.replaceAll(/\["(.*?)"\]/g, ".$1").replaceAll('"', "");
+}
+
+function evaluateRules(rules: readonly Rule[], judge: string): unknown {
   const host = nixHost({ agents: { worker: { command: [program], health: { http: url } } } });
   return evaluateNix(`
     let
@@ -266,10 +301,9 @@ function failures(rules: readonly Rule[]): string[][] {
         else old // { \${builtins.head path} = update (builtins.tail path) value (old.\${builtins.head path} or { }); };
       asserts = import ${nixPath("modules/asserts.nix")};
       merge = change: host // change // (if change ? watchdog then { watchdog = host.watchdog // change.watchdog; } else { });
-      messages = change: map (each: each.message) (builtins.filter (each: !each.assertion) (asserts (merge change)));
     in
-    map messages [ ${rules.map(({ nix }) => `(${nix})`).join("\n")} ]
-  `) as string[][];
+    map (${judge}) [ ${rules.map(({ nix }) => `(${nix})`).join("\n")} ]
+  `);
 }
 
 function fleetOf({ agent, host, name = "worker" }: Rule): unknown {
@@ -283,6 +317,25 @@ t.test(
   async (t) => {
     for (const [index, messages] of failures(refused).entries()) check(t, refused[index], messages);
     for (const each of refused) t.notOk(decodeFleet(fleetOf(each)).ok, `the fleet file: ${each.nix}`);
+  },
+);
+
+t.test(
+  "what a fleet file refuses does not build, and the message names the option",
+  { skip: withoutNix },
+  async (t) => {
+    const rules = [...refused, ...refusedAtBuild];
+    for (const [index, messages] of refusals(rules).entries()) {
+      const option = bare(rules[index]?.option ?? "");
+      t.ok(
+        messages.some((message) => message.startsWith(option)),
+        `${rules[index]?.nix}: ${messages.join("; ")}`,
+      );
+    }
+    for (const each of refusedAtBuild.slice(0, -1))
+      t.notOk(decodeFleet(fleetOf(each)).ok, `the fleet file: ${each.nix}`);
+    for (const [index, messages] of refusals(accepted).entries())
+      t.same(messages, [], accepted[index]?.nix ?? "");
   },
 );
 

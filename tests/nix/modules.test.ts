@@ -1,4 +1,4 @@
-import { nixpkg, parseManifest } from "@daruma/config";
+import { checkHostManifest, checkHostSettings, nixpkg, parseManifest } from "@daruma/config";
 import t from "tap";
 import {
   evaluateNix,
@@ -42,6 +42,12 @@ function evaluate(expression: string, host: HostCase = fleet): unknown {
         runtimeShell = "/bin/bash";
         writeText = name: file (builtins.replaceStrings [ "/" ] [ "-" ] name);
         writeScript = file;
+        runCommand = name: settings: script: derivation (settings // {
+          inherit name;
+          system = "x86_64-linux";
+          builder = "/bin/sh";
+          args = [ "-c" script ];
+        });
         callPackage = path: _: package (baseNameOf path);
         stdenv.hostPlatform.system = "x86_64-linux";
       };
@@ -175,13 +181,53 @@ t.test("the whole system evaluates, its digests included", { skip: withoutModule
   t.match(path, /-toplevel$/);
 });
 
+t.test(
+  "a host is built only when agentctl agrees with its options and its host.json",
+  { skip: withoutModules },
+  async (t) => {
+    const host: HostCase = {
+      ...fleet,
+      host: { egress: { allow: ["cache.example.com:443"], deny: [{ cidr: "203.0.113.0/24" }] } },
+    };
+    const found = evaluate(
+      `let
+        config = system [ ];
+        data = value: builtins.fromJSON (builtins.unsafeDiscardStringContext (builtins.toJSON value));
+      in {
+        settings = data (removeAttrs config.services.daruma [ "build" "package" ]);
+        manifest = data config.services.daruma.build.hostManifest;
+        checks = map (each: each.name) config.system.checks;
+      }`,
+      host,
+    ) as {
+      readonly settings: { agents: { other: object } };
+      readonly manifest: unknown;
+      readonly checks: unknown;
+    };
+    t.same(found.checks, ["daruma-check-host"]);
+    const manifest = parseManifest(JSON.stringify(found.manifest));
+    t.same(checkHostSettings(found.settings), []);
+    t.same(checkHostManifest(found.settings, manifest), []);
+    const later = structuredClone(found.settings);
+    Object.assign(later.agents.other, { startup: "31s" });
+    t.match(checkHostManifest(later, manifest), [
+      { path: "host.json: agents.other.startupMs", message: /30000/ },
+    ]);
+    Object.assign(later.agents.other, { startup: "2d", nothing: 1 });
+    t.same(
+      checkHostSettings(later).map(({ path }) => path),
+      ["services.daruma.agents.other.nothing", "services.daruma.agents.other.startup"],
+    );
+  },
+);
+
 t.test("what is wrong is said with the option's name", { skip: withoutModules }, async (t) => {
   const failed = evaluate(
     `map (each: each.message) (builtins.filter (each: !each.assertion) (system [
-      { services.daruma.agents.other.startup = lib.mkForce "2d"; services.daruma.system = lib.mkForce "aarch64-linux"; }
+      { services.daruma.agents.other.environment."A B" = "x"; services.daruma.system = lib.mkForce "aarch64-linux"; }
     ]).assertions)`,
   ) as readonly string[];
-  t.match(failed, [/^services\.daruma\.agents\."other"\.startup: /, /^services\.daruma\.system: /]);
+  t.match(failed, [/^services\.daruma\.agents\."other"\.environment: /, /^services\.daruma\.system: /]);
 });
 
 t.test(

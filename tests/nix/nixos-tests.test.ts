@@ -197,6 +197,12 @@ t.test("the modules take every deploy of the NixOS tests", { skip: withoutModule
         stdenv.hostPlatform.system = "x86_64-linux";
         symlinkJoin = { name, paths, postBuild }: file name "\${toString paths} \${postBuild}";
         writeScript = file;
+        runCommand = name: settings: script: derivation (settings // {
+          inherit name;
+          system = "x86_64-linux";
+          builder = "/bin/sh";
+          args = [ "-c" script ];
+        });
         writeShellScript = file;
         writeText = name: file (builtins.replaceStrings [ "/" ] [ "-" ] name);
       };

@@ -243,6 +243,10 @@ in
       type = types.nullOr types.str;
       default = null;
     };
+    system.checks = mkOption {
+      type = types.listOf types.package;
+      default = [ ];
+    };
     system.preSwitchChecks = mkOption {
       type = types.attrsOf types.str;
       default = { };
@@ -301,6 +305,7 @@ in
             inherit (config) users warnings;
             etc = lib.mapAttrs (_: file: "${file.source}") config.environment.etc;
             packages = map toString config.environment.systemPackages;
+            checks = map toString config.system.checks;
             revision = config.system.configurationRevision;
             manual = config.documentation.nixos.enable;
             specialisation = lib.attrNames config.specialisation;

@@ -41,6 +41,7 @@ function writeUnits(directory: string): string[] {
       plain: { command: ["/bin/sh"], restart: { when: "never" } },
       walled: { command: ["/bin/sh"], egress: ["api.example.com:443"] },
     },
+    host: { metrics: { port: 9464 } },
     arguments: 'daruma = "/stub/daruma";',
   });
   mkdirSync(directory, { recursive: true });
@@ -81,6 +82,8 @@ const exposures: Readonly<Record<string, number>> = {
   "egress-wall": 5.9,
   "egress-watch": 5.9,
   ledgerd: 0.6,
+  metricsd: 1.7,
+  "stand-ins": 1.1,
   watchd: 8.9,
   "watchd-failed": 9.6,
 };

@@ -70,7 +70,7 @@ t.test("watchd reads in host.json what the fleet file says", { skip: withoutNix 
       egress: { deny: ["*.example.org", { cidr: "203.0.113.0/24" }], limits: { bytes: "1GiB" } },
     },
   };
-  const { egress, ...spec } = hostSpecOf(host);
+  const { egress, metrics: _, ...spec } = hostSpecOf(host);
   const { hostDigest, agents, ...manifest } = manifestOf(unitsOfHost(host));
   t.match(hostDigest, /^[0-9a-f]{64}$/);
   t.same({ ...manifest, agents: Object.keys(agents) }, { ...spec, agents: ["enricher", "other"] });
@@ -273,16 +273,55 @@ t.test(
   },
 );
 
+t.test(
+  "fallback settings are a drop-in of what differs, in whose place nothing of ours is left",
+  { skip: withoutNix },
+  async (t) => {
+    const fallback: AgentInput["fallback"] = {
+      command: ["/bin/enricher", "--safe"],
+      environment: { SAFE_MODE: "1 %", LOG_LEVEL: "debug" },
+    };
+    const units = unitsOfHost({ agents: { enricher: { ...enricher, fallback }, other } });
+    const { digest, fallback: own, escalate } = must(manifestOf(units).agents, "enricher");
+    t.match(own, fallback);
+    t.not(own?.digest, digest);
+    t.same(escalate, ["fallback", "rollback"], "first, where nothing else is said");
+    const text = must(units.etc, "daruma/fallbacks/enricher.conf").text;
+    t.equal(
+      text,
+      [
+        "[Service]",
+        `Environment="DARUMA_DIGEST=${own?.digest}"`,
+        'Environment="LOG_LEVEL=debug"',
+        'Environment="SAFE_MODE=1 %%"',
+        "ExecStart=",
+        'ExecStart="/bin/enricher" "--safe"',
+        "LogExtraFields=",
+        "LogExtraFields=DARUMA_AGENT=enricher",
+        `LogExtraFields=DARUMA_DIGEST=${own?.digest}`,
+        "",
+      ].join("\n"),
+    );
+    t.notOk(units.etc["daruma/fallbacks/other.conf"]);
+    const changed = unitsOfHost({
+      agents: { enricher: { ...enricher, fallback: { command: ["/bin/enricher"] } } },
+    });
+    t.not(must(manifestOf(changed).agents, "enricher").digest, digest, "another fallback is another agent");
+  },
+);
+
 t.test("a host without agents has all of Daruma", { skip: withoutNix }, async (t) => {
   const units = unitsOfHost({ agents: {} });
   t.same(Object.keys(units.units).sort(), [
     "daruma-ledgerd.service",
+    "daruma-stand-ins.service",
     "daruma-watchd-failed.service",
     "daruma-watchd.service",
   ]);
   t.same(Object.keys(units.etc).sort(), [
     "daruma/bin/exit-hook",
     "daruma/bin/rollback",
+    "daruma/bin/stand-ins",
     "daruma/bin/stop-hook",
     "daruma/bin/watchd-failed",
     "daruma/host.json",

@@ -10,12 +10,18 @@ import {
   withoutNix,
 } from "./support.ts";
 
-/* services.daruma.ledger: who outside the host sees the ledger's checkpoints. */
+/* services.daruma.ledger: when checkpoints are signed, and who outside the host sees them. */
 
 const host: HostCase = { agents: {} };
 const key = "witness.example.org+8a5d28dd+BAECAw/+4Q==";
 const witness = `{ url = "http://witness.example.org:7380"; key = "${key}"; }`;
-const none = { witnesses: "[ ]", witnessFiles: "[ ]", witnessCommands: "[ ]" };
+const none = {
+  checkpointEntries: "null",
+  checkpointSeconds: "null",
+  witnesses: "[ ]",
+  witnessFiles: "[ ]",
+  witnessCommands: "[ ]",
+};
 
 type Ledger = Partial<typeof none>;
 
@@ -40,12 +46,13 @@ t.test(
   "ledgerd gets its witnesses, and no more of the system than they need",
   { skip: withoutNix },
   async (t) => {
-    const [fleet, without, http, file, command] = services([
+    const [fleet, without, http, file, command, paced] = services([
       nixHost(host),
       specWith({}),
       specWith({ witnesses: `[ ${witness} ]` }),
       specWith({ witnessFiles: '[ "/mnt/else where/100%" ]' }),
       specWith({ witnessCommands: '[ "/stub/keep" "/stub/push" ]' }),
+      specWith({ checkpointEntries: "1000", checkpointSeconds: "10" }),
     ]);
     t.same(without, fleet, "a host from a fleet file, which has none");
     t.equal(must(fleet ?? {}, "PrivateNetwork"), true);
@@ -57,6 +64,7 @@ t.test(
     t.equal(flagsOf(http), `"--witness" "http://witness.example.org:7380#${key}"`);
     t.equal(flagsOf(file), '"--witness-file" "/mnt/else where/100%%"');
     t.equal(flagsOf(command), '"--witness-command" "/stub/keep" "--witness-command" "/stub/push"');
+    t.equal(flagsOf(paced), '"--checkpoint-entries" "1000" "--checkpoint-seconds" "10"');
     for (const networked of [http, command]) {
       t.equal(networked?.PrivateNetwork, undefined);
       t.equal(networked?.IPAddressDeny, undefined);

@@ -10,6 +10,8 @@ import type {
   BodyPolicy,
   CountBounds,
   CountName,
+  DriftPolicy,
+  Escalation,
   Expectations,
   HealthPolicy,
   HeartbeatPolicy,
@@ -17,19 +19,18 @@ import type {
   RestartPolicy,
   WebhookTrigger,
 } from "./manifest.ts";
-import { toPlain } from "./plain.ts";
+import { type PlainData, toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
-import { FleetSchema } from "./schema.ts";
+import { AgentSchema, FleetSchema } from "./schema.ts";
+import { remembered, shareAgents } from "./shared-agents.ts";
 
 export type Decoded =
   | { readonly ok: true; readonly fleet: Fleet }
   | { readonly ok: false; readonly problems: readonly [Problem, ...Problem[]] };
 
-const decodeUnknown = Schema.decodeUnknownResult(FleetSchema, {
-  errors: "all",
-  onExcessProperty: "error",
-  reportInput: true,
-});
+const options = { errors: "all", onExcessProperty: "error", reportInput: true } as const;
+const decodeUnknown = Schema.decodeUnknownResult(FleetSchema, options);
+const decodeAgent = Schema.decodeUnknownResult(AgentSchema, options);
 
 /**
  * Decodes what a fleet file exports: checks everything, fills in defaults, turns measures into numbers. Reports all
@@ -37,7 +38,18 @@ const decodeUnknown = Schema.decodeUnknownResult(FleetSchema, {
  */
 export function decodeFleet(input: unknown): Decoded {
   const plain = toPlain(input);
-  const decoded = decodeUnknown(plain.value);
+  if (!plain.isJson) return decodePlain(plain, decodeUnknown(plain.value));
+  shareAgents(plain.value);
+  return decodePlain(plain, decodeShared(plain.value) ?? decodeUnknown(plain.value));
+}
+
+/** `decodeFleet` without taking agents together that are written alike: the same result, which a test sees to. */
+export function decodeWhole(input: unknown): Decoded {
+  const plain = toPlain(input);
+  return decodePlain(plain, decodeUnknown(plain.value));
+}
+
+function decodePlain(plain: PlainData, decoded: ReturnType<typeof decodeUnknown>): Decoded {
   const inSchema = Result.isFailure(decoded) ? problemsOf(decoded.failure.issue) : [];
   const found = combine(
     coded(plain.problems, "CONFIG_E_NOT_DATA"),
@@ -83,16 +95,58 @@ function combine(...passes: (readonly Problem[])[]): Problem[] {
   return all.sort((a, b) => (a.path === b.path ? 0 : a.path < b.path ? -1 : 1));
 }
 
+/**
+ * Decodes each agent once, on however many hosts it is. Undefined where anything is wrong: only the whole knows the paths.
+ */
+function decodeShared(fleet: unknown): ReturnType<typeof decodeUnknown> | undefined {
+  if (!isRecord(fleet) || !isRecord(fleet.hosts)) return undefined;
+  const known = new Map<unknown, DecodedAgent>();
+  const agents = new Map<string, Record<string, DecodedAgent>>();
+  const hosts = new Map<string, unknown>();
+  for (const [name, host] of Object.entries(fleet.hosts)) {
+    if (!isRecord(host) || !isRecord(host.agents)) return undefined;
+    const own: [string, DecodedAgent][] = [];
+    for (const [agentName, agent] of Object.entries(host.agents)) {
+      const decoded = known.get(agent) ?? decodedAgent(agent);
+      if (decoded === undefined) return undefined;
+      known.set(agent, decoded);
+      own.push([agentName, decoded]);
+    }
+    agents.set(name, Object.fromEntries(own));
+    hosts.set(name, { ...host, agents: {} });
+  }
+  const rest = decodeUnknown({ ...fleet, hosts: Object.fromEntries(hosts) });
+  if (Result.isFailure(rest)) return undefined;
+  const whole = Object.entries(rest.success.hosts).map(
+    ([name, host]) => [name, { ...host, agents: agents.get(name) ?? {} }] as const,
+  );
+  return Result.succeed({ ...rest.success, hosts: Object.fromEntries(whole) });
+}
+
+function decodedAgent(agent: unknown): DecodedAgent | undefined {
+  const decoded = decodeAgent(agent);
+  return Result.isFailure(decoded) ? undefined : decoded.success;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 type DecodedFleet = (typeof FleetSchema)["Type"];
 type DecodedHost = DecodedFleet["hosts"][string];
 type DecodedRoutine = DecodedHost["routines"][string];
 type DecodedAgent = DecodedHost["agents"][string];
 
 function resolveFleet(fleet: DecodedFleet): Fleet {
-  return { hosts: mapValues(fleet.hosts, (host) => resolveHost(host, fleet.egress)) };
+  const agentOf = remembered(resolveAgent);
+  return { hosts: mapValues(fleet.hosts, (host) => resolveHost(host, fleet.egress, agentOf)) };
 }
 
-function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Host {
+function resolveHost(
+  host: DecodedHost,
+  fleetEgress: DecodedFleet["egress"],
+  agentOf: typeof resolveAgent,
+): Host {
   return {
     system: host.system,
     watchdog: {
@@ -100,10 +154,17 @@ function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Ho
       rollbackBudget: host.watchdog.rollbackBudget,
       restartsAtOnce: host.watchdog.restartsAtOnce,
     },
+    drift: resolveDrift(host.drift),
     egress: resolveEgress(host.egress, fleetEgress),
-    agents: mapValues(host.agents, resolveAgent),
+    metrics:
+      host.metrics === undefined ? null : { port: host.metrics.port ?? null, address: host.metrics.address },
+    agents: mapValues(host.agents, agentOf),
     routines: mapValues(host.routines, resolveRoutine),
   };
+}
+
+function resolveDrift({ every, storeEvery, within, ...rest }: DecodedHost["drift"]): DriftPolicy {
+  return { ...rest, everyMs: every, storeEveryMs: storeEvery, withinMs: within };
 }
 
 function resolveRoutine(routine: DecodedRoutine): RoutineSpec {
@@ -188,10 +249,23 @@ function resolveAgent(agent: DecodedAgent): AgentSpec {
     restart: resolveRestart(agent.restart),
     limits: { memoryBytes: agent.limits.memory ?? null },
     stop: { signal: agent.stop.signal, graceMs: agent.stop.grace },
-    escalate: agent.escalate,
+    escalate: escalationOf(agent),
+    ...(agent.fallback === undefined
+      ? {}
+      : {
+          fallback: {
+            command: agent.fallback.command ?? agent.command,
+            environment: agent.fallback.environment,
+          },
+        }),
     egress: agent.egress?.map(ruleOf) ?? null,
     required: agent.required,
   };
+}
+
+/** A fallback is there to be used: first, where nothing else is said. */
+function escalationOf({ escalate, fallback }: DecodedAgent): readonly Escalation[] {
+  return fallback === undefined || escalate.includes("fallback") ? escalate : ["fallback", ...escalate];
 }
 
 function resolveRestart({ when, exits, backoff, attempts, within }: DecodedAgent["restart"]): RestartPolicy {

@@ -83,12 +83,12 @@ export function wrongFleets(): FleetInput[] {
 }
 
 type Same<A, B> = [A, B] extends [B, A] ? true : false;
-type Shared = Exclude<keyof AgentSpec, "command" | "environment" | "egress">;
+type Shared = Exclude<keyof AgentSpec, "command" | "environment" | "egress" | "fallback">;
 
 /** An agent's spec has what its manifest has, but for the parts that only a build knows. */
 export const specMatchesManifest: Same<
   Pick<AgentSpec, Shared>,
-  Omit<HostManifest["agents"][string], "digest" | "command" | "environment" | "egress">
+  Omit<HostManifest["agents"][string], "digest" | "command" | "environment" | "egress" | "fallback">
 > = true;
 
 t.test("defineFleet returns what it is given, and references are plain data", async (t) => {

@@ -1,5 +1,6 @@
 import type { EgressRule, HostEgress } from "./egress/rule.ts";
-import type { AgentManifest, RoutineManifest, WatchdogPolicy } from "./manifest.ts";
+import type { AgentManifest, DriftPolicy, RoutineManifest, WatchdogPolicy } from "./manifest.ts";
+import type { HostMetrics } from "./metrics-schema.ts";
 import type { Word } from "./references.ts";
 import type { RoutineSchema } from "./routine-schema.ts";
 import type { AgentSchema, FleetSchema, HostSchema } from "./schema.ts";
@@ -29,18 +30,29 @@ export interface Fleet {
 export interface Host {
   readonly system: System;
   readonly watchdog: WatchdogPolicy;
+  readonly drift: DriftPolicy;
   /** The fleet's rules are in it. */
   readonly egress: HostEgress;
+  /** Null where nothing serves them. */
+  readonly metrics: HostMetrics | null;
   readonly agents: Readonly<Record<string, AgentSpec>>;
   readonly routines: Readonly<Record<string, RoutineSpec>>;
 }
 
 /** An agent as its manifest will have it, but with symbolic references in place of real paths, and without digest. */
-export interface AgentSpec extends Omit<AgentManifest, "digest" | "command" | "environment" | "egress"> {
+export interface AgentSpec
+  extends Omit<AgentManifest, "digest" | "command" | "environment" | "egress" | "fallback"> {
   readonly command: readonly [program: Word, ...Word[]];
   readonly environment: Readonly<Record<string, Word>>;
+  readonly fallback?: FallbackSpec;
   /** Its own list; `null` where it has none. `agentEgress` adds what its host says. */
   readonly egress: readonly EgressRule[] | null;
+}
+
+/** Other settings of an agent, with symbolic references in place of real paths. */
+export interface FallbackSpec {
+  readonly command: readonly [program: Word, ...Word[]];
+  readonly environment: Readonly<Record<string, Word>>;
 }
 
 /** A routine as its manifest will have it, with symbolic references in place of real paths, and without digest. */

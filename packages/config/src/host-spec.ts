@@ -1,6 +1,7 @@
 import type { HostEgress } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host, RoutineSpec } from "./fleet.ts";
-import type { WatchdogPolicy } from "./manifest.ts";
+import type { DriftPolicy, WatchdogPolicy } from "./manifest.ts";
+import type { HostMetrics } from "./metrics-schema.ts";
 import type { System } from "./words.ts";
 
 /**
@@ -12,7 +13,9 @@ export interface HostSpec {
   readonly host: string;
   readonly system: System;
   readonly watchdog: WatchdogPolicy;
+  readonly drift: DriftPolicy;
   readonly egress: HostEgress;
+  readonly metrics: HostMetrics | null;
   readonly agents: Readonly<Record<string, AgentSpec>>;
   readonly routines: Readonly<Record<string, RoutineSpec>>;
 }
@@ -28,7 +31,9 @@ export function hostSpec(name: string, host: Host): HostSpec {
     host: name,
     system: host.system,
     watchdog: host.watchdog,
+    drift: host.drift,
     egress: host.egress,
+    metrics: host.metrics,
     agents: Object.fromEntries(sortedEntries(host.agents)),
     routines: Object.fromEntries(sortedEntries(host.routines)),
   };

@@ -33,7 +33,9 @@ export {
   type RoutineInput,
   type RoutineSpec,
 } from "./fleet.ts";
+export { checkHostManifest, checkHostSettings } from "./host-settings.ts";
 export { type HostSpec, hostSpec, hostSpecs } from "./host-spec.ts";
+export type { JsonSchema } from "./json-schema.ts";
 export {
   type AgentManifest,
   type BackoffPolicy,
@@ -41,10 +43,12 @@ export {
   type CountBounds,
   type CountName,
   countNames,
+  type DriftPolicy,
   type Escalation,
   type ExitMeaning,
   type Expectations,
   escalations,
+  type FallbackManifest,
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostManifest,
@@ -74,11 +78,14 @@ export {
   parseSize,
   type Size,
 } from "./measures.ts";
+export type { HostMetrics } from "./metrics-schema.ts";
 export { maxAgentNameLength, reservedVariables } from "./names.ts";
 export { isGroup, type LeafType, type OptionField, type OptionType } from "./option-type.ts";
 export { anyName, describeOptions, fleetType, hostFields, type OptionRow } from "./options.ts";
+export { optionsReference } from "./options-reference.ts";
 export { parseManifest } from "./parse-manifest.ts";
 export { formatPath } from "./paths.ts";
 export { nixpkg, type PackageReference, type SourceReference, source, type Word } from "./references.ts";
 export { AgentSchema, FleetSchema, HostSchema } from "./schema.ts";
+export { jsonSchemas } from "./schemas.ts";
 export { restartConditions, type System, systems } from "./words.ts";

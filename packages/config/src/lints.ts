@@ -42,17 +42,21 @@ export function lintFleet(fleet: unknown): Problem[] {
   if (isRecord(fleet) && isRecord(fleet.hosts) && hosts.length === 0) {
     return [problem(["hosts"], "must name at least one host")];
   }
+  // Agents with nothing wrong in themselves: the same object may be on many hosts.
+  const sound = new Set<unknown>();
   return hosts.flatMap(([name, host]) => {
     const path = ["hosts", name];
-    return [...refuse(path, hostNameProblem(name)), ...lintHost(host, path)];
+    return [...refuse(path, hostNameProblem(name)), ...lintHost(host, path, sound)];
   });
 }
 
-function lintHost(host: unknown, path: Path): Problem[] {
+function lintHost(host: unknown, path: Path, sound: Set<unknown>): Problem[] {
   const agents = members(host, "agents");
   const each = agents.flatMap(([name, agent]) => {
     const at = [...path, "agents", name];
-    return [...refuse(at, agentNameProblem(name)), ...lintAgent(agent, at)];
+    const found = sound.has(agent) ? [] : lintAgent(agent, at);
+    if (found.length === 0) sound.add(agent);
+    return [...refuse(at, agentNameProblem(name)), ...found];
   });
   const lists = agents.map(([name, agent]) => ({
     agent: name,
@@ -78,13 +82,26 @@ function lintAgent(agent: unknown, path: Path): Problem[] {
     ...lintHeartbeat(get(agent, "heartbeat"), [...path, "heartbeat"]),
     ...lintExits(get(agent, "restart"), [...path, "restart", "exits"]),
     ...lintRestart(get(agent, "restart"), [...path, "restart"]),
+    ...lintFallback(agent, path),
   ];
 }
 
-function lintProgram(agent: unknown, path: Path): Problem[] {
-  const variables = members(agent, "environment").flatMap(([name]) =>
+function lintFallback(agent: unknown, path: Path): Problem[] {
+  const fallback = get(agent, "fallback");
+  const escalate = get(agent, "escalate");
+  if (fallback !== undefined) return lintVariables(fallback, [...path, "fallback"]);
+  if (!Array.isArray(escalate) || !escalate.includes("fallback")) return [];
+  return [problem([...path, "escalate"], 'names "fallback", and the agent has no `fallback`')];
+}
+
+function lintVariables(program: unknown, path: Path): Problem[] {
+  return members(program, "environment").flatMap(([name]) =>
     refuse([...path, "environment", name], variableNameProblem(name)),
   );
+}
+
+function lintProgram(agent: unknown, path: Path): Problem[] {
+  const variables = lintVariables(agent, path);
   const credentials = members(agent, "credentials").flatMap(([name]) =>
     refuse([...path, "credentials", name], credentialNameProblem(name)),
   );

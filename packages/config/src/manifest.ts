@@ -1,5 +1,5 @@
 import type { EgressManifest } from "./egress/rule.ts";
-import type { backoffKinds, exitMeanings } from "./words.ts";
+import type { backoffKinds, driftPolicies, exitMeanings } from "./words.ts";
 
 /**
  * The shape of `host.json`, the one document that a generation gives to watchd: every default filled in, every path
@@ -13,6 +13,8 @@ export interface HostManifest {
   /** Hash of everything of the host that is not in an agent's digest. */
   readonly hostDigest: string;
   readonly watchdog: WatchdogPolicy;
+  /** An earlier release has not written it: then nothing is compared. */
+  readonly drift?: DriftPolicy;
   readonly agents: Readonly<Record<string, AgentManifest>>;
   /** None in what an older release wrote. */
   readonly routines: Readonly<Record<string, RoutineManifest>>;
@@ -25,6 +27,19 @@ export interface WatchdogPolicy {
   readonly rollbackBudget: number;
   /** How many agents that have failed may be starting up again at once. An earlier release has not written it: any number. */
   readonly restartsAtOnce?: number;
+}
+
+export interface DriftPolicy {
+  readonly policy: (typeof driftPolicies)[number];
+  /** Time between two looks. */
+  readonly everyMs: number;
+  /** Time in which every store path in use is hashed once. */
+  readonly storeEveryMs: number;
+  /** How often one difference is put right within `withinMs`. */
+  readonly attempts: number;
+  readonly withinMs: number;
+  /** Absolute paths; what is at them or below them is somebody else's. */
+  readonly ignore: readonly string[];
 }
 
 export interface AgentManifest {
@@ -50,10 +65,22 @@ export interface AgentManifest {
   readonly limits: { readonly memoryBytes: number | null };
   readonly stop: StopPolicy;
   readonly escalate: readonly Escalation[];
+  /** Left out where there is none. */
+  readonly fallback?: FallbackManifest;
   /** What it may reach; `null` for everything, which is also what a manifest means that an older release wrote. */
   readonly egress: EgressManifest | null;
   /** Whether the generation's probation waits for this agent. */
   readonly required: boolean;
+}
+
+/** What an agent runs with once restarting it as it is has not helped. All else stays as it is. */
+export interface FallbackManifest {
+  /** Of the agent as it then is; never that of the agent itself. */
+  readonly digest: string;
+  /** All of it, as in `AgentManifest`. */
+  readonly command: readonly string[];
+  /** Set beside the agent's own variables, and in place of those of the same name. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** A routine, as watchd is to run it. */
@@ -224,5 +251,13 @@ export interface StopPolicy {
 export const stopSignals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 export type StopSignal = (typeof stopSignals)[number];
 
-export const escalations = ["rollback", "alert"] as const;
+/**
+ * What can be done when restarting is not enough.
+ *
+ * - `fallback`: the agent goes on with its `fallback` settings
+ * - `rollback-agent`: the agent alone goes back to what a known-good generation has of it
+ * - `rollback`: the whole system goes back
+ * - `alert`: a person is told
+ */
+export const escalations = ["fallback", "rollback-agent", "rollback", "alert"] as const;
 export type Escalation = (typeof escalations)[number];

@@ -1,12 +1,15 @@
 import { isDarumaError } from "@daruma/base";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import t from "tap";
 import type { HostManifest } from "./manifest.ts";
 import { parseManifest } from "./parse-manifest.ts";
+import { jsonSchemas } from "./schemas.ts";
 import { decodedAgent, decodedRoutine } from "./test-support.ts";
 
 const {
   command: _,
   environment: __,
+  fallback: _____,
   ...settings
 } = decodedAgent({
   health: { http: "http://127.0.0.1:1/", expect: { contains: "ready" } },
@@ -45,6 +48,7 @@ const manifest: HostManifest = {
       digest: "bb",
       command: ["/nix/store/x/bin/node", "main.js"],
       environment: { A: "" },
+      fallback: { digest: "dd", command: ["/nix/store/x/bin/node", "main.js"], environment: { SAFE: "1" } },
       egress: {
         port: 20480,
         mode: "observe",
@@ -65,6 +69,8 @@ const manifest: HostManifest = {
   },
 };
 
+const fitsSchema = new Ajv2020({ strict: false }).compile(jsonSchemas().host);
+
 function codeOf(text: string): string {
   try {
     parseManifest(text, "/etc/daruma/host.json");
@@ -78,6 +84,7 @@ function codeOf(text: string): string {
 
 t.test("a manifest is read as it was written", async (t) => {
   t.same(parseManifest(JSON.stringify(manifest)), manifest);
+  t.ok(fitsSchema(manifest), "the JSON Schema says the same");
 });
 
 t.test("fields that a later release added are left out", async (t) => {
@@ -134,8 +141,11 @@ t.test("text that is no manifest is refused", async (t) => {
 
 t.test("a manifest without any one of its fields is refused, and so is one of another type", async (t) => {
   for (const path of leaves(manifest)) {
-    t.equal(codeOf(changed(path, undefined)), "CONFIG_E_MANIFEST", `${path.join(".")} missing`);
-    t.equal(codeOf(changed(path, { wrong: true })), "CONFIG_E_MANIFEST", `${path.join(".")} an object`);
+    for (const [what, value] of [["missing"], ["an object", { wrong: true }]] as const) {
+      const text = changed(path, value);
+      t.equal(codeOf(text), "CONFIG_E_MANIFEST", `${path.join(".")} ${what}`);
+      t.notOk(fitsSchema(JSON.parse(text)), `the JSON Schema says the same: ${path.join(".")} ${what}`);
+    }
   }
 });
 
@@ -156,8 +166,11 @@ t.test("values that watchd could not act on are refused", async (t) => {
     [[...agent, "stop", "signal"], "SIGKILL"],
     [[...agent, "credentials"], { A: "relative" }],
   ];
-  for (const [path, value] of wrong)
+  for (const [path, value] of wrong) {
     t.equal(codeOf(changed(path, value)), "CONFIG_E_MANIFEST", path.join("."));
+    // No JSON Schema can say that a text is without NUL.
+    if (!JSON.stringify(value).includes("u0000")) t.notOk(fitsSchema(JSON.parse(changed(path, value))));
+  }
 });
 
 /** Paths of every value that is not itself made of named fields. */

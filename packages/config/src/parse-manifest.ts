@@ -6,8 +6,10 @@ import {
   type BackoffPolicy,
   type BodyPolicy,
   type CountBounds,
+  type DriftPolicy,
   type Expectations,
   escalations,
+  type FallbackManifest,
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostManifest,
@@ -35,7 +37,7 @@ import {
   nonEmptyText,
   nullable,
   oneOf,
-  type Reader,
+  reading,
   real,
   record,
   ShapeError,
@@ -43,7 +45,7 @@ import {
   whereGiven,
   whole,
 } from "./shape.ts";
-import { backoffKinds, exitMeanings, heartbeatPaths, restartConditions } from "./words.ts";
+import { backoffKinds, driftPolicies, exitMeanings, heartbeatPaths, restartConditions } from "./words.ts";
 
 const milliseconds = whole(0);
 
@@ -63,10 +65,11 @@ const readRestart = fields<RestartPolicy>({
   withinMs: milliseconds,
 });
 
-const scalar: Reader<JsonScalar> = (value, path) => {
+const number = real(-Number.MAX_VALUE, Number.MAX_VALUE);
+const scalar = reading({ type: ["null", "string", "boolean", "number"] }, (value, path): JsonScalar => {
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
-  return real(-Number.MAX_VALUE, Number.MAX_VALUE)(value, path);
-};
+  return number(value, path);
+});
 
 const readHealth = fields<HealthPolicy>({
   url: nonEmptyText,
@@ -95,12 +98,14 @@ const readResources = fields<ResourcePolicy>({
   restartWithinMs: milliseconds,
 });
 
-const readCommand: Reader<readonly string[]> = (value, path) => {
-  const command = list(text)(value, path);
+const words = list(text);
+const commandSchema = { ...words.schema, prefixItems: [absolutePath.schema], minItems: 1 };
+const readCommand = reading(commandSchema, (value, path): readonly string[] => {
+  const command = words(value, path);
   if (command.length === 0) throw new ShapeError(path, "must not be empty");
   absolutePath(command[0], `${path}[0]`);
   return command;
-};
+});
 
 const readLimits = fields<AgentManifest["limits"]>({ memoryBytes: nullable(whole(1)) });
 const readStop = fields<StopPolicy>({ signal: oneOf(stopSignals), graceMs: milliseconds });
@@ -121,6 +126,9 @@ const readAgent = fields<AgentManifest>({
   limits: readLimits,
   stop: readStop,
   escalate: list(oneOf(escalations)),
+  fallback: whereGiven(
+    fields<FallbackManifest>({ digest: nonEmptyText, command: readCommand, environment: record(text) }),
+  ),
   egress: added(nullable(readEgress), null),
   required: flag,
 });
@@ -180,10 +188,10 @@ const readRoutine = fields<RoutineManifest>({
 });
 
 const readManifest = fields<HostManifest>({
-  schemaVersion: (value) => {
+  schemaVersion: reading({ const: 1 }, (value) => {
     if (value === 1) return value;
     throw new ShapeError("schemaVersion", "must be 1");
-  },
+  }),
   host: nonEmptyText,
   system: nonEmptyText,
   hostDigest: nonEmptyText,
@@ -192,9 +200,22 @@ const readManifest = fields<HostManifest>({
     rollbackBudget: whole(0),
     restartsAtOnce: whereGiven(whole(1)),
   }),
+  drift: whereGiven(
+    fields<DriftPolicy>({
+      policy: oneOf(driftPolicies),
+      everyMs: whole(1),
+      storeEveryMs: whole(1),
+      attempts: whole(1),
+      withinMs: whole(1),
+      ignore: list(absolutePath),
+    }),
+  ),
   agents: record(readAgent),
   routines: added(record(readRoutine), {}),
 });
+
+/** What a `host.json` is. Readers leave out what they do not know, so it may hold more. */
+export const manifestSchema = readManifest.schema;
 
 /**
  * Reads the text of a `host.json`. Fields that are not known are left out, so that a release can read what the next one

@@ -58,30 +58,42 @@ const ProgramSchema = Schema.Union([program, ...references]).annotate({
   expected: "nixpkg(...), source(...) or an absolute path",
 });
 
+const CommandSchema = Schema.TupleWithRest(Schema.Tuple([ProgramSchema]), [WordSchema]).annotate({
+  expected: "a list: the program, then its arguments",
+});
+
+const EnvironmentSchema = Schema.Record(Schema.String, WordSchema).annotate({
+  expected: "an object of variables",
+});
+
+/** What an agent runs with when restarting it as it is has not helped. */
+export const FallbackSchema = Schema.Struct({
+  command: optional(CommandSchema, {
+    description: "The program and its arguments. Without it: the agent's own.",
+  }),
+  environment: defaulted(EnvironmentSchema, {
+    description: "Variables that are set beside the agent's own, and in place of those of the same name.",
+    default: {},
+    example: { SAFE_MODE: "1" },
+  }),
+}).annotate({ expected: "an object" });
+
 /** What is run. */
 export function programFields(noun: "agent" | "routine") {
   return {
-    command: required(
-      Schema.TupleWithRest(Schema.Tuple([ProgramSchema]), [WordSchema]).annotate({
-        expected: "a list: the program, then its arguments",
-      }),
-      {
-        description: `The program and its arguments. The program is a file of a package, of the ${noun}'s own code, or of the host.`,
-        example: [
-          { ref: "nixpkg", attribute: "nodejs_24", path: "bin/node" },
-          { ref: "source", directory: "./enricher", file: "main.js" },
-        ],
-      },
-    ),
-    environment: defaulted(
-      Schema.Record(Schema.String, WordSchema).annotate({ expected: "an object of variables" }),
-      {
-        description:
-          "Environment variables. Not for secrets: the values are in generated files and in the store; see `credentials`.",
-        default: {},
-        example: { LOG_LEVEL: "info" },
-      },
-    ),
+    command: required(CommandSchema, {
+      description: `The program and its arguments. The program is a file of a package, of the ${noun}'s own code, or of the host.`,
+      example: [
+        { ref: "nixpkg", attribute: "nodejs_24", path: "bin/node" },
+        { ref: "source", directory: "./enricher", file: "main.js" },
+      ],
+    }),
+    environment: defaulted(EnvironmentSchema, {
+      description:
+        "Environment variables. Not for secrets: the values are in generated files and in the store; see `credentials`.",
+      default: {},
+      example: { LOG_LEVEL: "info" },
+    }),
     workingDirectory: optional(absolutePath, {
       description: `Directory in which the program starts. Without it: the ${noun}'s own state directory.`,
       example: "/srv/enricher",

@@ -1,10 +1,12 @@
 import { Schema } from "effect";
 import { choice, choices, duration, wholeNumber } from "./codecs.ts";
 import { HealthSchema, HeartbeatSchema } from "./detector-schema.ts";
+import { DriftSchema } from "./drift-schema.ts";
 import { AllowSchema, FleetEgressSchema, HostEgressSchema } from "./egress/schema.ts";
 import { escalations } from "./manifest.ts";
+import { MetricsSchema } from "./metrics-schema.ts";
 import { defaulted, optional, required } from "./option.ts";
-import { processFields, programFields } from "./program-schema.ts";
+import { FallbackSchema, processFields, programFields } from "./program-schema.ts";
 import { DependenciesSchema, ProgressSchema, ResourcesSchema } from "./resource-schema.ts";
 import { RestartSchema } from "./restart-schema.ts";
 import { RoutineSchema } from "./routine-schema.ts";
@@ -49,8 +51,15 @@ export const AgentSchema = Schema.Struct({
   }),
   ...processFields("agent"),
   escalate: defaulted(choices(escalations), {
-    description: "What happens, in this order, when restarting is not enough.",
+    description:
+      "What is tried, in this order, when restarting is not enough: the `fallback` settings, the agent alone as a known-good generation has it (`rollback-agent`), the whole system (`rollback`). `alert` tells a person whenever nothing of that is left.",
     default: ["rollback", "alert"],
+    example: ["rollback-agent", "rollback", "alert"],
+  }),
+  fallback: optional(FallbackSchema, {
+    description:
+      "Other settings to run with when restarting is not enough: before anything else, unless `escalate` names `fallback` at another place.",
+    example: { environment: { SAFE_MODE: "1" } },
   }),
   egress: optional(AllowSchema, {
     description:
@@ -98,9 +107,18 @@ export const HostSchema = Schema.Struct({
     description: "When to trust and when to leave a generation.",
     default: {},
   }),
+  drift: defaulted(DriftSchema, {
+    description: "What is done when the host is no longer what its generation says.",
+    default: {},
+  }),
   egress: defaulted(HostEgressSchema, {
     description: "What the agents of the host may reach, and the limits of that.",
     default: {},
+  }),
+  metrics: optional(MetricsSchema, {
+    description:
+      "That Prometheus can read metrics of the host: at the socket /run/daruma-metrics/metrics.sock, and at a port. Without it: nothing serves them.",
+    example: { port: 9464 },
   }),
 }).annotate({ expected: "an object with the keys system and agents" });
 

@@ -3,9 +3,13 @@
  * They are written out here because watchd reads manifests and stays small without the schema library.
  */
 
+import type { JsonSchema } from "./json-schema.ts";
+
 /** Returns `value` as a T, or throws a ShapeError that names the place. */
 export interface Reader<T> {
   (value: unknown, path: string): T;
+  /** What it reads, for others who write or read it. */
+  readonly schema: JsonSchema;
   /** What a field is that is not there. Without it, a field has to be there. */
   readonly absent?: { readonly value: T };
   /** Whether a field that is not there stays out. */
@@ -22,75 +26,84 @@ export class ShapeError extends Error {
   }
 }
 
-export const text: Reader<string> = (value, path) => {
+/** A reader of what `schema` says. */
+export function reading<T>(schema: JsonSchema, read: (value: unknown, path: string) => T): Reader<T> {
+  return Object.assign((value: unknown, path: string) => read(value, path), { schema });
+}
+
+export const text = reading({ type: "string" }, (value, path) => {
   if (typeof value !== "string") throw new ShapeError(path, "must be a string");
   if (value.includes("\u0000")) throw new ShapeError(path, "must not contain NUL");
   return value;
-};
+});
 
-export const nonEmptyText: Reader<string> = (value, path) => {
+export const nonEmptyText = reading({ type: "string", minLength: 1 }, (value, path) => {
   if (text(value, path) === "") throw new ShapeError(path, "must not be empty");
   return text(value, path);
-};
+});
 
-export const absolutePath: Reader<string> = (value, path) => {
+export const absolutePath = reading({ type: "string", pattern: "^/" }, (value, path) => {
   if (!text(value, path).startsWith("/")) throw new ShapeError(path, "must be an absolute path");
   return text(value, path);
-};
+});
 
-export const flag: Reader<boolean> = (value, path) => {
+export const flag = reading({ type: "boolean" }, (value, path) => {
   if (typeof value !== "boolean") throw new ShapeError(path, "must be true or false");
   return value;
-};
+});
 
 export function real(least: number, most: number): Reader<number> {
-  return (value, path) => {
+  return reading({ type: "number", minimum: least, maximum: most }, (value, path) => {
     if (typeof value === "number" && value >= least && value <= most) return value;
     throw new ShapeError(path, `must be a number from ${least} to ${most}`);
-  };
+  });
 }
 
 export function whole(least: number, most = Number.MAX_SAFE_INTEGER): Reader<number> {
-  return (value, path) => {
-    if (Number.isSafeInteger(value)) return real(least, most)(value, path);
+  const read = real(least, most);
+  return reading({ ...read.schema, type: "integer" }, (value, path) => {
+    if (Number.isSafeInteger(value)) return read(value, path);
     throw new ShapeError(path, "must be a whole number");
-  };
+  });
 }
 
 export function oneOf<const T extends readonly string[]>(words: T): Reader<T[number]> {
-  return (value, path) => {
+  return reading({ enum: words }, (value, path): T[number] => {
     const found = words.find((word) => word === value);
     if (found === undefined) throw new ShapeError(path, `must be one of ${words.join(", ")}`);
     return found;
-  };
+  });
 }
 
 export function nullable<T>(read: Reader<T>): Reader<T | null> {
-  return (value, path) => (value === null ? null : read(value, path));
+  const schema = { anyOf: [read.schema, { type: "null" }] };
+  return reading(schema, (value, path) => (value === null ? null : read(value, path)));
 }
 
 /** For a field that an earlier release did not write. */
 export function added<T>(read: Reader<T>, value: T): Reader<T> {
-  return Object.assign((given: unknown, path: string) => read(given, path), { absent: { value } });
+  const schema = { ...read.schema, default: value };
+  return Object.assign(reading(schema, read), { absent: { value } });
 }
 
 /** For a field that is left out where nothing is said. */
 export function whereGiven<T>(read: Reader<T>): Reader<T> {
-  return Object.assign((given: unknown, path: string) => read(given, path), { mayBeMissing: true as const });
+  return Object.assign(reading(read.schema, read), { mayBeMissing: true as const });
 }
 
 export function list<T>(read: Reader<T>): Reader<readonly T[]> {
-  return (value, path) => {
+  return reading({ type: "array", items: read.schema }, (value, path) => {
     if (!Array.isArray(value)) throw new ShapeError(path, "must be a list");
     return value.map((item, index) => read(item, `${path}[${index}]`));
-  };
+  });
 }
 
 export function record<T>(read: Reader<T>): Reader<Readonly<Record<string, T>>> {
-  return (value, path) =>
+  return reading({ type: "object", additionalProperties: read.schema }, (value, path) =>
     Object.fromEntries(
       Object.entries(entriesOf(value, path)).map(([key, v]) => [key, read(v, join(path, key))]),
-    );
+    ),
+  );
 }
 
 /** Reads the given fields and leaves others out: a later release may add some under the same version. */
@@ -99,7 +112,14 @@ export function fields<T extends object>(
     readonly [K in keyof T]-?: Reader<Exclude<T[K], undefined>>;
   },
 ): Reader<T> {
-  return (value, path) => {
+  const members = Object.entries<Reader<unknown>>(readers);
+  const needed = members.filter(([, { absent, mayBeMissing }]) => absent === undefined && !mayBeMissing);
+  const schema = {
+    type: "object",
+    properties: Object.fromEntries(members.map(([key, read]) => [key, read.schema])),
+    required: needed.map(([key]) => key),
+  };
+  return reading(schema, (value, path) => {
     const given = entriesOf(value, path);
     const result: Partial<T> = {};
     for (const key in readers) {
@@ -110,7 +130,7 @@ export function fields<T extends object>(
       else result[key] = absent.value;
     }
     return result as T;
-  };
+  });
 }
 
 function entriesOf(value: unknown, path: string): Readonly<Record<string, unknown>> {

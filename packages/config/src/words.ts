@@ -14,6 +14,9 @@ export const backoffKinds = ["immediate", "fixed", "linear", "exponential"] as c
 /** What an end of an agent may mean. */
 export const exitMeanings = ["success", "failure", "temporary", "configuration"] as const;
 
+/** What is done about drift. */
+export const driftPolicies = ["report", "correct"] as const;
+
 /** Signals that can end a process (signal(7)). */
 export const endingSignals = [
   "SIGHUP",

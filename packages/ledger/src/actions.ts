@@ -9,6 +9,7 @@ import {
   text,
   texts,
 } from "./action-fields.ts";
+import { driftActions } from "./drift-actions.ts";
 import { egressActions } from "./egress-actions.ts";
 import { generationActions } from "./generation-actions.ts";
 import { keepingActions } from "./keeping-actions.ts";
@@ -29,6 +30,7 @@ const exit = object(
 );
 const uptimeMs = number("how long the run had lasted");
 const judgement = object("{target, toNumber, rules}: each rule with {rule, holds, why}");
+const others = optional(object("tier -> judgement, of the other tiers of its policy that were looked at"));
 const record: Readonly<Record<string, Field>> = {
   type: text("kind of the record: 1 to 64 letters, digits and `._-`, a letter first; not run or generation"),
   id: text("names the record among those of its type; subject is TYPE:ID and has at most 256 characters"),
@@ -230,13 +232,38 @@ export const actions: Readonly<Record<string, Action>> = {
   "agent.hold": {
     means: "It keeps failing, and no rollback is eligible.",
     subject: "agent",
-    details: { noRollback: texts("why not"), judgement: optional(judgement) },
+    details: { noRollback: texts("why not"), judgement: optional(judgement), others },
   },
   "agent.give-up": {
     means:
       "It says that its configuration is wrong: it is left alone until a switch, or until a person starts it.",
     subject: "agent",
-    details: { noRollback: texts("why it was not rolled back"), judgement: optional(judgement) },
+    details: { noRollback: texts("why it was not rolled back"), judgement: optional(judgement), others },
+  },
+  "agent.stand-in": {
+    means: "It goes on with other settings than its generation declares.",
+    subject: "agent",
+    details: {
+      kind: text("fallback, or earlier: those that a known-good generation has of it"),
+      generation: text("path of the generation that has them"),
+      number: nullable(number("of that generation")),
+      digest: text("of the agent with them"),
+      declared: text("digest of what its generation declares"),
+    },
+  },
+  "agent.stand-in-refused": {
+    means: "Its earlier settings cannot be put in force.",
+    subject: "agent",
+    details: {
+      generation: text("path of the generation that has them"),
+      damaged: boolean("whether that can never be a target again"),
+      problems: texts("what is wrong"),
+    },
+  },
+  "agent.stand-in-over": {
+    means: "It runs with what its generation declares again.",
+    subject: "agent",
+    details: { kind: text("fallback or earlier"), why: text("deploy, or allowed: a person vouches for it") },
   },
   "recovery.verified": {
     means: "It is healthy again: the incident is over.",
@@ -254,9 +281,10 @@ export const actions: Readonly<Record<string, Action>> = {
     means: "Restarting does not help.",
     subject: "agent",
     details: {
-      to: text("rollback"),
+      to: text("what is done: fallback, rollback-agent or rollback"),
       because: texts("each rule, and why it holds"),
       judgement: optional(judgement),
+      others,
     },
   },
   "dependency.down": {
@@ -279,6 +307,7 @@ export const actions: Readonly<Record<string, Action>> = {
     },
   },
   ...generationActions,
+  ...driftActions,
   "watchd.start": {
     means: "The watchdog is up.",
     subject: "daemon",

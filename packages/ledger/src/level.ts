@@ -69,7 +69,7 @@ export function recentOf(label: string): string {
  */
 export async function openLevel(directory: string, create: boolean): Promise<LedgerDb> {
   // Loaded on demand: the client and the verifier of exports work without the native module.
-  const { Level } = await import("level");
+  const { Level } = await import("./native-level.ts");
   try {
     // The constructor already begins to open, so what matters must be among its options.
     const options = { keyEncoding: "utf8", valueEncoding: "utf8", createIfMissing: create } as const;

@@ -36,18 +36,23 @@ let leafInput = Buffer.alloc(4096);
 
 /** The hash of one leaf, made of an entry's stored bytes without a newline. */
 export function leafHash(entry: string | Buffer): TreeHash {
-  if (typeof entry === "string") return hash("sha256", `\0${entry}`, "buffer");
+  if (typeof entry === "string") return sha256(`\0${entry}`);
   if (entry.length >= leafInput.length) leafInput = Buffer.alloc(2 * entry.length);
   leafInput[0] = leafPrefix;
   entry.copy(leafInput, 1);
-  return hash("sha256", leafInput.subarray(0, entry.length + 1), "buffer");
+  return sha256(leafInput.subarray(0, entry.length + 1));
 }
 
 export function nodeHash(left: TreeHash, right: TreeHash): TreeHash {
   nodeInput[0] = nodePrefix;
   left.copy(nodeInput, 1);
   right.copy(nodeInput, 1 + hashBytes);
-  return hash("sha256", nodeInput, "buffer");
+  return sha256(nodeInput);
+}
+
+/** By way of a text: a buffer of its own for each hash takes as long as the hashing itself. */
+function sha256(input: string | Buffer): TreeHash {
+  return Buffer.from(hash("sha256", input, "binary"), "binary");
 }
 
 /** The fewest perfect subtrees that make up a range, from left to right. */

@@ -70,6 +70,11 @@ export const watchdErrors = defineErrors({
     remedy: "Wait as long as Retry-After says and send it again; to say a thing twice does no harm.",
     exit: exitCode.error,
   },
+  WATCHD_E_DRIFT_BUSY: {
+    summary: "The machine cannot be compared with its generation now.",
+    remedy: "Wait for the switch or the rollback that is under way (`agentctl status`), and ask again.",
+    exit: exitCode.unreachable,
+  },
   GENERATION_E_NOT_FOUND: {
     summary: "There is no generation with that number or store path.",
     remedy: "List the generations there are with `agentctl generations`.",

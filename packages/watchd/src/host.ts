@@ -1,17 +1,22 @@
 import { join } from "node:path";
 import { messageOf } from "@daruma/base";
 import { run } from "./commands.ts";
+import type { Machine } from "./drift/machine.ts";
+import { createNixosMachine, type NixosMachineOptions } from "./drift/nixos-machine.ts";
 import { createFailures, entriesOf, type WatchdFailure } from "./nixos/failures.ts";
 import { createGatesFile } from "./nixos/gates-file.ts";
 import { createNixosGenerations } from "./nixos/generations.ts";
 import { nixosSite } from "./nixos/site.ts";
 import { switchUnit } from "./nixos/switching.ts";
+import { systemsOf } from "./nixos/system-profile.ts";
 import type { State } from "./policy/state.ts";
 import type { Generations, ServiceManager } from "./ports.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 import { createSystemdManager } from "./systemd/manager.ts";
 import { createFeeder } from "./systemd/notify.ts";
 import { systemdSite } from "./systemd/site.ts";
+import { createStandInFiles } from "./systemd/stand-in-files.ts";
+import { createSystemctl } from "./systemd/systemctl.ts";
 
 export interface HostOptions {
   readonly state: string;
@@ -25,6 +30,8 @@ export interface Host {
   readonly generations: Generations;
   readonly beforeActing: (state: State) => Promise<void>;
   readonly onReconciled: () => void;
+  /** The host as drift detection sees it. */
+  machine(options: Pick<NixosMachineOptions, "state" | "now" | "log" | "onChange">): Machine;
   /** A person vouches for the generation `path`. */
   readonly onAllow: (path: string) => Promise<void>;
   /** Tells of what happened while no watchd could stay up, now and whenever more is known of it. */
@@ -35,7 +42,17 @@ export interface Host {
 export function openHost({ state, runtime, log }: HostOptions): Host {
   const own = join(state, "watchd");
   const generations = createNixosGenerations({ site: { ...nixosSite, state: own } });
+  const standIns = createStandInFiles({
+    site: {
+      copies: join(own, "stand-ins"),
+      runtimeUnits: "/run/systemd/system",
+      gcroots: nixosSite.gcroots,
+    },
+    systemctl: createSystemctl(new AbortController().signal),
+    log,
+  });
   const services = createSystemdManager({
+    standInsSettled: (agent) => standIns.settled(agent),
     site: {
       ...systemdSite,
       exits: join(runtime, "exits"),
@@ -55,9 +72,15 @@ export function openHost({ state, runtime, log }: HostOptions): Host {
   return {
     services,
     generations,
+    machine: (about) =>
+      createNixosMachine({ ...about, site: nixosSite, generations, systems: () => systemsOf(nixosSite) }),
     // The old one stays, which is safe for as long as watchd comes back.
-    beforeActing: (current) =>
-      gates.keep(current).catch((error) => log(`the gates file cannot be written: ${messageOf(error)}`)),
+    beforeActing: (current) => {
+      standIns.keep(current);
+      return gates
+        .keep(current)
+        .catch((error) => log(`the gates file cannot be written: ${messageOf(error)}`));
+    },
     onReconciled: () => {
       feeder.feed();
       void teller?.().catch((error) => log(`an earlier failure cannot be told: ${messageOf(error)}`));

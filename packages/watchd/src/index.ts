@@ -9,4 +9,6 @@ export {
 } from "./generations/directory.ts";
 export { createProgramResolver, type ResolveProgram } from "./generations/programs.ts";
 export type { GenerationInfo, KnownGood } from "./ports.ts";
+export { type AgentLog, type LogPart, type LogRun, readAgentLog } from "./processes/log-files.ts";
 export { createProcessManager, type ProcessManagerOptions } from "./processes/manager.ts";
+export { type DropIn, dropInName, dropInOf, readDropIn } from "./systemd/drop-in.ts";

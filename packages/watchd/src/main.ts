@@ -4,6 +4,10 @@ import { connectLedger } from "@daruma/ledger";
 import { openAgentApi } from "./agent-api/agent-api.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { createClock } from "./clock.ts";
+import { driftRoutes } from "./drift/api.ts";
+import { createLaptopMachine } from "./drift/laptop-machine.ts";
+import { fileMemory } from "./drift/memory.ts";
+import { type Drift, openDrift } from "./drift/watch.ts";
 import { Counts } from "./facts/counts.ts";
 import { factsOf } from "./facts/facts.ts";
 import { createDirectoryGenerations } from "./generations/directory.ts";
@@ -49,6 +53,7 @@ async function main(): Promise<void> {
   const follow = async () => routines?.follow(begun?.current ?? null).catch(fail);
   const connect = () => connectLedger({ socket: options.ledger });
   let begun: Supervisor | null = null;
+  let drift: Drift | null = null;
   const agents = openAgentApi({
     runtime: options.runtime,
     isolation: host === null ? "one" : "users",
@@ -85,6 +90,14 @@ async function main(): Promise<void> {
   });
   begun = supervisor;
   await follow();
+  const own = join(options.state, "watchd");
+  const onChange = () => drift?.hint();
+  const about = { state: own, now: () => clock.now().wall, log, onChange };
+  const machine = host?.machine(about) ?? createLaptopMachine({ ...about, generations: world.generations });
+  const memory = fileMemory(join(own, "drift.json"), log);
+  const watched = { supervisor, generations: world.generations, machine, memory, clock, log };
+  const watching = await openDrift(watched);
+  drift = watching;
   const recordIntent = (entry: Parameters<LedgerPort["append"]>[0]) => appendOnce(connect, entry);
   const facts = () => factsOf(supervisor, routines ?? noRoutines, counts);
   const onBug = (error: unknown) => log(stackOf(error));
@@ -99,6 +112,7 @@ async function main(): Promise<void> {
         onAllow: host?.onAllow ?? (async () => undefined),
         routines: { follow, drain: async () => routines?.drain() },
       }),
+      ...driftRoutes({ drift: watching, current: () => supervisor.current?.path ?? "", recordIntent }),
       ...routineRoutes(routines ?? noRoutines),
       "POST /v1/routines/kill": async () => {
         await routines?.kill();
@@ -111,6 +125,7 @@ async function main(): Promise<void> {
   const status = await serveStatus({ path: options.statusSocket, status: facts, onBug });
   const close = async () => {
     await status?.close();
+    await watching.close();
     await agents.close();
     await routines?.close();
     await supervisor.close();

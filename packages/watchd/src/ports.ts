@@ -117,6 +117,8 @@ export interface Generations {
   /** `null` before the first deploy. */
   current(): Promise<CurrentGeneration | null>;
   list(): Promise<readonly GenerationInfo[]>;
+  /** What the generation `path` declares. Rejects with GENERATION_E_* or CONFIG_E_MANIFEST* if that cannot be read. */
+  manifestOf(path: string): Promise<HostManifest>;
   /** Newest promotion first. Entries whose files are gone are left out. */
   knownGood(): Promise<readonly KnownGood[]>;
   /** Hashes everything in the closure against what it should be. */

@@ -513,6 +513,51 @@ declare module "@daruma/config" {
       readonly restartsAtOnce?: number;
     };
     /**
+     * What is done when the host is no longer what its generation says.
+     *
+     * @default {}
+     */
+    readonly drift?: {
+      /**
+       * Whether a difference is only recorded, or put right as well.
+       *
+       * @default "report"
+       */
+      readonly policy?: "report" | "correct";
+      /**
+       * Time between two looks. What the kernel tells of changed files is looked at sooner.
+       *
+       * @default "1m"
+       */
+      readonly every?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /**
+       * Time in which every store path in use is hashed once, a few at each look.
+       *
+       * @default "7d"
+       */
+      readonly storeEvery?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /**
+       * How often the same difference is put right within the window `within`; then it is left, with an alert.
+       *
+       * @default 3
+       */
+      readonly attempts?: number;
+      /**
+       * The window in which `attempts` corrections are counted.
+       *
+       * @default "1d"
+       */
+      readonly within?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /**
+       * Files that are yours: what is at these paths, or below them, is left alone.
+       *
+       * @default []
+       *
+       * @example ["/etc/resolv.conf","/run/systemd/system/nginx.service.d"]
+       */
+      readonly ignore?: readonly (string)[];
+    };
+    /**
      * What the agents of the host may reach, and the limits of that.
      *
      * @default {}
@@ -635,6 +680,27 @@ declare module "@daruma/config" {
          */
         readonly bytes?: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
       };
+    };
+    /**
+     * That Prometheus can read metrics of the host: at the socket /run/daruma-metrics/metrics.sock, and at a port. Without it: nothing serves them.
+     *
+     * @example {"port":9464}
+     */
+    readonly metrics?: {
+      /**
+       * TCP port that Prometheus reads. Without it: the socket alone.
+       *
+       * @example 9464
+       */
+      readonly port?: number;
+      /**
+       * Address on which the port is listened on. Whoever reaches it reads the names and numbers of all agents.
+       *
+       * @default "127.0.0.1"
+       *
+       * @example "10.0.0.7"
+       */
+      readonly address?: string;
     };
   }
 
@@ -967,11 +1033,32 @@ declare module "@daruma/config" {
       readonly grace?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
     };
     /**
-     * What happens, in this order, when restarting is not enough.
+     * What is tried, in this order, when restarting is not enough: the `fallback` settings, the agent alone as a known-good generation has it (`rollback-agent`), the whole system (`rollback`). `alert` tells a person whenever nothing of that is left.
      *
      * @default ["rollback","alert"]
+     *
+     * @example ["rollback-agent","rollback","alert"]
      */
-    readonly escalate?: readonly ("rollback" | "alert")[];
+    readonly escalate?: readonly ("fallback" | "rollback-agent" | "rollback" | "alert")[];
+    /**
+     * Other settings to run with when restarting is not enough: before anything else, unless `escalate` names `fallback` at another place.
+     *
+     * @example {"environment":{"SAFE_MODE":"1"}}
+     */
+    readonly fallback?: {
+      /** The program and its arguments. Without it: the agent's own. */
+      readonly command?: readonly [string | PackageReference | SourceReference, ...(string | PackageReference | SourceReference)[]];
+      /**
+       * Variables that are set beside the agent's own, and in place of those of the same name.
+       *
+       * @default {}
+       *
+       * @example {"SAFE_MODE":"1"}
+       */
+      readonly environment?: {
+        readonly [name: string]: string | PackageReference | SourceReference;
+      };
+    };
     /**
      * What the agent may reach: names and networks with their ports; nothing else. Without it, and without rules of its host or fleet: everything.
      *

@@ -57,7 +57,7 @@ rec {
   daruma = package "daruma" ''
     mkdir -p $out/bin $out/lib/daruma $out/libexec/daruma
     cp /payload/*.mjs /payload/*.node $out/lib/daruma/
-    for program in agentctl watchd ledgerd egressd; do
+    for program in agentctl watchd ledgerd egressd metricsd; do
       printf '#!/bin/sh\nexec %s/bin/node %s/lib/daruma/%s.mjs "$@"\n' ${nodejs_24} $out $program >$out/bin/$program
     done
     printf '#!/bin/sh\nexec %s/bin/node %s/lib/daruma/egress-self-test.mjs "$@"\n' ${nodejs_24} $out >$out/libexec/daruma/egress-self-test
@@ -65,6 +65,7 @@ rec {
     cp /payload/wall.sh $out/libexec/daruma/egress-wall
     cp /payload/failed.sh $out/libexec/daruma/watchd-failed
     cp /payload/pre-switch.sh $out/libexec/daruma/pre-switch
+    cp /payload/stand-ins.sh $out/libexec/daruma/stand-ins
     chmod 555 $out/bin/* $out/libexec/daruma/*
   '';
 

@@ -4,8 +4,8 @@ import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import type { Paint } from "../cli/output.ts";
 import { printable } from "../cli/render-error.ts";
-import { decisions, momentOf } from "../incident/incident.ts";
-import { judgementIn } from "../incident/judgement.ts";
+import { decisions, isObject, momentOf } from "../incident/incident.ts";
+import { judgementIn, readJudgement } from "../incident/judgement.ts";
 import { type Instance, locateInstance } from "../instance/locate.ts";
 import { type Judgement, watchdClient } from "../instance/watchd-client.ts";
 import { collectEntries } from "../story/collect.ts";
@@ -15,8 +15,10 @@ export interface ExplainInput {
   readonly options: { readonly state: string | undefined };
 }
 
-/** One decision for or against a rollback, or how one would be made now. */
+/** One decision for or against a tier of the agent's policy, or how one would be made now. */
 export interface Explanation extends Judgement {
+  /** `fallback`, `rollback-agent` or `rollback`. */
+  readonly to: string;
   readonly incident: string;
   readonly agent: string;
   /** When it was decided (RFC 3339); null: it was judged now, and nothing is decided. */
@@ -30,9 +32,18 @@ export interface Explanation extends Judgement {
 const mostDecisions = 20;
 
 const outcomes: Readonly<Record<string, string>> = {
+  "agent.stand-in": "the settings were put in force",
+  "agent.stand-in-refused": "the earlier settings could not be put in force",
   "generation.rolled-back": "the target became current",
   "generation.rollback-failed": "the switch did not come about",
   "generation.rollback-abandoned": "somebody switched meanwhile",
+};
+
+/** What can come of each tier. */
+const endsOf: Readonly<Record<string, readonly string[]>> = {
+  fallback: ["agent.stand-in"],
+  "rollback-agent": ["agent.stand-in", "agent.stand-in-refused"],
+  rollback: Object.keys(outcomes).filter((action) => action.startsWith("generation.")),
 };
 
 export async function explainRollback(context: Context, { args, options }: ExplainInput): Promise<ExitCode> {
@@ -73,8 +84,8 @@ async function ofIncident(
 
 async function judgedNow({ sockets }: Instance): Promise<readonly Explanation[]> {
   const { judgements } = await watchdClient(sockets.watchd).judgements();
-  return judgements.map(({ agent, incident, target, toNumber, rules }) => ({
-    ...{ incident, agent, target, toNumber, rules },
+  return judgements.map(({ agent, incident, to = "rollback", target, toNumber, rules }) => ({
+    ...{ incident, agent, to, target, toNumber, rules },
     at: null,
     rollBack: target !== null,
     outcome: null,
@@ -88,15 +99,29 @@ async function decided(
 ): Promise<readonly Explanation[]> {
   const entries = await newest(context, instance, decisions, { incident }, mostDecisions);
   const ends = await newest(context, instance, Object.keys(outcomes), { incident }, mostDecisions);
-  return entries.map((entry) => {
+  return entries.flatMap((entry) => {
     const rollBack = entry.action === "recovery.escalate";
-    const end = rollBack ? ends.find(({ seq }) => seq > entry.seq) : undefined;
-    return {
-      ...{ incident, agent: entry.subject, at: momentOf(entry), rollBack },
-      ...judgementIn(entry),
-      outcome: end === undefined ? null : outcomeOf(end),
-    };
+    const to = rollBack ? String(entry.details.to ?? "rollback") : "rollback";
+    const expected = endsOf[to] ?? [];
+    const end = rollBack
+      ? ends.find(({ seq, action }) => seq > entry.seq && expected.includes(action))
+      : undefined;
+    const about = { incident, agent: entry.subject, at: momentOf(entry) };
+    return [
+      ...othersIn(entry).map((other) => ({ ...about, ...other, rollBack: false, outcome: null })),
+      {
+        ...about,
+        ...{ to, rollBack, ...judgementIn(entry) },
+        outcome: end === undefined ? null : outcomeOf(end),
+      },
+    ];
   });
+}
+
+/** The tiers that were looked at beside the one that an entry tells of. */
+function othersIn({ details }: Entry): readonly (Judgement & { readonly to: string })[] {
+  const others = isObject(details.others) ? Object.entries(details.others) : [];
+  return others.flatMap(([to, other]) => (isObject(other) ? [{ to, ...readJudgement(other) }] : []));
 }
 
 function outcomeOf({ action, details }: Entry): string {
@@ -139,8 +164,14 @@ function describe(explanation: Explanation, paint: Paint): readonly string[] {
   ];
 }
 
-function verdict({ at, rollBack, toNumber, target }: Explanation): string {
-  const to = toNumber === null ? (target ?? "an earlier generation") : `generation ${toNumber}`;
-  if (at === null) return rollBack ? `would be rolled back to ${to}` : "would not be rolled back";
-  return rollBack ? `rolled back to ${to}` : "not rolled back";
+function verdict({ to, at, rollBack, toNumber, target }: Explanation): string {
+  const where = toNumber === null ? (target ?? "an earlier generation") : `generation ${toNumber}`;
+  if (to === "fallback") return `${said(at, rollBack, "given")} its fallback settings`;
+  const what = to === "rollback-agent" ? "rolled back alone" : "rolled back";
+  return `${said(at, rollBack, what)}${rollBack ? ` to ${where}` : ""}`;
+}
+
+function said(at: string | null, does: boolean, what: string): string {
+  if (at !== null) return does ? what : `not ${what}`;
+  return does ? `would be ${what}` : `would not be ${what}`;
 }

@@ -1,3 +1,4 @@
+import { exitCode } from "@daruma/base";
 import { defineCommand } from "../cli/command.ts";
 import { stateOption } from "./options.ts";
 
@@ -16,6 +17,6 @@ export const metricsCommand = defineCommand({
       does: "How much memory each agent uses",
     },
   ],
-  exits: [],
+  exits: [{ code: exitCode.unreachable, means: "no daemon answers" }],
   load: async () => (await import("./metrics.ts")).metrics,
 });

@@ -11,14 +11,17 @@ import {
   readControlGroup,
 } from "@daruma/metrics";
 import type { Context } from "../cli/command.ts";
-import { type Instance, locateInstance } from "../instance/locate.ts";
+import { type Instance, locateInstance, unreachable } from "../instance/locate.ts";
 
 export interface MetricsInput {
   readonly options: { readonly state: string | undefined };
 }
 
 export async function metrics(context: Context, { options }: MetricsInput): Promise<ExitCode> {
-  const samples = await collect(optionsFor(await locateInstance(options.state, context)));
+  const instance = await locateInstance(options.state, context);
+  const samples = await collect(optionsFor(instance));
+  if (samples.daruma_up?.every(({ value }) => value === 0))
+    throw unreachable("no daemon answers", instance.sockets.watchd);
   const document = {
     schemaVersion: 1,
     metrics: metricNames.map((name) => ({ name, ...metricTable[name], samples: samples[name] ?? [] })),

@@ -17,9 +17,12 @@ export async function status(context: Context, { options }: StatusInput): Promis
   return isWell(document) ? exitCode.ok : exitCode.unhealthy;
 }
 
-/** Whether every required agent is proven, and there is anything to be proven at all. */
+/** Whether every required agent is proven, with what its generation declares, and there is anything to be proven at all. */
 export function isWell({ generation, agents }: StatusDocument): boolean {
-  return generation !== null && agents.every((agent) => !agent.required || isProven(agent));
+  const asDeclared = ({ standIn = null }: AgentStatus) => standIn === null;
+  return (
+    generation !== null && agents.every((agent) => !agent.required || (isProven(agent) && asDeclared(agent)))
+  );
 }
 
 export function isProven(agent: AgentStatus): boolean {
@@ -98,10 +101,17 @@ const standstill = {
   none: undefined,
 } as const;
 
+function standInNote({ standIn = null }: AgentStatus): string | undefined {
+  if (standIn === null) return undefined;
+  if (standIn.kind === "fallback") return "on its fallback settings";
+  return standIn.number === null ? "on earlier settings" : `as in generation ${standIn.number}`;
+}
+
 function noteOf(agent: AgentStatus): string {
   const notes = [
     agent.required ? undefined : "not required",
     standstill[agent.stoppedBy ?? "none"],
+    standInNote(agent),
     agent.waitsFor === null ? undefined : `waits for ${agent.waitsFor}`,
     agent.incident === null ? undefined : `${agent.incident.id}: ${agent.incident.cause}`,
     agent.restartInMs === null ? undefined : `starts in ${elapsed(agent.restartInMs)}`,

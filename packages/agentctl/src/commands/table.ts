@@ -1,8 +1,10 @@
 import type { Command } from "../cli/command.ts";
 import { checkCommand } from "./check-command.ts";
+import { checkHostCommand } from "./check-host-command.ts";
 import { compileCommand } from "./compile-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { diffCommand } from "./diff-command.ts";
+import { driftCommand } from "./drift-command.ts";
 import {
   egressExplainCommand,
   egressLogCommand,
@@ -45,6 +47,7 @@ import {
   routineRunCommand,
   routineShowCommand,
 } from "./routine-commands.ts";
+import { schemaCommand } from "./schema-command.ts";
 
 /** Every command of agentctl, in the order in which help shows them. */
 export const commandTable: readonly Command[] = [
@@ -52,7 +55,9 @@ export const commandTable: readonly Command[] = [
   devCommand,
   compileCommand,
   checkCommand,
+  checkHostCommand,
   diffCommand,
+  schemaCommand,
   statusCommand,
   stopCommand,
   startCommand,
@@ -61,6 +66,7 @@ export const commandTable: readonly Command[] = [
   rollbackCommand,
   explainRollbackCommand,
   metricsCommand,
+  driftCommand,
   routineListCommand,
   routineShowCommand,
   routineNextCommand,

@@ -64,6 +64,14 @@ t.test("a host's file reads as a person would write it", async (t) => {
       rollbackBudget = 1;
       restartsAtOnce = 10;
     };
+    drift = {
+      policy = "report";
+      every = "1m";
+      storeEvery = "7d";
+      attempts = 3;
+      within = "1d";
+      ignore = [ ];
+    };
     egress = {
       mode = "enforce";
       allow = [ ];
@@ -125,6 +133,7 @@ t.test("a host's file reads as a person would write it", async (t) => {
           grace = "30s";
         };
         escalate = [ "alert" ];
+        fallback = null;
         egress = null;
         required = true;
       };

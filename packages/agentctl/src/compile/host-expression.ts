@@ -1,12 +1,14 @@
 import { isAbsolute, join, normalize, relative, resolve } from "node:path";
 import {
   type AgentSpec,
+  type DriftPolicy,
   type EgressRule,
   formatDuration,
   formatSize,
   type HealthPolicy,
   type HeartbeatPolicy,
   type HostEgress,
+  type HostMetrics,
   type HostSpec,
   isNetwork,
   type JsonScalar,
@@ -24,6 +26,7 @@ import {
   nixNumber,
   nixPackageFile,
   nixSet,
+  nixShared,
   nixSourceFile,
   nixString,
 } from "./nix-expression.ts";
@@ -41,7 +44,11 @@ export interface Places {
  * The value of `services.daruma` for a host, with the names and the units of the fleet file. Everything is spelled out,
  * defaults too: the file says what runs, whatever module reads it.
  */
-export function hostExpression(spec: HostSpec, places: Places): NixExpression {
+export function hostExpression(
+  spec: HostSpec,
+  places: Places,
+  agentOf: AgentPrinter = agentExpression,
+): NixExpression {
   return nixSet({
     enable: nixBoolean(true),
     host: nixString(spec.host),
@@ -53,9 +60,45 @@ export function hostExpression(spec: HostSpec, places: Places): NixExpression {
         ? {}
         : { restartsAtOnce: nixNumber(spec.watchdog.restartsAtOnce) }),
     }),
+    ...(spec.drift === undefined ? {} : { drift: driftExpression(spec.drift) }),
     egress: egressExpression(spec.egress),
-    agents: nixSet(mapSorted(spec.agents, (agent) => agentExpression(agent, places))),
+    // Not spelled out where there are none: modules of the release before do not have it.
+    ...(spec.metrics === null ? {} : { metrics: metricsExpression(spec.metrics) }),
+    agents: nixSet(mapSorted(spec.agents, (agent) => agentOf(agent, places))),
   });
+}
+
+function driftExpression(drift: DriftPolicy): NixExpression {
+  return nixSet({
+    policy: nixString(drift.policy),
+    every: nixString(formatDuration(drift.everyMs)),
+    storeEvery: nixString(formatDuration(drift.storeEveryMs)),
+    attempts: nixNumber(drift.attempts),
+    within: nixString(formatDuration(drift.withinMs)),
+    ignore: nixList(drift.ignore.map(nixString)),
+  });
+}
+
+export type AgentPrinter = (agent: AgentSpec, places: Places) => NixExpression;
+
+/** Prints an agent once that is on many hosts, unless its sources are elsewhere from there. */
+export function sharedAgents(): AgentPrinter {
+  const known = new Map<AgentSpec, { readonly sources: string; readonly expression: NixExpression }>();
+  return (agent, places) => {
+    const sources = JSON.stringify(sourcesOf(agent, places));
+    const last = known.get(agent);
+    if (last?.sources === sources) return last.expression;
+    const expression = nixShared(agentExpression(agent, places));
+    known.set(agent, { sources, expression });
+    return expression;
+  };
+}
+
+function sourcesOf({ command, environment }: AgentSpec, places: Places): NixDirectory[] {
+  const words = [...command, ...Object.values(environment)];
+  return words.flatMap((word) =>
+    typeof word === "string" || word.ref !== "source" ? [] : [nixDirectory(word.directory, places)],
+  );
 }
 
 function agentExpression(agent: AgentSpec, places: Places): NixExpression {
@@ -82,8 +125,19 @@ function agentExpression(agent: AgentSpec, places: Places): NixExpression {
       grace: nixString(formatDuration(agent.stop.graceMs)),
     }),
     escalate: nixList(agent.escalate.map(nixString)),
+    fallback: agent.fallback === undefined ? nixNull : fallbackExpression(agent.fallback, places),
     egress: agent.egress === null ? nixNull : nixList(agent.egress.map((rule) => nixSet(ruleSettings(rule)))),
     required: nixBoolean(agent.required),
+  });
+}
+
+function fallbackExpression(
+  { command, environment }: NonNullable<AgentSpec["fallback"]>,
+  places: Places,
+): NixExpression {
+  return nixSet({
+    command: nixList(command.map((word) => wordExpression(word, places))),
+    environment: nixSet(mapSorted(environment, (word) => wordExpression(word, places))),
   });
 }
 
@@ -162,6 +216,10 @@ function egressExpression({ mode, allow, deny, limits }: HostEgress): NixExpress
       bytes: limits.bytes === null ? nixNull : nixString(formatSize(limits.bytes)),
     }),
   });
+}
+
+function metricsExpression({ port, address }: HostMetrics): NixExpression {
+  return nixSet({ port: port === null ? nixNull : nixNumber(port), address: nixString(address) });
 }
 
 function scopedExpression(rule: ScopedRule, settings: Record<string, NixExpression>): NixExpression {

@@ -28,11 +28,20 @@ export interface NixHost {
     readonly rollbackBudget: number;
     readonly restartsAtOnce: number;
   };
+  readonly drift: {
+    readonly policy: string;
+    readonly every: string;
+    readonly storeEvery: string;
+    readonly attempts: number;
+    readonly within: string;
+    readonly ignore: readonly string[];
+  };
   readonly egress: Pick<HostEgress, "mode"> & {
     readonly allow: readonly NixRule[];
     readonly deny: readonly NixRule[];
     readonly limits: { readonly connections: number; readonly idle: string; readonly bytes: string | null };
   };
+  readonly metrics?: HostSpec["metrics"];
   readonly agents: Readonly<Record<string, NixAgent>>;
 }
 
@@ -95,6 +104,7 @@ interface NixAgent {
   readonly limits: { readonly memory: string | null };
   readonly stop: { readonly signal: string; readonly grace: string };
   readonly escalate: readonly string[];
+  readonly fallback: Pick<NixAgent, "command" | "environment"> | null;
   readonly required: boolean;
 }
 
@@ -109,6 +119,14 @@ export function hostOf(nix: NixHost): unknown {
       rollbackBudget: nix.watchdog.rollbackBudget,
       restartsAtOnce: nix.watchdog.restartsAtOnce,
     },
+    drift: {
+      policy: nix.drift.policy,
+      everyMs: ms(nix.drift.every),
+      storeEveryMs: ms(nix.drift.storeEvery),
+      attempts: nix.drift.attempts,
+      withinMs: ms(nix.drift.within),
+      ignore: nix.drift.ignore,
+    },
     egress: {
       mode: nix.egress.mode,
       allow: nix.egress.allow.map(ruleOf),
@@ -119,6 +137,7 @@ export function hostOf(nix: NixHost): unknown {
         bytes: nix.egress.limits.bytes === null ? null : amount(parseSize(nix.egress.limits.bytes)),
       },
     },
+    metrics: nix.metrics ?? null,
     agents: Object.fromEntries(Object.entries(nix.agents).map(([name, value]) => [name, agentOf(value)])),
   };
 }
@@ -126,11 +145,14 @@ export function hostOf(nix: NixHost): unknown {
 function agentOf(nix: NixAgent): unknown {
   const { health, heartbeat, restart } = nix;
   const hashless = (path: string) => path.replace(/^.*\/store\/[0-9a-z]{32}-/, "/store/");
-  return {
-    command: nix.command.map(hashless),
+  const program = ({ command, environment }: Pick<NixAgent, "command" | "environment">) => ({
+    command: command.map(hashless),
     environment: Object.fromEntries(
-      Object.entries(nix.environment).map(([name, value]) => [name, hashless(value)]),
+      Object.entries(environment).map(([name, value]) => [name, hashless(value)]),
     ),
+  });
+  return {
+    ...program(nix),
     workingDirectory: nix.workingDirectory,
     credentials: nix.credentials,
     startupMs: ms(nix.startup),
@@ -166,6 +188,7 @@ function agentOf(nix: NixAgent): unknown {
     limits: { memoryBytes: nix.limits.memory === null ? null : amount(parseSize(nix.limits.memory)) },
     stop: { signal: nix.stop.signal, graceMs: ms(nix.stop.grace) },
     escalate: nix.escalate,
+    ...(nix.fallback === null ? {} : { fallback: program(nix.fallback) }),
     egress: nix.egress?.map(ruleOf) ?? null,
     required: nix.required,
   };
@@ -210,12 +233,14 @@ export function withPaths(spec: HostSpec): unknown {
     if (each.ref === "nixpkg") return `${stubPaths[each.attribute]}/${each.path}`;
     return `/store/${storeName(each.directory)}/${each.file}`;
   };
+  const program = ({ command, environment }: Pick<AgentSpec, "command" | "environment">) => ({
+    command: command.map(path),
+    environment: Object.fromEntries(Object.entries(environment).map(([name, each]) => [name, path(each)])),
+  });
   const resolved = (value: AgentSpec) => ({
     ...value,
-    command: value.command.map(path),
-    environment: Object.fromEntries(
-      Object.entries(value.environment).map(([name, each]) => [name, path(each)]),
-    ),
+    ...program(value),
+    ...(value.fallback === undefined ? {} : { fallback: program(value.fallback) }),
   });
   // The modules have no routines: a host with any is refused before it is printed.
   const { routines: _, ...rest } = spec;

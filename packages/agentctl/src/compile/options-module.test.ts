@@ -1,11 +1,20 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { decodeFleet, hostFields, isGroup, type OptionField, type OptionType } from "@daruma/config";
+import {
+  decodeFleet,
+  hostFields,
+  isGroup,
+  jsonSchemas,
+  type OptionField,
+  type OptionType,
+} from "@daruma/config";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import t, { type Test } from "tap";
 import { nixCall, nixNumber, nixSet, nixString, printNix } from "./nix-expression.ts";
 import { evaluateNix, nixpkgsLib, withoutLib } from "./nix-support.ts";
 import { optionsModule } from "./options-module.ts";
 
+const fitsSchema = new Ajv2020({ strict: false }).compile(jsonSchemas().fleet);
 const modules = fileURLToPath(new URL("../../../../modules", import.meta.url));
 
 t.test("modules/options.nix is what the schema says", async (t) => {
@@ -29,27 +38,29 @@ interface Sample {
   readonly value: unknown;
 }
 
-const leftOut = ["agents", "system", "routines"];
 const host = hostFields();
-const agentType = host.find(({ name }) => name === "agents")?.type;
-const agentFields =
-  agentType?.kind === "record" && agentType.values.kind === "fields" ? agentType.values.fields : [];
 const options = [
   ...leaves(
-    host.filter(({ name }) => !leftOut.includes(name)),
+    host.filter(({ name }) => !["agents", "system", "routines"].includes(name)),
     [],
   ),
-  ...leaves(agentFields, ["agents", "worker"]),
+  ...leaves(fieldsOf("agents"), ["agents", "worker"]),
 ];
+const routineOptions = leaves(fieldsOf("routines"), ["routines", "worker"]);
+
+function fieldsOf(records: string): readonly OptionField[] {
+  const type = host.find(({ name }) => name === records)?.type;
+  if (type?.kind !== "record" || type.values.kind !== "fields") throw new Error(`there are no ${records}`);
+  return type.values.fields;
+}
 
 t.test(
   "the options of NixOS take the defaults and examples of the fleet file",
   { skip: withoutLib },
   async (t) => {
-    const samples = options.flatMap(({ field, path }) =>
-      [field.default, field.example].flatMap((value) => (value === undefined ? [] : [{ path, value }])),
-    );
-    const inNix = samples.filter(({ value }) => !/"ref"|^\["[^"]*[.:]/.test(JSON.stringify(value)));
+    const inNix = options
+      .flatMap(right)
+      .filter(({ value }) => !/"ref"|^\["[^"]*[.:]/.test(JSON.stringify(value)));
     t.ok(inNix.length > 40);
     check(t, inNix, true);
   },
@@ -59,7 +70,7 @@ t.test(
   "what is of a wrong type or out of range is refused on both sides",
   { skip: withoutLib },
   async (t) => {
-    const samples = options.flatMap(({ field, path }) => wrong(field.type).map((value) => ({ path, value })));
+    const samples = options.flatMap(nearlyRight);
     t.ok(samples.length > 150);
     check(t, samples, false);
   },
@@ -95,11 +106,39 @@ t.test("routines would have options too", { skip: withoutLib }, async (t) => {
   t.same(found, [[{ action: "generation.*", subject: null }], false, true, false]);
 });
 
+t.test("the JSON Schema takes and refuses what the fleet file does", async (t) => {
+  const all = [...options, ...routineOptions];
+  for (const [expected, samples] of [
+    [true, all.flatMap(right)],
+    [false, all.flatMap(nearlyRight)],
+  ] as const) {
+    t.ok(samples.length > 80);
+    for (const { path, value } of samples) {
+      const what = `${path.join(".")} = ${JSON.stringify(value)}`;
+      const fleet = fleetWith(path, value);
+      t.equal(decodeFleet(fleet).ok, expected, `the fleet file: ${what}`);
+      // No JSON Schema can say how long a duration may be.
+      if (!/"\d{5,}(d|TiB)"/.test(what)) t.equal(fitsSchema(fleet), expected, `JSON Schema: ${what}`);
+    }
+  }
+});
+
+interface Leaf {
+  readonly field: OptionField;
+  readonly path: readonly string[];
+}
+
+/** The default and the example. */
+function right({ field, path }: Leaf): Sample[] {
+  return [field.default, field.example].flatMap((value) => (value === undefined ? [] : [{ path, value }]));
+}
+
+function nearlyRight({ field, path }: Leaf): Sample[] {
+  return wrong(field.type).map((value) => ({ path, value }));
+}
+
 /** Options that have a value, with their paths; what is in one that may be null is an option of its own. */
-function leaves(
-  fields: readonly OptionField[],
-  path: readonly string[],
-): { field: OptionField; path: readonly string[] }[] {
+function leaves(fields: readonly OptionField[], path: readonly string[]): Leaf[] {
   return fields.flatMap((field) => {
     const at = [...path, field.name];
     const inside = field.type.kind === "fields" ? leaves(field.type.fields, at) : [];
@@ -157,6 +196,7 @@ function check(t: Test, samples: readonly Sample[], expected: boolean): void {
 const beside: Readonly<Record<string, object>> = {
   health: { http: "http://127.0.0.1/" },
   heartbeat: { through: "http" },
+  webhook: { path: "/hook", scheme: "standard", secrets: ["/run/secrets/hook"] },
 };
 
 function settings(path: readonly string[], value: unknown): object {
@@ -166,9 +206,15 @@ function settings(path: readonly string[], value: unknown): object {
 }
 
 function fleetWith(path: readonly string[], value: unknown): unknown {
-  const given = settings(path, value) as { readonly agents?: { readonly worker?: object } };
-  const worker = { command: ["/bin/worker"], ...given.agents?.worker };
-  return { hosts: { h: { system: "x86_64-linux", ...given, agents: { worker } } } };
+  const given = settings(path, value) as Readonly<Record<string, { readonly worker?: object } | undefined>>;
+  const command = ["/bin/worker"];
+  const agents = { worker: { command, ...given.agents?.worker } };
+  // Examples of routines name these two.
+  const routines = given.routines && {
+    agents: { ...agents, enricher: { command } },
+    routines: { worker: { command, ...given.routines.worker }, extract: { command } },
+  };
+  return { hosts: { h: { system: "x86_64-linux", ...given, agents, ...routines } } };
 }
 
 function acceptedByNix(samples: readonly Sample[]): readonly boolean[] {

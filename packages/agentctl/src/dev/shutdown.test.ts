@@ -25,6 +25,8 @@ function fake(parts: Partial<WatchdClient>): WatchdClient {
     status: unused,
     generations: unused,
     judgements: unused,
+    drift: unused,
+    fixDrift: unused,
     rollback: unused,
     allow: unused,
     stopAgent: unused,

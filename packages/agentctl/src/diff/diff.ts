@@ -1,5 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
-import { type AgentSpec, agentEgress, type Fleet, type Host, type SourceReference } from "@daruma/config";
+import {
+  type AgentSpec,
+  agentEgress,
+  type Fleet,
+  type Host,
+  type SourceReference,
+  type Word,
+} from "@daruma/config";
 import type { FleetDiff, HostDiff, UnitChange } from "./document.ts";
 import { diffEgress, egressUnits } from "./egress.ts";
 import { changedKeys, diffPolicies, hostPolicies, policyOptions, unitOptions } from "./options.ts";
@@ -93,8 +100,9 @@ function changedSources(
 }
 
 /** The directories of an agent's sources. */
-export function sourcesOf({ command, environment }: AgentSpec): string[] {
-  return [...command, ...Object.values(environment)]
+export function sourcesOf({ command, environment, fallback }: AgentSpec): string[] {
+  return [command, environment, fallback?.command ?? [], fallback?.environment ?? {}]
+    .flatMap((words): Word[] => Object.values(words))
     .filter((word): word is SourceReference => typeof word !== "string" && word.ref === "source")
     .map(({ directory }) => directory);
 }

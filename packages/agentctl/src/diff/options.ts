@@ -4,12 +4,18 @@ import type { PolicyChange } from "./document.ts";
 
 /** Options of an agent by which it runs, with what is compared. A change restarts its unit. */
 export function unitOptions(agent: AgentSpec): ReadonlyMap<string, unknown> {
-  const { command, workingDirectory, environment, credentials } = agent;
+  const { command, workingDirectory, environment, credentials, fallback } = agent;
   return new Map<string, unknown>([
     ["command", command],
     ["workingDirectory", workingDirectory],
     ...prefixed("environment", environment),
     ...prefixed("credentials", credentials),
+    ...(fallback === undefined
+      ? []
+      : [
+          ["fallback.command", fallback.command] as const,
+          ...prefixed("fallback.environment", fallback.environment),
+        ]),
     ...[...policyOptions(agent)].filter(([option]) => !watchdAlone.has(option)),
   ]);
 }
@@ -99,7 +105,13 @@ function detectorOptions({ progress, resources, dependencies = {} }: AgentSpec):
   ];
 }
 
-export function hostPolicies({ watchdog, egress, system }: Host): ReadonlyMap<string, string> {
+export function hostPolicies({
+  watchdog,
+  drift,
+  egress,
+  metrics,
+  system,
+}: Host): ReadonlyMap<string, string> {
   const { probationMs, rollbackBudget, restartsAtOnce, ...untold } = watchdog;
   untold satisfies Record<string, never>;
   return new Map([
@@ -107,13 +119,35 @@ export function hostPolicies({ watchdog, egress, system }: Host): ReadonlyMap<st
     ["watchdog.probation", formatDuration(probationMs)],
     ["watchdog.rollbackBudget", String(rollbackBudget)],
     ...(restartsAtOnce === undefined ? [] : [["watchdog.restartsAtOnce", String(restartsAtOnce)] as const]),
+    ...driftPolicies(drift),
     ["egress.mode", egress.mode],
     ["egress.limits.connections", String(egress.limits.connections)],
     ["egress.limits.idle", formatDuration(egress.limits.idleMs)],
     ...(egress.limits.bytes === null
       ? []
       : [["egress.limits.bytes", formatSize(egress.limits.bytes)] as const]),
+    ...(metrics === null
+      ? []
+      : [
+          [
+            "metrics",
+            metrics.port === null ? "a socket" : `${metrics.address}, port ${metrics.port}`,
+          ] as const,
+        ]),
   ]);
+}
+
+function driftPolicies(drift: Host["drift"]): [string, string][] {
+  const { policy, everyMs, storeEveryMs, attempts, withinMs, ignore, ...untold } = drift;
+  untold satisfies Record<string, never>;
+  return [
+    ["drift.policy", policy],
+    ["drift.every", formatDuration(everyMs)],
+    ["drift.storeEvery", formatDuration(storeEveryMs)],
+    ["drift.attempts", String(attempts)],
+    ["drift.within", formatDuration(withinMs)],
+    ["drift.ignore", ignore.join(", ")],
+  ];
 }
 
 export function diffPolicies(

@@ -85,7 +85,7 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
-function unreachable(message: string, where: string): Error {
+export function unreachable(message: string, where: string): Error {
   return baseErrors.make("SOCKET_E_UNREACHABLE", message, {
     where,
     hint: "Start one with `agentctl dev`, or name its state directory with --state DIR.",

@@ -17,6 +17,8 @@ export interface AgentStatus {
   readonly recentFailures: number;
   readonly restartInMs: number | null;
   readonly waitsFor: string | null;
+  /** Other settings than its generation declares; left out by an earlier release. */
+  readonly standIn?: { readonly kind: "fallback" | "earlier"; readonly number: number | null } | null;
   readonly incident: { readonly id: string; readonly cause: string; readonly since: string } | null;
 }
 
@@ -69,7 +71,12 @@ export interface Judgement {
 /** Of the agents that are being recovered, as it stands now. */
 export interface JudgementsDocument {
   readonly schemaVersion: 1;
-  readonly judgements: readonly (Judgement & { readonly agent: string; readonly incident: string })[];
+  readonly judgements: readonly (Judgement & {
+    readonly agent: string;
+    readonly incident: string;
+    /** `fallback`, `rollback-agent` or `rollback`; left out by an earlier release, which knew the last alone. */
+    readonly to?: string;
+  })[];
 }
 
 export interface RollbackDocument {
@@ -78,6 +85,37 @@ export interface RollbackDocument {
   readonly from: string;
   readonly target: string;
   readonly targetNumber: number | null;
+}
+
+/** Where the machine differs from its generation. */
+export interface DriftDocument {
+  readonly schemaVersion: 1;
+  readonly generation: { readonly number: number; readonly path: string };
+  readonly policy: string;
+  readonly lookedAt: string | null;
+  readonly differences: readonly {
+    readonly kind: string;
+    /** Path of a file, or the name of a unit or an agent. */
+    readonly at: string;
+    readonly since: string;
+    /** Lines as diff prints them. */
+    readonly diff: readonly string[];
+    readonly remedy: string;
+    readonly correctable: boolean;
+    readonly corrections: number;
+    readonly held: boolean;
+  }[];
+  /** What could not be looked at. */
+  readonly unseen: readonly { readonly kind: string; readonly why: string }[];
+  readonly notes: readonly string[];
+  /** Instants in Unix milliseconds. */
+  readonly store: {
+    readonly paths: number;
+    readonly bytes: number;
+    readonly verified: number;
+    readonly roundBeganAt: number;
+    readonly lastRoundEndedAt: number | null;
+  };
 }
 
 export interface RoutineFiring {
@@ -140,6 +178,9 @@ export interface WatchdClient {
   status(): Promise<StatusDocument>;
   generations(): Promise<GenerationsDocument>;
   judgements(): Promise<JudgementsDocument>;
+  /** Both look first, which takes as long as what is changing goes on changing. */
+  drift(timeoutMs: number): Promise<DriftDocument>;
+  fixDrift(timeoutMs: number): Promise<DriftDocument>;
   rollback(to: number): Promise<RollbackDocument>;
   allow(number: number): Promise<{ readonly schemaVersion: 1; readonly path: string }>;
   /** Both answer once the person's word is durable. */
@@ -181,6 +222,8 @@ export function watchdClient(socket: string): WatchdClient {
     status: () => call("GET", "/v1/status"),
     generations: () => call("GET", "/v1/generations"),
     judgements: () => call("GET", "/v1/judgements"),
+    drift: (timeoutMs) => call("GET", "/v1/drift", undefined, timeoutMs),
+    fixDrift: (timeoutMs) => call("POST", "/v1/drift/fix", undefined, timeoutMs),
     rollback: (to) => call("POST", "/v1/rollback", { to }),
     allow: (number) => call("POST", "/v1/allow", { number }),
     stopAgent: (agent) => call("POST", "/v1/agents/stop", { agent }),

@@ -56,7 +56,7 @@ function lintHost(host: Host, path: Path): Finding[] {
 function lintAgent(agent: AgentSpec, host: Host, path: Path): Finding[] {
   const { escalate, stop, required } = agent;
   const { probationMs, rollbackBudget } = host.watchdog;
-  const rollsBack = escalate.includes("rollback");
+  const rollsBack = escalate.includes("rollback") || escalate.includes("rollback-agent");
   const spans = `${formatDuration(stop.graceMs)} is longer than watchdog.probation, ${formatDuration(probationMs)}`;
   return [
     ...when(
@@ -87,6 +87,9 @@ function lintAgent(agent: AgentSpec, host: Host, path: Path): Finding[] {
     ),
     ...plainSecrets(agent).map(({ path: inner, message }) =>
       finding("LINT_E_PLAIN_SECRET", [...path, ...inner], message),
+    ),
+    ...plainSecrets(agent.fallback ?? { command: [], environment: {} }).map(({ path: inner, message }) =>
+      finding("LINT_E_PLAIN_SECRET", [...path, "fallback", ...inner], message),
     ),
   ];
 }

@@ -1,4 +1,4 @@
-import type { AgentSpec } from "@daruma/config";
+import type { AgentSpec, Word } from "@daruma/config";
 
 /** Names that say that their value is a secret. */
 export const secretName =
@@ -30,7 +30,7 @@ const pointer = /_(?:file|path|dir|name|id|url|uri|ttl|type|header|audience|endp
 
 /** What an agent or a routine is given in plain text that is a secret by its form or by its name. The texts are not repeated. */
 export function plainSecrets(
-  agent: Pick<AgentSpec, "command" | "environment">,
+  agent: { readonly command: readonly Word[] } & Pick<AgentSpec, "environment">,
 ): { readonly path: readonly (string | number)[]; readonly message: string }[] {
   const variables = Object.entries(agent.environment).flatMap(([name, value]) => {
     if (typeof value !== "string") return [];

@@ -114,6 +114,8 @@ t.test("no known action is told with a question mark where its usual details are
     outcome: "failed",
     pausedBy: "ada",
     pausedMs: 1,
+    diff: ["- a", "+ b"],
+    remedy: "start it",
     count: "loaded",
     value: 1,
   };

@@ -1,4 +1,5 @@
 import type { Entry } from "@daruma/ledger";
+import { driftTellers } from "./drift-tellers.ts";
 import { routineTellers } from "./routine-tellers.ts";
 import { field, list, mib, ms, text } from "./words.ts";
 
@@ -24,6 +25,8 @@ const good: ReadonlySet<string> = new Set([
   "generation.known-good",
   "generation.rolled-back",
   "dependency.up",
+  "drift.corrected",
+  "drift.gone",
 ]);
 
 const tellers: Readonly<Record<string, Teller>> = {
@@ -51,6 +54,13 @@ const tellers: Readonly<Record<string, Teller>> = {
   "agent.restart": (d) => `restart ${text(d.restart)} ${d.delayMs === 0 ? "now" : `in ${ms(d.delayMs)}`}`,
   "agent.hold": (d) => `is held back: ${list(d.noRollback)}`,
   "agent.give-up": (d) => `says that its configuration is wrong, and is left alone: ${list(d.noRollback)}`,
+  "agent.stand-in": (d) =>
+    d.kind === "fallback"
+      ? "goes on with its fallback settings"
+      : `goes back alone, to what ${typeof d.number === "number" ? `generation ${d.number}` : text(d.generation)} has of it`,
+  "agent.stand-in-refused": (d) => `cannot go back alone: ${list(d.problems)}`,
+  "agent.stand-in-over": (d) =>
+    `runs with what its generation declares again: ${d.why === "deploy" ? "it has been deployed anew" : "a person vouches for it"}`,
   "recovery.verified": recovered,
   "recovery.escalate": (d) => `restarting does not help: ${text(d.to)}`,
   "generation.deploy": (d) =>
@@ -85,6 +95,7 @@ const tellers: Readonly<Record<string, Teller>> = {
       : `is not proven to be behind the wall: ${list(d.problems)}`,
   "egress.rules": (d) =>
     `keeps the rules of ${Array.isArray(d.agents) && d.agents.length > 0 ? list(d.agents) : "no agent"}${typeof d.cut === "number" && d.cut > 0 ? `, and cut ${d.cut} connections that they do not allow` : ""}`,
+  ...driftTellers,
   ...routineTellers,
   "watchd.start": () => "started",
   "watchd.failed": (d) => `did not stay up (${text(d.serviceResult)}): ${list(d.why)}`,

@@ -6,6 +6,7 @@ import {
   nullable,
   oneOf,
   type Reader,
+  reading,
   ShapeError,
   whole,
 } from "../shape.ts";
@@ -33,10 +34,11 @@ const readHostRule = fields<HostRule & Pick<ScopedRule, "scope">>({
 
 const readNetworkRule = fields<NetworkRule & Pick<ScopedRule, "scope">>({ cidr: nonEmptyText, port, scope });
 
-const readRule: Reader<ScopedRule> = (value, path) => {
+const ruleSchema = { anyOf: [readNetworkRule.schema, readHostRule.schema] };
+const readRule = reading(ruleSchema, (value, path): ScopedRule => {
   if (typeof value !== "object" || value === null) throw new ShapeError(path, "must be an object");
   return "cidr" in value ? readNetworkRule(value, path) : readHostRule(value, path);
-};
+});
 
 /** Reads the rules of one agent out of a manifest. */
 export const readEgress: Reader<EgressManifest> = fields<EgressManifest>({

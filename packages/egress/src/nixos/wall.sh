@@ -2,6 +2,7 @@
 # The wall around agents, as rules of the kernel: loads it, takes it away, and watches that it stays.
 #   egress-wall load | unload | watch
 # What was loaded is remembered as the kernel prints it, so that a rule that somebody changed counts like one that is gone.
+# What stood in its place is kept beside it, for watchd, which tells of it and takes it away.
 set -u
 rules=/etc/daruma/egress.nft
 loaded=/run/daruma-egress-wall/loaded
@@ -11,6 +12,7 @@ tick=5
 again=0.5
 # Of a burst of changes the first and the last are looked at.
 rest=0.1
+found=/run/daruma-egress-wall/found
 
 printed() { nft --stateless list table inet daruma_egress 2>/dev/null; }
 
@@ -34,8 +36,11 @@ listen() {
 # Puts back what is not as it was loaded.
 keep() {
   stands && return
+  was=$(printed)
   # A switch may be loading new rules this very moment; loading them twice does no harm.
   if load; then
+    [ "$was" != "$(cat "$loaded")" ] || return
+    printf '%s\n' "$was" >"$found.new" && mv "$found.new" "$found"
     echo "the wall was changed from outside, and stands again" >&2
   else
     # Agents need it: stopping it stops them first.

@@ -16,7 +16,14 @@ import {
 } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import { fillGeneration } from "./closure.ts";
-import { agentDigest, hostDigest, type ResolvedAgent, type ResolvedWord, routineDigest } from "./digests.ts";
+import {
+  agentDigest,
+  fallbackDigest,
+  hostDigest,
+  type ResolvedAgent,
+  type ResolvedWord,
+  routineDigest,
+} from "./digests.ts";
 import { exists, prepareLayout, safeName } from "./layout.ts";
 import type { ResolveProgram } from "./programs.ts";
 import { addSource, sourceDirectory } from "./sources.ts";
@@ -105,7 +112,10 @@ function wordsOf(spec: HostSpec): Use[] {
       ([name, program]) => [`hosts.${spec.host}.${kind}.${name}`, program] as const,
     ),
   );
-  return programs.flatMap(([at, { command, environment }]) => {
+  const fallbacks = Object.entries(spec.agents).flatMap(([name, { fallback }]) =>
+    fallback === undefined ? [] : [[`hosts.${spec.host}.agents.${name}.fallback`, fallback] as const],
+  );
+  return [...programs, ...fallbacks].flatMap(([at, { command, environment }]) => {
     return [
       ...command.map((word, index) => ({ path: `${at}.command[${index}]`, word })),
       ...Object.entries(environment).map(([name, word]) => ({ path: `${at}.environment.${name}`, word })),
@@ -121,12 +131,14 @@ function manifestOf(spec: HostSpec, root: string, settle: (word: Word) => Resolv
     system: spec.system,
     hostDigest: hostDigest(spec),
     watchdog: spec.watchdog,
+    ...(spec.drift === undefined ? {} : { drift: spec.drift }),
     agents: Object.fromEntries(
       Object.entries(spec.agents).map(([name, agent]) => {
         const command = agent.command.map(settle);
         const environment = mapValues(agent.environment, settle);
         const egress = agentEgress(spec.egress, agent.egress);
-        const resolved = { spec: agent, egress, command, environment };
+        const fallback = agent.fallback === undefined ? null : mapProgram(agent.fallback, settle);
+        const resolved = { spec: agent, egress, command, environment, fallback };
         return [name, manifestOfAgent(resolved, ports.get(name))];
       }),
     ),
@@ -146,13 +158,27 @@ function portsOf({ agents, egress }: HostSpec, root: string): ReadonlyMap<string
 }
 
 function manifestOfAgent(agent: ResolvedAgent, port: number | undefined): AgentManifest {
+  const { fallback: _, ...spec } = agent.spec;
   return {
-    ...agent.spec,
+    ...spec,
     egress: agent.egress === null || port === undefined ? null : { ...agent.egress, port },
     digest: agentDigest(agent),
     command: agent.command.map((word) => word.text),
     environment: mapValues(agent.environment, (word) => word.text),
+    ...(agent.fallback === null
+      ? {}
+      : { fallback: { digest: fallbackDigest(agent), ...mapProgram(agent.fallback, (word) => word.text) } }),
   };
+}
+
+function mapProgram<T, R>(
+  {
+    command,
+    environment,
+  }: { readonly command: readonly T[]; readonly environment: Readonly<Record<string, T>> },
+  map: (word: T) => R,
+): { readonly command: R[]; readonly environment: Record<string, R> } {
+  return { command: command.map(map), environment: mapValues(environment, map) };
 }
 
 function manifestOfRoutine(spec: RoutineSpec, settle: (word: Word) => ResolvedWord): RoutineManifest {

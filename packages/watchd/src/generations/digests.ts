@@ -14,14 +14,24 @@ export interface ResolvedAgent {
   readonly egress: AgentEgress | null;
   readonly command: readonly ResolvedWord[];
   readonly environment: Readonly<Record<string, ResolvedWord>>;
+  readonly fallback: Pick<ResolvedAgent, "command" | "environment"> | null;
 }
 
 /**
  * Hash of all by which a deploy can change what an agent does or how that is judged. How often it is restarted, what
  * comes after that, and whether probation waits for it, are not in it: they cannot make an agent fail.
  */
-export function agentDigest({ spec, egress, command, environment }: ResolvedAgent): string {
-  return digestOf({
+export function agentDigest(agent: ResolvedAgent): string {
+  return digestOf(judged(agent));
+}
+
+/** Hash of the same, once the agent runs with its fallback settings. */
+export function fallbackDigest(agent: ResolvedAgent): string {
+  return digestOf({ ...judged(agent), inForce: "fallback" });
+}
+
+function judged({ spec, egress, command, environment, fallback }: ResolvedAgent): Record<string, JsonValue> {
+  return {
     ...identities({ command, environment }),
     workingDirectory: spec.workingDirectory,
     credentials: spec.credentials,
@@ -35,7 +45,8 @@ export function agentDigest({ spec, egress, command, environment }: ResolvedAgen
     ...(spec.resources === undefined ? {} : { resources: spec.resources as object as JsonValue }),
     ...(spec.dependencies === undefined ? {} : { dependencies: { ...spec.dependencies } }),
     ...(egress === null ? {} : { egress: egress as object as JsonValue }),
-  });
+    ...(fallback === null ? {} : { fallback: identities(fallback) }),
+  };
 }
 
 /** Hash of all by which a deploy can change what a run of a routine does. When it runs is not in it. */

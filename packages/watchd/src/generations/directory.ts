@@ -1,5 +1,6 @@
 import { type FSWatcher, watch } from "node:fs";
 import { isDarumaError } from "@daruma/base";
+import type { HostManifest } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import { createMutex } from "../concurrency.ts";
 import type {
@@ -98,6 +99,10 @@ class Directory implements DirectoryGenerations {
     const link = (await profileLinks(this.#layout)).find((each) => each.number === number);
     if (link === undefined) throw notFound(`there is no generation ${number}`);
     return this.#path(link.name);
+  }
+
+  async manifestOf(path: string): Promise<HostManifest> {
+    return manifestOf(this.#layout, await this.#present(path));
   }
 
   async knownGood(): Promise<readonly KnownGood[]> {

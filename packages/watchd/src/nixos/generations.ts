@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { isDarumaError, messageOf } from "@daruma/base";
+import type { HostManifest } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import type {
   CurrentGeneration,
@@ -85,6 +86,12 @@ class SystemGenerations implements NixosGenerations {
     const path = await currentPath(this.#site);
     const current = links.findLast((link) => link.path === path);
     return links.map((link) => ({ ...link, current: link === current }));
+  }
+
+  async manifestOf(path: string): Promise<HostManifest> {
+    if (!isStorePath(this.#site, path))
+      throw watchdErrors.make("GENERATION_E_NOT_FOUND", `${path} is not a path of ${this.#site.store}`);
+    return this.#manifests.of(path);
   }
 
   async knownGood(): Promise<readonly KnownGood[]> {

@@ -35,7 +35,7 @@ export const nixosSite: Site = {
 const storeName = /^[0-9A-Za-z+_?=-][0-9A-Za-z+._?=-]*$/;
 
 /** Whether `path` is a path directly in the store, written as Nix writes it. */
-export function isStorePath(site: Site, path: string): boolean {
+export function isStorePath(site: Pick<Site, "store">, path: string): boolean {
   const prefix = `${site.store}/`;
   return path.startsWith(prefix) && storeName.test(path.slice(prefix.length));
 }

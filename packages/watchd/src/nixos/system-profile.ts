@@ -41,6 +41,15 @@ export async function currentPath(site: Site): Promise<string | null> {
   return path !== null && isStorePath(site, path) ? path : null;
 }
 
+/** What boots next, and what runs. */
+export async function systemsOf(
+  site: Pick<Site, "profile" | "currentSystem" | "store">,
+): Promise<{ readonly profile: string | null; readonly current: string | null }> {
+  const profile = await realpath(site.profile).catch(absentAs(null));
+  const current = await realpath(site.currentSystem).catch(absentAs(null));
+  return { profile, current };
+}
+
 function numberOf(file: string, prefix: string): number | null {
   if (!file.startsWith(prefix)) return null;
   const digits = /^([1-9][0-9]{0,14})-link$/.exec(file.slice(prefix.length))?.[1];

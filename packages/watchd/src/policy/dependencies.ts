@@ -1,5 +1,5 @@
+import { escalate } from "./escalation.ts";
 import type { DependenciesEvent } from "./events.ts";
-import { escalate } from "./failure.ts";
 import { awaitsWord, downDependencyOf } from "./needs.ts";
 import type { AgentState } from "./state.ts";
 import { agentOf, patchAgent, record, type Turn } from "./turn.ts";

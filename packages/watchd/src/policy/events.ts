@@ -1,6 +1,7 @@
 import type { JsonValue } from "@daruma/base";
-import type { HealthPolicy, StopPolicy } from "@daruma/config";
+import type { AgentManifest, HealthPolicy, StopPolicy } from "@daruma/config";
 import type { CurrentGeneration, ExitCause, KnownGood, ProbeOutcome, Run, Usage } from "../ports.ts";
+import type { StandIn } from "./state.ts";
 
 /** What the core is told. Everything else it knows is in its state. */
 export type Event =
@@ -54,6 +55,8 @@ export type Event =
   /** The agent tells the counter of its work. */
   | { readonly type: "progress"; readonly agent: string; readonly runId: string; readonly count: number }
   | DependenciesEvent
+  /** What runs is not what is declared, whatever made it so: it is to begin anew. */
+  | { readonly type: "replace-asked"; readonly agent: string; readonly runId: string; readonly why: string }
   | { readonly type: "closure-verified"; readonly path: string; readonly problems: readonly string[] }
   | { readonly type: "promoted"; readonly path: string; readonly knownGood: readonly KnownGood[] }
   | { readonly type: "promotion-failed"; readonly path: string; readonly message: string }
@@ -62,6 +65,21 @@ export type Event =
   | { readonly type: "rollback-failed"; readonly id: string; readonly problems: readonly string[] }
   /** The command has ended, and what is current since has been told by a `generation` event before this one. */
   | { readonly type: "rollback-done"; readonly id: string }
+  /** An agent's earlier settings are there and their closure is what it should be. */
+  | {
+      readonly type: "earlier-found";
+      readonly agent: string;
+      readonly id: string;
+      readonly manifest: AgentManifest;
+    }
+  /** They are not to be had: `damaged` if the generation that has them can never be a target again. */
+  | {
+      readonly type: "earlier-refused";
+      readonly agent: string;
+      readonly id: string;
+      readonly damaged: boolean;
+      readonly problems: readonly string[];
+    }
   | {
       readonly type: "operator-rollback";
       readonly target: string;
@@ -105,10 +123,24 @@ export interface DependenciesEvent {
 
 /** What the core asks for. Each is carried out once, and exactly one event tells its end to the watchd that asked. */
 export type Command =
-  | { readonly type: "start"; readonly agent: string; readonly runId: string; readonly digest: string }
+  | {
+      readonly type: "start";
+      readonly agent: string;
+      readonly runId: string;
+      readonly digest: string;
+      /** What it is started with, where that is not what the generation declares. */
+      readonly standIn?: Pick<StandIn, "kind" | "generation">;
+    }
   | { readonly type: "stop"; readonly agent: string; readonly runId: string; readonly policy: StopPolicy }
   | { readonly type: "probe"; readonly agent: string; readonly runId: string; readonly health: HealthPolicy }
   | { readonly type: "verify-closure"; readonly path: string }
+  /** Verify the closure of `generation`, then find what it has of the agent. */
+  | {
+      readonly type: "find-earlier";
+      readonly agent: string;
+      readonly id: string;
+      readonly generation: string;
+    }
   | { readonly type: "promote"; readonly path: string; readonly promotedAt: number }
   /**
    * Verify the target's closure, then switch to it if `from` is still current; where somebody has switched elsewhere

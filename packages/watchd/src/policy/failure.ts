@@ -1,10 +1,10 @@
 import type { JsonValue } from "@daruma/base";
+import { raiseAlert } from "./alerting.ts";
 import { backoffDelay, longestDelay, patientDelay, withinWindow } from "./backoff.ts";
+import { escalate, scheduleRestart } from "./escalation.ts";
 import { awaitsWord, downDependencyOf } from "./needs.ts";
-import { decideRollback } from "./rollback.ts";
-import { isExhausted, judgeRollback, type RollbackJudgement, type RuleVerdict } from "./rollback-rules.ts";
-import { beginStart } from "./start-stop.ts";
-import type { AgentState, AlertKind, FailureCause, Incident } from "./state.ts";
+import { isExhausted } from "./rollback-rules.ts";
+import type { AgentState, FailureCause, Incident } from "./state.ts";
 import { agentOf, draw, freshId, patchAgent, record, type Turn } from "./turn.ts";
 import { downUpstreamOf } from "./upstreams.ts";
 
@@ -118,8 +118,8 @@ export function recover(turn: Turn, name: string): void {
     patchAgent(turn, name, { phase: "stopped", restartAt: null, incident: null });
     return;
   }
-  if (turn.state.rollback?.agent === name) {
-    // It asked for this rollback, and what comes of that decides how it goes on.
+  if (turn.state.rollback?.agent === name || agent.goingBack !== null) {
+    // It asked for this, and what comes of that decides how it goes on.
     patchAgent(turn, name, { phase: "backoff", restartAt: null });
     return;
   }
@@ -160,133 +160,4 @@ function outsideDelay(turn: Turn, agent: AgentState): number {
   if (agent.held) return longestDelay(backoff, draw(turn));
   const recent = withinWindow(agent.outsideFaults, agent.policy.restart, turn.now.mono).length;
   return patientDelay(backoff, Math.max(recent, agent.externalFaults), draw(turn));
-}
-
-/** Restarting has not helped: roll back if a deploy can be the cause, else hold. */
-export function escalate(turn: Turn, name: string): void {
-  const agent = agentOf(turn, name);
-  if (agent === undefined) return;
-  const judgement = judgeRollback(turn.state, name, turn.now);
-  if (judgement.target !== null) {
-    record(turn, {
-      action: "recovery.escalate",
-      subject: name,
-      incident: agent.incident?.id,
-      severity: "critical",
-      details: { to: "rollback", because: judgement.rules.map(inWords), judgement: recorded(judgement) },
-    });
-    decideRollback(turn, name, judgement.target);
-    return;
-  }
-  const broken = judgement.rules.filter((rule) => !rule.holds);
-  stay(turn, name, broken.map(inWords), judgement);
-}
-
-/** No rollback, or none that came about. */
-export function stay(
-  turn: Turn,
-  name: string,
-  why: readonly string[],
-  judgement: RollbackJudgement | null = null,
-): void {
-  if (agentOf(turn, name)?.misconfigured === true) giveUp(turn, name, why, judgement);
-  else hold(turn, name, why, judgement);
-}
-
-/** It says itself that to start it again would change nothing. That is left to a switch, or to a person. */
-function giveUp(turn: Turn, name: string, why: readonly string[], judgement: RollbackJudgement | null): void {
-  const agent = patchAgent(turn, name, { phase: "failed", restartAt: null, held: false });
-  record(turn, {
-    action: "agent.give-up",
-    subject: name,
-    incident: agent.incident?.id,
-    severity: "critical",
-    details: refusal(why, judgement),
-  });
-  raiseAlert(
-    turn,
-    name,
-    "failed",
-    "says that its configuration is wrong; it is left alone until the next deploy or `agentctl start`",
-    why,
-  );
-}
-
-function inWords({ rule, why }: RuleVerdict): string {
-  return `${rule}: ${why}`;
-}
-
-function refusal(why: readonly string[], judgement: RollbackJudgement | null): Failure["details"] {
-  return { noRollback: [...why], ...(judgement === null ? {} : { judgement: recorded(judgement) }) };
-}
-
-/** For `agentctl explain-rollback`, long after the state that was judged is gone. */
-function recorded({ target, rules }: RollbackJudgement): { readonly [key: string]: JsonValue } {
-  return {
-    target: target?.path ?? null,
-    toNumber: target?.number ?? null,
-    rules: rules.map(({ rule, holds, why }) => ({ rule, holds, why })),
-  };
-}
-
-/** Nothing is eligible: go on trying at the longest backoff, and say so as loudly as there is. */
-function hold(turn: Turn, name: string, why: readonly string[], judgement: RollbackJudgement | null): void {
-  const agent = agentOf(turn, name);
-  if (agent === undefined) return;
-  if (!agent.held || agent.incident?.alerts.includes("held") !== true) {
-    record(turn, {
-      action: "agent.hold",
-      subject: name,
-      incident: agent.incident?.id,
-      severity: "critical",
-      details: refusal(why, judgement),
-    });
-  }
-  patchAgent(turn, name, { held: true });
-  raiseAlert(
-    turn,
-    name,
-    "held",
-    "keeps failing and cannot be rolled back; it is tried again at the longest backoff",
-    why,
-  );
-  scheduleRestart(turn, name, longestDelay(agent.policy.restart.backoff, draw(turn)));
-}
-
-/** At most once of a kind per incident, and only for agents whose escalation asks for alerts. */
-export function raiseAlert(
-  turn: Turn,
-  name: string,
-  kind: AlertKind,
-  message: string,
-  why: readonly string[],
-): void {
-  const agent = agentOf(turn, name);
-  if (agent === undefined || agent.incident?.alerts.includes(kind) === true) return;
-  const { incident } = agent;
-  if (incident !== null)
-    patchAgent(turn, name, { incident: { ...incident, alerts: [...incident.alerts, kind] } });
-  if (!agent.policy.escalate.includes("alert")) return;
-  record(turn, {
-    action: "alert.raise",
-    subject: name,
-    incident: agent.incident?.id,
-    severity: "critical",
-    details: { kind, message: `${name} ${message}`, why: [...why] },
-  });
-}
-
-function scheduleRestart(turn: Turn, name: string, delayMs: number): void {
-  const agent = agentOf(turn, name);
-  if (agent?.incident == null) throw new Error(`${name} restarts without an incident`);
-  const incident = { ...agent.incident, restarts: agent.incident.restarts + 1 };
-  patchAgent(turn, name, { incident });
-  record(turn, {
-    action: "agent.restart",
-    subject: name,
-    incident: incident.id,
-    details: { restart: incident.restarts, delayMs, held: agent.held },
-  });
-  if (delayMs === 0) beginStart(turn, name);
-  else patchAgent(turn, name, { phase: "backoff", restartAt: turn.now.mono + delayMs });
 }

@@ -1,7 +1,8 @@
 import type { AgentManifest } from "@daruma/config";
 import type { CurrentGeneration, KnownGood } from "../ports.ts";
-import { escalate, stay } from "./failure.ts";
+import { escalate, stay } from "./escalation.ts";
 import { abandonRollback, completeRollback, failRollback, maxAttempts, retryRollback } from "./rollback.ts";
+import { declaredPolicy, keptStandIn, noteTakenOff, policyOf } from "./stand-in.ts";
 import { beginStart, beginStop, byPerson, retire } from "./start-stop.ts";
 import {
   type AgentPolicy,
@@ -33,7 +34,8 @@ export function onGeneration(turn: Turn, current: CurrentGeneration, knownGood: 
     provenSince: null,
     promotion: knownGood.some((good) => good.path === current.path) ? "done" : "pending",
   });
-  const change = applyManifest(turn, current.manifest.agents);
+  const isSameHost = before?.hostDigest === current.manifest.hostDigest;
+  const change = applyManifest(turn, current.manifest.agents, isSameHost);
   record(turn, {
     action: "generation.switch",
     subject: current.path,
@@ -62,18 +64,24 @@ interface Change {
 }
 
 /** Brings the agents to what the new generation declares. Unchanged ones keep running, and keep their history. */
-function applyManifest(turn: Turn, agents: Readonly<Record<string, AgentManifest>>): Change {
+function applyManifest(
+  turn: Turn,
+  agents: Readonly<Record<string, AgentManifest>>,
+  isSameHost: boolean,
+): Change {
   const change: Change = { added: [], changed: [], removed: [] };
   for (const [name, manifest] of Object.entries(agents)) {
     const known = agentOf(turn, name);
     const policy = policyOf(manifest);
-    const same = known?.policy.digest === policy.digest;
+    const same = known !== undefined && declaredPolicy(known).digest === policy.digest;
+    const inForce = same ? keptStandIn(known, policy, isSameHost) : null;
     // One that was removed may still be on its way out, and comes back.
     if (known?.declared !== true) change.added.push(name);
     else if (!same) change.changed.push(name);
     if (known === undefined)
       setAgent(turn, name, initialAgent(policy, turn.state.stopped.includes(name) ? "person" : null));
-    else patchAgent(turn, name, same ? kept(known, policy) : redefined(known, policy));
+    else patchAgent(turn, name, inForce !== null ? kept(known, inForce) : redefined(known, policy));
+    if (known?.standIn != null && inForce === null) noteTakenOff(turn, name, known.standIn, "deploy");
   }
   for (const [name, { declared }] of Object.entries(turn.state.agents)) {
     if (Object.hasOwn(agents, name) || !declared) continue;
@@ -87,13 +95,14 @@ function applyManifest(turn: Turn, agents: Readonly<Record<string, AgentManifest
 }
 
 /** The same definition as before: it keeps its history, but what happened before the switch is not held against this one. */
-function kept(known: AgentState, policy: AgentPolicy): Partial<AgentState> {
+function kept(known: AgentState, inForce: Pick<AgentState, "policy" | "standIn">): Partial<AgentState> {
   const alertsAreNew = !known.policy.escalate.includes("alert");
   return {
-    policy,
+    ...inForce,
+    goingBack: null,
     declared: true,
-    lacking: stillNeeded(known.lacking, known.policy, policy),
-    reached: stillNeeded(known.reached, known.policy, policy),
+    lacking: stillNeeded(known.lacking, known.policy, inForce.policy),
+    reached: stillNeeded(known.reached, known.policy, inForce.policy),
     stoppedBy: unlessByPerson(known.stoppedBy),
     incident: alertsAreNew ? withoutAlerts(known.incident) : known.incident,
     evidence: [],
@@ -126,6 +135,8 @@ function redefined(known: AgentState, policy: AgentPolicy): Partial<AgentState> 
   const idle = known.run === null && known.startingRun === null;
   return {
     policy,
+    standIn: null,
+    goingBack: null,
     declared: true,
     lacking: stillNeeded(known.lacking, known.policy, policy),
     reached: stillNeeded(known.reached, known.policy, policy),
@@ -167,7 +178,7 @@ function keepStopped(turn: Turn, name: string, agent: AgentState): void {
 
 /** An agent in backoff without a time has asked for a rollback: until that is settled, it waits. */
 function isDue(turn: Turn, name: string, agent: AgentState): boolean {
-  if (turn.state.rollback?.agent === name) return false;
+  if (turn.state.rollback?.agent === name || agent.goingBack !== null) return false;
   switch (agent.phase) {
     case "stopped":
       return true;
@@ -181,17 +192,6 @@ function isDue(turn: Turn, name: string, agent: AgentState): boolean {
     default:
       return false;
   }
-}
-
-export function policyOf(manifest: AgentManifest): AgentPolicy {
-  const { digest, startupMs, health, heartbeat, restart, limits, stop, escalate, required } = manifest;
-  const { progress, resources, dependencies } = manifest;
-  return {
-    ...{ digest, startupMs, health, heartbeat, restart, limits, stop, escalate, required },
-    ...(progress === undefined ? {} : { progress }),
-    ...(resources === undefined ? {} : { resources }),
-    ...(dependencies === undefined ? {} : { dependencies }),
-  };
 }
 
 /** The target itself is broken and nothing has moved: it is struck off, and the next one is judged by the same rules. */

@@ -1,5 +1,6 @@
 import type { ProbeOutcome } from "../ports.ts";
-import { bookFailure, raiseAlert } from "./failure.ts";
+import { raiseAlert } from "./alerting.ts";
+import { bookFailure } from "./failure.ts";
 import { noteLatency } from "./preemption.ts";
 import { acceleratedDelay, beginStop, firstProbeMs } from "./start-stop.ts";
 import type { AgentState } from "./state.ts";

@@ -1,4 +1,5 @@
 import { converge } from "./generation.ts";
+import { takeAllOff } from "./going-back.ts";
 import { beginRollback } from "./rollback.ts";
 import type { State } from "./state.ts";
 import { patch, record, type Turn } from "./turn.ts";
@@ -24,12 +25,15 @@ export function onOperatorRollback(turn: Turn, path: string, number: number | nu
 /** A person vouches for a generation that was rolled back from: it may be deployed again, with a fresh budget. */
 export function onOperatorAllow(turn: Turn, path: string): void {
   const { [path]: _spent, ...spentBudget } = turn.state.spentBudget;
+  const { [path]: _alone, ...wentBackAlone } = turn.state.wentBackAlone;
   patch(turn, {
     quarantine: turn.state.quarantine.filter((entry) => entry.path !== path),
     rejected: turn.state.rejected.filter((rejected) => rejected !== path),
     spentBudget,
+    wentBackAlone,
   });
   record(turn, { action: "generation.allow", subject: path, severity: "warning" });
+  if (turn.state.generation?.path === path) takeAllOff(turn);
 }
 
 export function onDrain(turn: Turn): void {

@@ -33,3 +33,9 @@ export function onRestartAsked(turn: Turn, name: string, runId: string): void {
   });
   beginStop(turn, name, "replace", "it has asked for its own restart");
 }
+
+/** A run that drifted from its declaration is replaced, however young it is: how often that is done, drift's own policy bounds. */
+export function onReplaceAsked(turn: Turn, name: string, runId: string, why: string): void {
+  if (refuseOwnRestart(turn.state, name, runId, turn.now.mono) === "not-running") return;
+  beginStop(turn, name, "replace", why);
+}

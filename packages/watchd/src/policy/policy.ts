@@ -6,10 +6,11 @@ import type { Instant } from "../ports.ts";
 import { onDependencies } from "./dependencies.ts";
 import type { Command, Event, LedgerRecord } from "./events.ts";
 import { onGeneration, onRollbackDone, onRollbackFailed, onRollbackRefused } from "./generation.ts";
+import { onEarlierFound, onEarlierRefused } from "./going-back.ts";
 import { becomeHealthy, onProbed } from "./health.ts";
 import { hangsAt, isHeard, onBeat, onSilence } from "./heartbeat.ts";
 import { onDrain, onOperatorAllow, onOperatorRollback } from "./operator.ts";
-import { onRestartAsked } from "./own-restart.ts";
+import { onReplaceAsked, onRestartAsked } from "./own-restart.ts";
 import { onIdle, onPreemptionDue, onUsage, preemptionDue } from "./preemption.ts";
 import {
   endProbation,
@@ -70,6 +71,8 @@ function apply(turn: Turn, event: Event): void {
       return onProbed(turn, event.agent, event.runId, event.outcome);
     case "beat":
       return onBeat(turn, event.agent, event.runId);
+    case "replace-asked":
+      return onReplaceAsked(turn, event.agent, event.runId, event.why);
     case "restart-asked":
       return onRestartAsked(turn, event.agent, event.runId);
     case "usage":
@@ -92,6 +95,10 @@ function apply(turn: Turn, event: Event): void {
       return onRollbackFailed(turn, event.id, event.problems);
     case "rollback-done":
       return onRollbackDone(turn, event.id);
+    case "earlier-found":
+      return onEarlierFound(turn, event);
+    case "earlier-refused":
+      return onEarlierRefused(turn, event);
     case "operator-rollback":
       return onOperatorRollback(turn, event.target, event.targetNumber);
     case "operator-allow":

@@ -1,6 +1,7 @@
+import { raiseAlert } from "./alerting.ts";
 import { withinWindow } from "./backoff.ts";
 import type { UsageEvent } from "./events.ts";
-import { bookFailure, raiseAlert } from "./failure.ts";
+import { bookFailure } from "./failure.ts";
 import { beginStop } from "./start-stop.ts";
 import type { AgentState, FailureCause } from "./state.ts";
 import { agentOf, patchAgent, record, type Turn } from "./turn.ts";

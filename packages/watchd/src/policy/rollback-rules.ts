@@ -1,3 +1,4 @@
+import type { Escalation } from "@daruma/config";
 import type { Instant, KnownGood } from "../ports.ts";
 import { withinWindow } from "./backoff.ts";
 import { downDependencyOf, reachedUntil } from "./needs.ts";
@@ -15,13 +16,17 @@ export interface RuleVerdict {
     | "fault-not-external"
     | "budget-left"
     | "once-per-incident"
-    | "none-in-progress";
+    | "none-in-progress"
+    | "attempts-used"
+    | "not-used-yet"
+    | "deploy-changed-agent-alone";
   readonly holds: boolean;
   readonly why: string;
 }
 
 export interface RollbackJudgement {
-  readonly target: KnownGood | null;
+  /** The generation to go to; null unless every rule holds. */
+  readonly target: Pick<KnownGood, "path" | "number"> | null;
   readonly rules: readonly RuleVerdict[];
 }
 
@@ -36,17 +41,10 @@ export function judgeRollback(state: State, name: string, now: Instant): Rollbac
   const possible = possibleTargets(state, generation);
   const differing = possible.filter((target) => differs(target, name, agent, generation));
   const rules = [
-    wanted(agent),
+    wanted(agent, "rollback"),
     restartsExhausted(agent, now),
     beganAfterSwitch(agent, generation),
-    {
-      rule: "known-good-target",
-      holds: possible.length > 0,
-      why:
-        possible.length > 0
-          ? `${possible.length} known-good generation(s) can be gone back to`
-          : "no older known-good generation is left that is valid and not quarantined",
-    },
+    knownGoodTarget(possible),
     {
       rule: "deploy-changed-agent",
       holds: differing.length > 0,
@@ -60,19 +58,30 @@ export function judgeRollback(state: State, name: string, now: Instant): Rollbac
     notExternal(agent, downUpstreamOf(state, name, now), downDependencyOf(state, name, now)),
     budgetLeft(state, generation),
     oncePerIncident(agent),
-    {
-      rule: "none-in-progress",
-      holds: state.rollback === null,
-      why:
-        state.rollback === null ? "no rollback is under way" : `rollback ${state.rollback.id} is under way`,
-    },
+    noneInProgress(state),
   ] satisfies RuleVerdict[];
   const target = rules.every((rule) => rule.holds) ? (differing[0] ?? null) : null;
   return { target, rules };
 }
 
+export function knownGoodTarget(possible: readonly KnownGood[]): RuleVerdict {
+  return {
+    rule: "known-good-target",
+    holds: possible.length > 0,
+    why:
+      possible.length > 0
+        ? `${possible.length} known-good generation(s) can be gone back to`
+        : "no older known-good generation is left that is valid and not quarantined",
+  };
+}
+
+export function noneInProgress({ rollback }: State): RuleVerdict {
+  const why = rollback === null ? "no rollback is under way" : `rollback ${rollback.id} is under way`;
+  return { rule: "none-in-progress", holds: rollback === null, why };
+}
+
 /** Newest first: known-good, not this one, not promoted after this one, valid, never rolled back from. */
-function possibleTargets(state: State, generation: GenerationState): readonly KnownGood[] {
+export function possibleTargets(state: State, generation: GenerationState): readonly KnownGood[] {
   // The order of the list counts, not the times in it: the wall clock may have been set back.
   const own = state.knownGood.findIndex((good) => good.path === generation.path);
   const quarantined = new Set(state.quarantine.map((entry) => entry.path));
@@ -91,14 +100,12 @@ export function isExhausted(agent: AgentState, now: Instant): boolean {
   return withinWindow(agent.failures, restart, now.mono).length >= restart.attempts || neverHealthy(agent);
 }
 
-function wanted({ policy }: AgentState): RuleVerdict {
-  const holds = policy.escalate.includes("rollback");
+export function wanted({ policy }: AgentState, step: Escalation): RuleVerdict {
+  const holds = policy.escalate.includes(step);
   return {
     rule: "policy-wants-it",
     holds,
-    why: holds
-      ? "the agent's escalation includes rollback"
-      : "the agent's escalation does not include rollback",
+    why: `the agent's escalation ${holds ? "includes" : "does not include"} ${step}`,
   };
 }
 
@@ -111,7 +118,7 @@ function neverHealthy(agent: AgentState, unconfirmed = 0): boolean {
  * The same by what speaks against this generation: its own failures within the window, or all of them where the agent was
  * never healthy in it. Failures from before the switch, and those whose cause nobody saw, are not held against it.
  */
-function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict {
+export function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict {
   const { attempts, withinMs } = agent.policy.restart;
   const until = reachedUntil(agent);
   const confirmed = agent.evidence.filter((at) => at <= until);
@@ -130,7 +137,7 @@ function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict {
   };
 }
 
-function beganAfterSwitch(agent: AgentState, generation: GenerationState): RuleVerdict {
+export function beganAfterSwitch(agent: AgentState, generation: GenerationState): RuleVerdict {
   const holds = agent.incident !== null && agent.incident.sinceTurn > generation.activatedTurn;
   return {
     rule: "began-after-switch",
@@ -139,7 +146,11 @@ function beganAfterSwitch(agent: AgentState, generation: GenerationState): RuleV
   };
 }
 
-function notExternal(agent: AgentState, upstream: string | null, dependency: string | null): RuleVerdict {
+export function notExternal(
+  agent: AgentState,
+  upstream: string | null,
+  dependency: string | null,
+): RuleVerdict {
   const agentSays = agent.externalFaults > 0 || agent.waitsFor !== null;
   const why =
     upstream !== null

@@ -1,13 +1,14 @@
 import type { KnownGood } from "../ports.ts";
 import type { LedgerRecord, Severity } from "./events.ts";
-import type { Rollback } from "./state.ts";
+import { declaredPolicy } from "./stand-in.ts";
+import type { Quarantined, Rollback } from "./state.ts";
 import { agentOf, freshId, patch, patchAgent, record, type Turn } from "./turn.ts";
 
 /** A switch that fails for a reason that may pass is tried once more. */
 export const maxAttempts = 2;
 
 /** Takes the whole system back because `name` keeps failing. The intent is durable before anything moves. */
-export function decideRollback(turn: Turn, name: string, target: KnownGood): void {
+export function decideRollback(turn: Turn, name: string, target: Pick<KnownGood, "path" | "number">): void {
   const generation = turn.state.generation;
   const agent = agentOf(turn, name);
   if (generation === null || agent?.incident == null)
@@ -85,26 +86,31 @@ export function completeRollback(turn: Turn, rollback: Rollback): void {
   const tookMs = Math.max(0, turn.now.mono - rollback.decided.mono);
   endRollback(turn, rollback, "generation.rolled-back", "warning", { from: rollback.from, tookMs });
   if (rollback.by === "operator" || rollback.agent === null) return;
-  const digest = agentOf(turn, rollback.agent)?.policy.digest ?? "";
+  const agent = agentOf(turn, rollback.agent);
+  quarantine(turn, {
+    path: rollback.from,
+    number: from?.number ?? 0,
+    agent: rollback.agent,
+    digest: agent === undefined ? "" : declaredPolicy(agent).digest,
+    incident: rollback.incident ?? "",
+  });
+}
+
+/** The generation is not trusted again, nor is this definition of the agent in another one, until a person vouches for it. */
+export function quarantine(turn: Turn, entry: Omit<Quarantined, "at">): void {
+  const { path, agent, digest, incident } = entry;
   patch(turn, {
     quarantine: [
-      ...turn.state.quarantine.filter((entry) => entry.path !== rollback.from),
-      {
-        path: rollback.from,
-        number: from?.number ?? 0,
-        agent: rollback.agent,
-        digest,
-        incident: rollback.incident ?? "",
-        at: turn.now.wall,
-      },
+      ...turn.state.quarantine.filter((each) => each.path !== path),
+      { ...entry, at: turn.now.wall },
     ],
   });
   record(turn, {
     action: "generation.quarantine",
-    subject: rollback.from,
-    incident: rollback.incident ?? undefined,
+    subject: path,
+    incident: incident === "" ? undefined : incident,
     severity: "warning",
-    details: { agent: rollback.agent, digest },
+    details: { agent, digest },
   });
 }
 

@@ -1,11 +1,11 @@
 import type { ExitMeaning } from "@daruma/config";
 import type { ExitCause, Run, RunExit } from "../ports.ts";
+import { raiseAlert } from "./alerting.ts";
 import type { Event } from "./events.ts";
 import {
   bookFailure,
   type Failure,
   isBeforeSwitch,
-  raiseAlert,
   recover,
   temporaryFailure,
   wrongConfiguration,

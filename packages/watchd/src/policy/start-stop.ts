@@ -1,6 +1,6 @@
 import type { Run } from "../ports.ts";
 import { turnFor } from "./restart-turns.ts";
-import { type AgentState, nothingSeen, type RunState, unlessByPerson } from "./state.ts";
+import { type AgentState, nothingSeen, type RunState, type StandIn, unlessByPerson } from "./state.ts";
 import { agentOf, freshId, patchAgent, record, removeAgent, type Turn } from "./turn.ts";
 import { noProbe, noPulse, noWork } from "./watched.ts";
 
@@ -36,7 +36,7 @@ export function beginStart(turn: Turn, name: string): void {
     misconfigured: false,
     waitsFor: null,
   });
-  turn.commands.push({ type: "start", agent: name, runId, digest });
+  turn.commands.push({ type: "start", agent: name, runId, digest, ...standInOf(agent) });
   record(turn, {
     action: "agent.start",
     subject: name,
@@ -44,6 +44,10 @@ export function beginStart(turn: Turn, name: string): void {
     run: runId,
     details: { digest, generation: turn.state.generation?.number ?? null },
   });
+}
+
+function standInOf({ standIn }: AgentState): { standIn?: Pick<StandIn, "kind" | "generation"> } {
+  return standIn === null ? {} : { standIn: { kind: standIn.kind, generation: standIn.generation } };
 }
 
 export function beginStop(

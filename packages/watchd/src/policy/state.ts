@@ -1,5 +1,6 @@
-import type { AgentManifest, WatchdogPolicy } from "@daruma/config";
+import type { WatchdogPolicy } from "@daruma/config";
 import type { Instant, KnownGood } from "../ports.ts";
+import type { AgentPolicy, GoingBack, StandIn } from "./settings.ts";
 import type { UpstreamDown } from "./upstreams.ts";
 import { noUsage, type UsageState } from "./usage.ts";
 import {
@@ -13,22 +14,7 @@ import {
   type WorkState,
 } from "./watched.ts";
 
-/** The part of an agent's manifest that judgement needs; commands and environments stay out of the journal. */
-export type AgentPolicy = Pick<
-  AgentManifest,
-  | "digest"
-  | "startupMs"
-  | "health"
-  | "heartbeat"
-  | "progress"
-  | "resources"
-  | "dependencies"
-  | "restart"
-  | "limits"
-  | "stop"
-  | "escalate"
-  | "required"
->;
+export type { AgentPolicy, GoingBack, StandIn, StandInKind } from "./settings.ts";
 
 /**
  * - `stopped`: nothing runs; it is started as soon as nothing stands in the way
@@ -36,7 +22,8 @@ export type AgentPolicy = Pick<
  * - `verifying`: runs, and has yet to prove itself
  * - `healthy`: has proven itself
  * - `stopping`: a stop is on its way; `afterStop` says what follows
- * - `backoff`: will be started at `restartAt`; without one, when the rollback that it asked for has been settled
+ * - `backoff`: will be started at `restartAt`; without one, when the rollback that it asked for has been settled, or its earlier
+ *   settings are there
  * - `completed`: ended by itself as its restart policy allows
  * - `failed`: ended badly, and its restart policy is `never`, or it says that its configuration is wrong
  */
@@ -87,7 +74,10 @@ export interface RunState {
 }
 
 export interface AgentState {
+  /** What is in force: what is declared, but for what stands in for it. */
   readonly policy: AgentPolicy;
+  readonly standIn: StandIn | null;
+  readonly goingBack: GoingBack | null;
   /** Whether the current generation has it; one that it has not is on its way out. */
   readonly declared: boolean;
   readonly phase: Phase;
@@ -214,6 +204,8 @@ export interface State {
   readonly rollback: Rollback | null;
   /** Store path -> automatic rollbacks that have left it. */
   readonly spentBudget: Readonly<Record<string, number>>;
+  /** Store path -> agents that have gone back alone in it. */
+  readonly wentBackAlone: Readonly<Record<string, readonly string[]>>;
   readonly quarantine: readonly Quarantined[];
   /** False from boot until what is alive has been listed: nothing is started or stopped before that. */
   readonly surveyed: boolean;
@@ -243,6 +235,7 @@ export function initialState(options: { epoch: string; bootId: string; seed: num
     promotion: "pending",
     rollback: null,
     spentBudget: {},
+    wentBackAlone: {},
     quarantine: [],
     surveyed: false,
     stopped: [],
@@ -278,6 +271,8 @@ export const nothingLearned = {
 export function initialAgent(policy: AgentPolicy, stoppedBy: AgentState["stoppedBy"] = null): AgentState {
   return {
     policy,
+    standIn: null,
+    goingBack: null,
     declared: true,
     phase: "stopped",
     stoppedBy,

@@ -1,4 +1,5 @@
 import type { Run } from "../ports.ts";
+import { orderEarlier } from "./escalation.ts";
 import type { Event } from "./events.ts";
 import { converge } from "./generation.ts";
 import { orderRollback } from "./rollback.ts";
@@ -101,6 +102,7 @@ export function onSurvey(turn: Turn, event: Survey): void {
     converge(turn, name);
   }
   if (first && turn.state.rollback !== null) orderRollback(turn, turn.state.rollback);
+  if (first) for (const name of Object.keys(turn.state.agents)) orderEarlier(turn, name);
 }
 
 function stopping(turn: Turn): readonly string[] {

@@ -69,7 +69,7 @@ export function record(turn: Turn, note: Note): void {
 }
 
 /** A new id, unique for all time: the epoch is random, the number never repeats within it. */
-export function freshId(turn: Turn, prefix: "run" | "inc" | "rb"): string {
+export function freshId(turn: Turn, prefix: "run" | "inc" | "rb" | "ar"): string {
   const id = `${prefix}-${turn.state.epoch}-${turn.state.nextId}`;
   patch(turn, { nextId: turn.state.nextId + 1 });
   return id;

@@ -1,24 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  statSync,
-} from "node:fs";
+import { accessSync, closeSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type DarumaError, messageOf, systemCode } from "@daruma/base";
 import type { AgentManifest } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import { placeCredentials, removeCredentials } from "./credentials.ts";
 import { agentEnvironment } from "./environment.ts";
+import { openRunLog } from "./log-files.ts";
 import { type AgentPaths, agentPaths, type Site } from "./site.ts";
-
-/** A log that has grown beyond this is set aside (and the one before it dropped) when its agent starts again. */
-export const maxLogBytes = 16 * 1024 * 1024;
 
 /** A start as far as a process is concerned: of an agent, or of a routine's run under the name `ROUTINE@RUN`. */
 export interface LaunchRequest {
@@ -49,7 +38,7 @@ export interface Prepared {
 export function prepare(site: Site, request: LaunchRequest): Prepared {
   const { agent, runId, manifest } = request;
   const paths = agentPaths(site, agent);
-  const log = openHome(agent, paths);
+  const log = openHome(agent, runId, paths);
   const hasCredentials = Object.keys(manifest.credentials).length > 0;
   try {
     const directory = manifest.workingDirectory ?? paths.state;
@@ -141,13 +130,11 @@ function onPath(program: string, path: string): boolean {
 }
 
 /** Makes the agent's directories and opens its log for appending. */
-function openHome(agent: string, paths: AgentPaths): number {
+function openHome(agent: string, runId: string, paths: AgentPaths): number {
   try {
     for (const directory of [paths.state, paths.checkpoint])
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-    if ((statSync(paths.log, { throwIfNoEntry: false })?.size ?? 0) > maxLogBytes)
-      renameSync(paths.log, paths.oldLog);
-    return openSync(paths.log, "a", 0o600);
+    return openRunLog(paths.home, runId);
   } catch (cause) {
     throw watchdErrors.make(
       "AGENT_E_START_FAILED",

@@ -24,7 +24,7 @@ import {
   until,
   watchExits,
 } from "./fixtures/lab.ts";
-import { maxLogBytes } from "./launch.ts";
+import { maxLogBytes } from "./log-files.ts";
 import { createProcessManager } from "./manager.ts";
 import { readProcess } from "./process-table.ts";
 
@@ -105,7 +105,7 @@ t.test("a log is appended to from run to run, and set aside when it has grown la
   truncateSync(log, maxLogBytes + 1);
   await say("third");
   t.equal(lab.logOf("a"), "third\n");
-  t.equal(statSync(`${log}.1`).size, maxLogBytes + 1);
+  t.equal(statSync(`${log}.0-${maxLogBytes + 1}`).size, maxLogBytes + 1);
   t.equal(statSync(log).mode & 0o077, 0);
 });
 

@@ -8,6 +8,7 @@ import { createStopFiles, type StopFiles } from "../stop-files.ts";
 import { removeCredentials, removeOtherCredentials } from "./credentials.ts";
 import { type EndingContext, endGracefully, kill } from "./ending.ts";
 import { discard, type LaunchRequest, launch, type Prepared, prepare } from "./launch.ts";
+import { keepLogsSmall } from "./log-keeper.ts";
 import { readMarkers } from "./markers.ts";
 import { membersOf } from "./membership.ts";
 import { checkPort } from "./port-check.ts";
@@ -60,6 +61,7 @@ class ProcessManager implements ProcessServices {
   readonly #listeners: ((exit: RunExit) => void)[] = [];
   readonly #context: EndingContext;
   readonly #stopFiles: StopFiles;
+  readonly #logs: { close(): void };
   #look: NodeJS.Timeout | null = null;
   #recovered = false;
   #closed = false;
@@ -67,6 +69,8 @@ class ProcessManager implements ProcessServices {
   constructor(site: Site) {
     this.#site = site;
     this.#stopFiles = createStopFiles(join(site.stateDir, "stopped"));
+    const running = () => [...this.#runs.values()].map(({ run }) => agentPaths(site, run.agent).home);
+    this.#logs = keepLogsSmall({ homes: running, log: (text) => process.stderr.write(`watchd: ${text}\n`) });
     this.#context = { owner: site.owner, waits: createWaits(), observe: (run) => this.#observe(run) };
   }
 
@@ -134,6 +138,7 @@ class ProcessManager implements ProcessServices {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#logs.close();
     if (this.#look !== null) clearInterval(this.#look);
     this.#look = null;
     this.#context.waits.release();

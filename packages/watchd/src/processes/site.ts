@@ -36,7 +36,6 @@ export interface AgentPaths {
   /** All the rest that outlives the boot is in it. */
   readonly home: string;
   readonly log: string;
-  readonly oldLog: string;
   readonly state: string;
   readonly checkpoint: string;
   readonly credentials: string;
@@ -79,7 +78,6 @@ export function agentPaths(site: Site, agent: string): AgentPaths {
   return {
     home,
     log: join(home, "log"),
-    oldLog: join(home, "log.1"),
     state: join(home, "state"),
     checkpoint: join(home, "checkpoint"),
     credentials: join(site.credentialsDir, agent),

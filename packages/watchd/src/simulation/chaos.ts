@@ -203,7 +203,7 @@ function aRunIsStoppedBehindOurBack(world: World, watchd: Watchd): void {
     world.machine.end(process, { kind: "stopped", inSwitch: world.random.chance(0.5) }),
   );
   later(world, world.random.delay(100, 60_000), () => {
-    const digest = world.profile.current?.manifest.agents[agent]?.digest;
+    const digest = inForce(world, watchd, agent);
     if (digest !== undefined && world.machine.aliveOf(agent).length === 0) appear(world, agent, digest);
   });
 }
@@ -244,12 +244,18 @@ function theWallClockJumps({ machine, random }: World): void {
 }
 
 /** A run that watchd has not started: left over from somebody's experiment. */
-function aStrangerAppears(world: World): void {
+function aStrangerAppears(world: World, watchd: Watchd): void {
   const { profile, random } = world;
   const agents = Object.entries(profile.current?.manifest.agents ?? {});
   if (agents.length === 0) return;
   const [name, { digest }] = random.pick(agents);
-  appear(world, name, digest);
+  appear(world, name, inForce(world, watchd, name) ?? digest);
+}
+
+/** What the service manager would start: it has the settings that stand in for the declared ones. */
+function inForce({ profile }: World, { state }: Watchd, agent: string): string | undefined {
+  const standsIn = Object.hasOwn(state.agents, agent) && state.agents[agent]?.standIn != null;
+  return standsIn ? state.agents[agent]?.policy.digest : profile.current?.manifest.agents[agent]?.digest;
 }
 
 function appear({ machine, nature, random }: World, agent: string, digest: string): void {

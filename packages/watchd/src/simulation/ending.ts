@@ -57,9 +57,10 @@ function isWell(world: World, state: State): boolean {
   if (Object.keys(state.agents).some((name) => !names.includes(name))) return false;
   return names.every((name) => {
     const digest = current.manifest.agents[name]?.digest ?? "";
-    if (world.fleet.version(digest).defect !== "none") return true;
     const agent = Object.hasOwn(state.agents, name) ? state.agents[name] : undefined;
-    if (agent === undefined || agent.policy.digest !== digest) return false;
+    const inForce = agent?.standIn == null ? digest : agent.policy.digest;
+    if (world.fleet.version(inForce).defect !== "none") return true;
+    if (agent === undefined || agent.policy.digest !== inForce) return false;
     if (agent.phase === "completed" || agent.phase === "failed") return true;
     return agent.phase === "healthy" && agent.incident === null && world.machine.aliveOf(name).length === 1;
   });
@@ -77,7 +78,13 @@ function expectRollback(world: World, watchd: Watchd): void {
   const backAndWell = () => world.profile.current?.path !== bad.path && isWell(world, watchd.state);
   // What has failed before the switch was noticed is no fault of the deploy, and rightly stays.
   const older = () => culprits.some((name) => failedBefore(watchd.state, bad, name));
-  waitFor(world, () => backAndWell() || older(), "a broken deploy stays");
+  // Or those whose fault it is run with other settings, that may be of use.
+  const dressed = () => culprits.every((name) => wearsSomethingBetter(world, watchd.state, name));
+  waitFor(
+    world,
+    () => backAndWell() || older() || (dressed() && isWell(world, watchd.state)),
+    "a broken deploy stays",
+  );
 }
 
 /** Lets the current generation become known-good; null if it does not, as where it is broken itself. */
@@ -96,6 +103,21 @@ function settleOnKnownGood(world: World, watchd: Watchd): CurrentGeneration | nu
 function mayRollBack(state: State, { path, manifest }: CurrentGeneration): boolean {
   return (state.spentBudget[path] ?? 0) < manifest.watchdog.rollbackBudget;
 }
+
+function wearsSomethingBetter({ fleet }: World, state: State, name: string): boolean {
+  const agent = state.agents[name];
+  if (agent?.standIn == null) return false;
+  const { defect } = fleet.version(agent.policy.digest);
+  // What was known-good and fails all the same is for nobody to mend.
+  return agent.standIn.kind === "earlier" || !hopelessDefects.includes(defect);
+}
+
+const hopelessDefects: readonly string[] = [
+  "cannot-start",
+  "never-healthy",
+  "exits-at-start",
+  "misconfigured",
+];
 
 /** The agents that `bad` has broken so thoroughly that it must be taken back. */
 function culpritsIn({ fleet }: World, good: CurrentGeneration, bad: CurrentGeneration): readonly string[] {

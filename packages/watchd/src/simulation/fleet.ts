@@ -156,25 +156,48 @@ export class Fleet {
   #write(agent: string, defect: Defect, like: AgentManifest | null): AgentManifest {
     const digest = this.#fresh(agent);
     const policy = like !== null && this.#random.chance(0.7) ? like : this.#policy(agent);
-    const manifest = { ...policy, digest };
+    const { fallback: other, ...settings } = policy;
+    const fallback = other === undefined ? {} : { fallback: { ...other, digest: this.#fresh(agent) } };
+    const manifest: AgentManifest = { ...settings, digest, ...fallback };
     const warmupMs = Math.round(manifest.startupMs * this.#random.next() * 0.9);
     const { health, heartbeat, restart } = manifest;
-    this.versions.set(digest, {
+    const version = {
       agent,
-      defect,
       probed: health !== null,
       heartbeat,
       progressMs: manifest.progress?.withinMs ?? null,
       needs: manifest.dependencies !== undefined,
       exits: restart.exits ?? {},
       warmupMs,
-    });
+    };
+    this.versions.set(digest, { ...version, defect });
+    if (manifest.fallback !== undefined)
+      this.versions.set(manifest.fallback.digest, { ...version, defect: this.#defectOfFallback(defect) });
     return manifest;
+  }
+
+  /** Made for the day on which the code fails; now and then it does not help, or is worse. */
+  #defectOfFallback(defect: Defect): Defect {
+    if (this.#random.chance(0.7)) return "none";
+    return this.#random.chance(0.5) ? defect : this.#random.weighted(defects);
   }
 
   #policy(agent: string): Omit<AgentManifest, "digest"> {
     const random = this.#random;
+    const escalate = random.weighted<readonly Escalation[]>([
+      [5, ["rollback", "alert"]],
+      [1, ["rollback"]],
+      [1, ["alert"]],
+      [0.5, []],
+      [1, ["rollback-agent", "rollback", "alert"]],
+      [1, ["fallback", "rollback", "alert"]],
+      [1, ["fallback", "rollback-agent", "rollback", "alert"]],
+      [0.5, ["rollback-agent", "fallback"]],
+      [0.5, ["rollback", "fallback", "alert"]],
+    ]);
+    const fallback = { digest: "", command: ["/bin/agent", "--safe"], environment: {} };
     return {
+      ...(escalate.includes("fallback") ? { fallback } : {}),
       command: ["/bin/agent"],
       environment: {},
       workingDirectory: null,
@@ -195,12 +218,7 @@ export class Fleet {
       restart: this.#restart(),
       limits: { memoryBytes: random.chance(0.3) ? 1_000 : null },
       stop: { signal: "SIGTERM", graceMs: random.pick([100, 1_000, 5_000]) },
-      escalate: random.weighted<readonly Escalation[]>([
-        [7, ["rollback", "alert"]],
-        [1, ["rollback"]],
-        [1, ["alert"]],
-        [0.5, []],
-      ]),
+      escalate,
       required: random.chance(0.8),
       egress: null,
     };

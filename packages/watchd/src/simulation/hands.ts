@@ -67,6 +67,7 @@ export class Hands {
       case "promote":
         return random.delay(1, 200);
       case "verify-closure":
+      case "find-earlier":
       case "rollback":
         return random.delay(1, 2_000);
     }
@@ -89,6 +90,8 @@ export class Hands {
         });
       case "promote":
         return this.#promote(command);
+      case "find-earlier":
+        return this.#findEarlier(command);
       case "rollback":
         return this.#rollback(command, life);
     }
@@ -101,7 +104,7 @@ export class Hands {
   #start(command: Of<"start">, life: number): void {
     const { random } = this.#world;
     const { agent, runId, digest } = command;
-    if (this.#watchd.told?.manifest.agents[agent]?.digest !== digest) {
+    if (this.#digestOf(command) !== digest) {
       this.#report({ type: "start-failed", agent, runId, code: "WATCHD_E_OUTDATED", message: "outdated" });
     } else if (this.#world.fleet.version(digest).defect === "cannot-start") {
       this.#world.machine.blame(agent, digest, "own");
@@ -116,6 +119,25 @@ export class Hands {
       const { run } = this.#spawn(command, life);
       this.#report({ type: "started", run }, random.delay(0, 80));
     }
+  }
+
+  /** Of what the agent would be started with. */
+  #digestOf({ agent, standIn }: Of<"start">): string | undefined {
+    const declared = this.#watchd.told?.manifest.agents[agent];
+    if (standIn === undefined) return declared?.digest;
+    if (standIn.kind === "fallback") return declared?.fallback?.digest;
+    return this.#world.profile.at(standIn.generation).manifest.agents[agent]?.digest;
+  }
+
+  #findEarlier({ agent, id, generation }: Of<"find-earlier">): void {
+    const { random, climate, profile } = this.#world;
+    const broken = this.#problems(generation);
+    const manifest = profile.at(generation).manifest.agents[agent];
+    const fails = random.chance(climate.switchFailures);
+    if (broken.length === 0 && manifest !== undefined && !fails)
+      return this.#report({ type: "earlier-found", agent, id, manifest });
+    const problems = broken.length > 0 ? broken : ["it cannot be read"];
+    this.#report({ type: "earlier-refused", agent, id, damaged: broken.length > 0, problems });
   }
 
   #spawn({ agent, runId, digest }: Of<"start">, life: number): Process {

@@ -1,3 +1,4 @@
+import type { AgentManifest } from "@daruma/config";
 import type { Event, LedgerRecord } from "../policy/events.ts";
 import type { CurrentGeneration } from "../ports.ts";
 import type { Seen } from "./watchd.ts";
@@ -19,6 +20,14 @@ export interface Decision {
   readonly incident: string;
   readonly from: string;
   readonly target: string;
+}
+
+/** What an agent was told to run with. */
+export interface WornSettings {
+  readonly kind: string;
+  readonly digest: string;
+  readonly generation: string;
+  readonly since: number;
 }
 
 /**
@@ -70,6 +79,16 @@ export class Memory {
   readonly idleUntil = new Map<string, number>();
   /** Agent -> the times of runs that were stopped because they had asked for it, before a failure of theirs was heard of. */
   readonly unheard = new Map<string, { readonly from: number; readonly to: number }[]>();
+  /** Agent -> what it runs with in place of what its generation declares. */
+  readonly standIns = new Map<string, WornSettings>();
+  /** `PATH AGENT` for each agent that has gone back alone in the generation since a person last vouched for that. */
+  readonly wentBackAlone = new Set<string>();
+  /** Searches for earlier settings that were ever asked for. */
+  readonly sought = new Set<string>();
+  /** `AGENT DIGEST` of what was quarantined, by path. */
+  readonly brokenDigests = new Map<string, string>();
+  /** Agent -> when the core told a failure that is not known to come from outside. */
+  readonly toldFailures = new Map<string, number[]>();
   /** Agents that have been healthy since the last switch. */
   readonly proven = new Set<string>();
   /** What the core was told last that a person has stopped. */
@@ -94,6 +113,7 @@ export class Memory {
     for (const command of seen.taken.commands) {
       const key = keyOf(command);
       this.outstanding.set(key, (this.outstanding.get(key) ?? 0) + 1);
+      if (command.type === "find-earlier") this.sought.add(command.id);
       if (command.type === "start") {
         this.lastStart.set(command.agent, world.machine.time);
         this.starting.set(command.runId, command.agent);
@@ -105,7 +125,7 @@ export class Memory {
   /** What has really gone wrong with the agent as it is defined now. */
   failuresOf(agent: string, world: World) {
     const since = this.fresh.get(agent) ?? Number.NEGATIVE_INFINITY;
-    const digest = this.current?.manifest.agents[agent]?.digest;
+    const digest = this.digestOf(agent);
     const unheard = this.unheard.get(agent) ?? [];
     const always = this.current?.manifest.agents[agent]?.restart.when === "always";
     return (world.machine.failures.get(agent) ?? []).filter(
@@ -115,6 +135,19 @@ export class Memory {
         !unheard.some(({ from, to }) => failure.time >= from && failure.time <= to) &&
         (failure.kind !== "done" || (always && failure.time > this.switchTime)),
     );
+  }
+
+  /** Of what it is to run with: what is declared, or what stands in for that. */
+  digestOf(agent: string): string | undefined {
+    return this.standIns.get(agent)?.digest ?? this.current?.manifest.agents[agent]?.digest;
+  }
+
+  /** As the policy core is to judge it. */
+  manifestOf(agent: string, world: World): AgentManifest | undefined {
+    const declared = this.current?.manifest.agents[agent];
+    const worn = this.standIns.get(agent);
+    if (worn?.kind !== "earlier" || declared === undefined) return declared;
+    return world.profile.at(worn.generation).manifest.agents[agent];
   }
 
   #newLife(seen: Seen, world: World): void {
@@ -176,6 +209,9 @@ export class Memory {
         return seen.before.rollback?.id === event.id ? this.#noteRefusal(event.id) : undefined;
       case "operator-allow":
         this.quarantined.delete(event.path);
+        this.brokenDigests.delete(event.path);
+        for (const key of [...this.wentBackAlone])
+          if (key.startsWith(`${event.path} `)) this.wentBackAlone.delete(key);
         this.struck.delete(event.path);
         this.spent.delete(event.path);
         return;
@@ -219,6 +255,9 @@ export class Memory {
       case "generation.switch":
         this.switchStep = this.steps;
         this.switchTime = world.machine.time;
+        for (const name of details.removed as string[]) this.standIns.delete(name);
+        for (const name of [...(details.changed as string[]), ...(details.added as string[])])
+          this.toldFailures.delete(name);
         for (const name of [...(details.changed as string[]), ...(details.added as string[])])
           this.fresh.set(name, world.machine.time);
         return this.proven.clear();
@@ -250,7 +289,26 @@ export class Memory {
         return;
       case "generation.quarantine":
         this.quarantined.add(subject);
+        this.brokenDigests.set(subject, `${details.agent} ${details.digest}`);
         return;
+      case "agent.stand-in":
+        if (details.kind === "earlier") this.wentBackAlone.add(`${this.current?.path} ${subject}`);
+        this.standIns.set(subject, {
+          kind: String(details.kind),
+          digest: String(details.digest),
+          generation: String(details.generation),
+          since: world.machine.time,
+        });
+        return this.#forget(subject, world);
+      case "agent.stand-in-over":
+        this.standIns.delete(subject);
+        return this.#forget(subject, world);
+      case "agent.stand-in-refused": {
+        const key = `${this.current?.path} ${subject}`;
+        if (details.damaged === true) this.struck.add(String(details.generation));
+        else this.wentBackAlone.add(key);
+        return;
+      }
       case "alert.raise":
         if (incident !== undefined) this.alerted.add(incident);
         return;
@@ -266,8 +324,18 @@ export class Memory {
     if (details.cause === "dependency")
       this.outsideFaults.set(subject, [...(this.outsideFaults.get(subject) ?? []), world.machine.time]);
     if (typeof details.cause !== "string") return;
+    if (details.cause !== "dependency")
+      this.toldFailures.set(subject, [...(this.toldFailures.get(subject) ?? []), world.machine.time]);
     this.lastCause.set(subject, details.cause);
     this.lastTold.set(subject, world.machine.time);
+  }
+
+  /** With other settings it begins anew: what was before says nothing about them. */
+  #forget(agent: string, { machine }: World): void {
+    this.fresh.set(agent, machine.time);
+    this.proven.delete(agent);
+    this.lastCause.delete(agent);
+    this.toldFailures.delete(agent);
   }
 
   #noteStopped(agent: string, to: number): void {
@@ -299,6 +367,8 @@ export function keyOf(command: Seen["taken"]["commands"][number]): string {
     case "verify-closure":
     case "promote":
       return `${command.type} ${command.path}`;
+    case "find-earlier":
+      return `find-earlier ${command.id}`;
     case "rollback":
       return `rollback ${command.id}`;
   }
@@ -321,6 +391,9 @@ function endsOf(event: Event): string | null {
     case "promoted":
     case "promotion-failed":
       return `promote ${event.path}`;
+    case "earlier-found":
+    case "earlier-refused":
+      return `find-earlier ${event.id}`;
     case "rollback-refused":
     case "rollback-failed":
     case "rollback-done":

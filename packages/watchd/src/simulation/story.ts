@@ -30,6 +30,8 @@ function tellEvent(event: Event): string {
       return `exited ${event.runId} ${Object.values(event.cause).join(" ")}`;
     case "probed":
       return `probed ${event.runId} ${event.outcome.ok ? "ok" : event.outcome.reason}`;
+    case "earlier-found":
+      return `earlier-found ${event.agent} ${event.id} ${event.manifest.digest}`;
     default: {
       const { type, ...rest } = event;
       return `${type} ${Object.values(rest).join(" ")}`;
@@ -49,6 +51,8 @@ function tellCommand(command: Command): string {
     case "stop":
     case "probe":
       return `${command.type} ${command.agent} ${command.runId}`;
+    case "find-earlier":
+      return `find-earlier ${command.agent} ${command.id} in ${command.generation}`;
     case "rollback":
       return `rollback ${command.id} ${command.from} -> ${command.target}`;
     case "verify-closure":

@@ -96,6 +96,7 @@ function completed(durable: Durable): Durable {
       stopped: durable.state.stopped ?? [],
       ledgerAway: durable.state.ledgerAway ?? false,
       upstreamsDown: durable.state.upstreamsDown ?? {},
+      wentBackAlone: durable.state.wentBackAlone ?? {},
       agents: Object.fromEntries(agents),
     },
   };
@@ -108,8 +109,8 @@ function asNow(agent: AgentState): AgentState {
     health: health === null ? null : { ...health, body: health.body ?? null },
     heartbeat: heartbeat ?? null,
   };
-  const { stoppedBy = null, turnSince = null, preempted = [] } = agent;
+  const { stoppedBy = null, turnSince = null, standIn = null, goingBack = null, preempted = [] } = agent;
   const { lacking = {}, reached = {}, awaitsWord = false } = agent;
   const needs = { lacking, reached, awaitsWord };
-  return { ...nothingSeen, ...agent, policy, stoppedBy, turnSince, preempted, ...needs };
+  return { ...nothingSeen, ...agent, policy, stoppedBy, turnSince, standIn, goingBack, preempted, ...needs };
 }

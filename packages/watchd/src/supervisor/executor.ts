@@ -1,6 +1,9 @@
+import { isDeepStrictEqual } from "node:util";
 import { isDarumaError, messageOf } from "@daruma/base";
+import type { AgentManifest } from "@daruma/config";
 import type { Command, Event } from "../policy/events.ts";
 import type { CurrentGeneration, Generations, Prober, ServiceManager } from "../ports.ts";
+import { withFallback } from "../settings.ts";
 
 export interface World {
   readonly services: ServiceManager;
@@ -38,6 +41,8 @@ function execute(options: ExecutorOptions, command: Command): Promise<void> {
       return verifyClosure(options, command.path);
     case "promote":
       return promote(options, command.path, command.promotedAt);
+    case "find-earlier":
+      return findEarlier(options, command);
     case "rollback":
       return rollback(options, command);
   }
@@ -58,7 +63,7 @@ async function start(options: ExecutorOptions, command: Extract<Command, { type:
     });
     return;
   }
-  const manifest = options.current()?.manifest.agents[agent];
+  const manifest = await settingsOf(options, command).catch(() => undefined);
   if (manifest?.digest !== digest) {
     const message = "the generation has changed since this start was decided";
     options.dispatch({ type: "start-failed", agent, runId, code: "WATCHD_E_OUTDATED", message });
@@ -70,6 +75,17 @@ async function start(options: ExecutorOptions, command: Extract<Command, { type:
   } catch (error) {
     options.dispatch({ type: "start-failed", agent, runId, code: codeOf(error), message: messageOf(error) });
   }
+}
+
+/** What the agent is to run with: as declared, or what stands in for that. */
+async function settingsOf(
+  { current, world }: ExecutorOptions,
+  { agent, standIn }: Extract<Command, { type: "start" }>,
+): Promise<AgentManifest | undefined> {
+  const declared = current()?.manifest.agents[agent];
+  if (standIn === undefined || declared === undefined) return declared;
+  if (standIn.kind === "fallback") return withFallback(declared);
+  return (await world.generations.manifestOf(standIn.generation)).agents[agent];
 }
 
 async function stop(options: ExecutorOptions, command: Extract<Command, { type: "stop" }>): Promise<void> {
@@ -106,6 +122,29 @@ async function promote(options: ExecutorOptions, path: string, promotedAt: numbe
     options.dispatch({ type: "promoted", path, knownGood: await generations.knownGood() });
   } catch (error) {
     options.dispatch({ type: "promotion-failed", path, message: messageOf(error) });
+  }
+}
+
+/**
+ * The closure is verified right before its settings are put in force, as before a switch. Where the agent may reach something
+ * else than its generation says, nobody would hold it to that: egressd and the wall know the current generation alone.
+ */
+async function findEarlier(
+  { world, current, dispatch }: ExecutorOptions,
+  { agent, id, generation }: Extract<Command, { type: "find-earlier" }>,
+): Promise<void> {
+  const refuse = (damaged: boolean, problems: readonly string[]) =>
+    dispatch({ type: "earlier-refused", agent, id, damaged, problems });
+  try {
+    const broken = await problemsOf(world, generation);
+    if (broken.length > 0) return refuse(true, broken);
+    const manifest = (await world.generations.manifestOf(generation)).agents[agent];
+    if (manifest === undefined) return refuse(false, [`${generation} has no agent ${agent}`]);
+    if (!isDeepStrictEqual(manifest.egress, current()?.manifest.agents[agent]?.egress))
+      return refuse(false, [`${agent} may reach something else in ${generation}`]);
+    dispatch({ type: "earlier-found", agent, id, manifest });
+  } catch (error) {
+    refuse(false, [messageOf(error)]);
   }
 }
 

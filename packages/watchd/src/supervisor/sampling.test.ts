@@ -1,6 +1,6 @@
 import t from "tap";
 import type { Event } from "../policy/events.ts";
-import { policyOf } from "../policy/generation.ts";
+import { policyOf } from "../policy/stand-in.ts";
 import { initialAgent, initialState, type State } from "../policy/state.ts";
 import type { Usage } from "../ports.ts";
 import { manifestOf } from "../processes/fixtures/lab.ts";

@@ -55,6 +55,14 @@ function agentStatus(name: string, agent: AgentState, { now, runs }: StatusOptio
     stoppedBy: agent.stoppedBy,
     required: agent.policy.required,
     digest: agent.policy.digest,
+    standIn:
+      agent.standIn === null
+        ? null
+        : {
+            kind: agent.standIn.kind,
+            number: agent.standIn.number,
+            declaredDigest: agent.standIn.declared.digest,
+          },
     runId: run?.runId ?? null,
     pid: run === null ? null : (runs.get(run.runId)?.pid ?? null),
     uptimeMs: run === null ? null : Math.max(0, Math.round(now.mono - run.started.mono)),

@@ -24,6 +24,8 @@ export interface SystemdOptions {
   readonly isSwitching: () => boolean;
   readonly log: (message: string) => void;
   readonly holdAfterMs?: number;
+  /** Resolves once the settings that are to stand in for agents' own are in force, so that the unit is what is asked for. */
+  readonly standInsSettled?: (agent: string) => Promise<void>;
 }
 
 /** Units restart by themselves 15 s after they failed (modules/units/agent.nix); before that they are held. */
@@ -52,6 +54,7 @@ class SystemdManager implements ServiceManager {
   readonly #context: UnitContext;
   readonly #edges: Edges;
   readonly #stopFiles: StopFiles;
+  readonly #standInsSettled: (agent: string) => Promise<void>;
   readonly #onExit: ((exit: RunExit) => void)[] = [];
   readonly #onAsked: ((run: Pick<Run, "agent" | "runId">) => void)[] = [];
   readonly #onFound: (() => void)[] = [];
@@ -59,6 +62,7 @@ class SystemdManager implements ServiceManager {
   constructor(options: SystemdOptions) {
     this.#site = { ...systemdSite, ...options.site };
     this.#systemctl = options.systemctl ?? createSystemctl(this.#closing.signal);
+    this.#standInsSettled = options.standInsSettled ?? (async () => undefined);
     this.#stopFiles = createStopFiles(this.#site.stopped);
     const files = openBindingFiles(this.#site.runs, options.log);
     this.#edges = createEdges({
@@ -108,6 +112,7 @@ class SystemdManager implements ServiceManager {
     const { agent } = request;
     if ((await this.#stopFiles.list()).has(agent))
       throw watchdErrors.make("WATCHD_E_STOPPED_BY_PERSON", `agent ${agent}: a person has stopped it`);
+    await this.#standInsSettled(agent);
     return this.#unit(agent).start(request);
   }
 

@@ -11,6 +11,14 @@
       rollbackBudget = 1;
       restartsAtOnce = 10;
     };
+    drift = {
+      policy = "report";
+      every = "1m";
+      storeEvery = "7d";
+      attempts = 3;
+      within = "1d";
+      ignore = [ ];
+    };
     egress = {
       mode = "enforce";
       allow = [ ];
@@ -72,6 +80,7 @@
           "rollback"
           "alert"
         ];
+        fallback = null;
         egress = [ ];
         required = true;
       };

@@ -2,11 +2,17 @@ import { isSilent, isStuck, type Machine, type Process } from "../machine.ts";
 import { judgements } from "../memory.ts";
 import { type Invariant, recordsOf } from "./invariant.ts";
 
-export const everyActionIsRecorded: Invariant = (seen) => {
+export const everyActionIsRecorded: Invariant = (seen, memory) => {
   for (const command of seen.taken.commands) {
     if (command.type === "start" || command.type === "stop") {
       const told = recordsOf(seen, `agent.${command.type}`).some(({ run }) => run === command.runId);
       if (!told) return `${command.type} of ${command.runId} has no record`;
+    } else if (command.type === "find-earlier") {
+      const told = recordsOf(seen, "recovery.escalate").some(
+        ({ subject, details }) => subject === command.agent && details.to === "rollback-agent",
+      );
+      // Asked once more by the next watchd, it is the same.
+      if (!told && !memory.sought.has(command.id)) return `${command.id} has no record`;
     } else if (command.type === "rollback") {
       const told = recordsOf(seen, "generation.rollback").some(
         ({ details }) => details.rollback === command.id,
@@ -30,12 +36,13 @@ export const noAgentIsGivenUpSilently: Invariant = (seen, memory) => {
 };
 
 /** What is called unhealthy, silent or too big really is; the world's own books of failures depend on it. */
-export const noRunIsBlamedWithoutCause: Invariant = (seen, memory, { machine }) => {
+export const noRunIsBlamedWithoutCause: Invariant = (seen, memory, world) => {
+  const { machine } = world;
   for (const { action, run = "", subject, details } of seen.taken.records) {
     if (!judgements.includes(action)) continue;
     const process = machine.process(run);
     if (process === undefined) continue;
-    const limit = memory.current?.manifest.agents[subject]?.limits.memoryBytes ?? 0;
+    const limit = memory.manifestOf(subject, world)?.limits.memoryBytes ?? 0;
     if (!isGuilty(action, process, limit, machine)) return `${subject} is called ${action} and is not`;
     if (details.counts !== false) machine.blame(subject, process.run.digest, "own");
   }

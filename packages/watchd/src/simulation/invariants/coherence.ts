@@ -53,8 +53,10 @@ function idle(
   outstanding: (key: string) => boolean,
 ): string | null {
   const timed = (at: number | null) => at !== null && nextWake !== null && nextWake <= at;
+  const isGoingBack = agent.goingBack !== null && outstanding(`find-earlier ${agent.goingBack.id}`);
   switch (agent.phase) {
     case "stopped":
+      if (isGoingBack) return null;
       if (agent.stoppedBy !== null || agent.strays.length > 0 || state.rollback?.agent === name) return null;
       return agent.declared ? "is stopped and nobody will start it" : "is gone and still there";
     case "starting":
@@ -85,6 +87,7 @@ function idle(
         : "is stopping, but nobody stops it";
     case "backoff":
       if (agent.run !== null || agent.startingRun !== null) return "waits to be started and is not down";
+      if (agent.restartAt === null && isGoingBack) return null;
       if (agent.restartAt === null)
         return state.rollback?.agent === name ? null : "waits for a rollback that there is not";
       return timed(agent.restartAt) ? null : "its restart is forgotten";

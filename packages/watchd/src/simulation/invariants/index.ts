@@ -14,6 +14,15 @@ import {
   rollbackTargetIsGood,
 } from "./rollbacks.ts";
 
+import {
+  earlierSettingsAreVerified,
+  earlierSettingsMeetWhatTheyKnow,
+  oneAgentRollbackPerGeneration,
+  standInsAreNoProof,
+  standInsHaveACause,
+  startsAreWithWhatIsInForce,
+} from "./stand-ins.ts";
+
 /** By name, in the order in which they are judged. */
 export const invariants: readonly (readonly [string, Invariant])[] = Object.entries({
   noRunIsBlamedWithoutCause,
@@ -23,6 +32,12 @@ export const invariants: readonly (readonly [string, Invariant])[] = Object.entr
   rollbackChangesSomething,
   rollbackHasACause,
   failureBeganAfterTheSwitch,
+  oneAgentRollbackPerGeneration,
+  earlierSettingsAreVerified,
+  earlierSettingsMeetWhatTheyKnow,
+  standInsHaveACause,
+  standInsAreNoProof,
+  startsAreWithWhatIsInForce,
   restartsAreNeverTooFast,
   restartsAreNeverAStorm,
   preemptionsAreRareAndTimely,

@@ -19,7 +19,11 @@ export const restartsAreNeverTooFast: Invariant = (seen, memory, world) => {
   for (const command of seen.taken.commands) {
     if (command.type !== "start") continue;
     const byPerson = recordsOf(seen, "agent.released").some(({ subject }) => subject === command.agent);
-    if (byPerson) continue;
+    // With other settings it begins anew.
+    const isNew = ["agent.stand-in", "agent.stand-in-over"].some((action) =>
+      recordsOf(seen, action).some(({ subject }) => subject === command.agent),
+    );
+    if (byPerson || isNew) continue;
     const failures = memory.failuresOf(command.agent, world);
     const last = failures.at(-1);
     const due = last !== undefined && !restartedSince(command.agent, last.time, memory);

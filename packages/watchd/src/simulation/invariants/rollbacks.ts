@@ -39,7 +39,7 @@ export const rollbackChangesSomething: Invariant = (seen, memory, world) => {
     const before = world.profile.at(String(details.from)).manifest;
     const after = world.profile.at(target).manifest;
     const agent = String(details.agent);
-    if (before.agents[agent]?.digest !== after.agents[agent]?.digest) continue;
+    if (memory.digestOf(agent) !== after.agents[agent]?.digest) continue;
     if (before.hostDigest === after.hostDigest) return `${agent} and the host are the same in ${target}`;
   }
   return null;
@@ -53,9 +53,10 @@ export const rollbackHasACause: Invariant = (seen, memory, world) => {
     if (manifest === undefined) return `${agent} is not in the generation that fails`;
     const { attempts, withinMs, when } = manifest.restart;
     const { time } = world.machine;
-    const since = memory.switchTime - eventLagMs;
+    const worn = memory.standIns.get(agent);
+    const since = Math.max(memory.switchTime, worn?.since ?? memory.switchTime) - eventLagMs;
     const blamed = (world.machine.failures.get(agent) ?? []).filter(
-      ({ kind, digest }) => kind !== "outside" && digest === manifest.digest,
+      ({ kind, digest }) => kind !== "outside" && digest === (worn?.digest ?? manifest.digest),
     );
     const failures = blamed.map((failure) => failure.time);
     const own = [...failures, ...(memory.foundDead.get(agent) ?? [])].filter((at) => at >= since);
