@@ -203,7 +203,7 @@ let
       map
         (name: check "${at}.${name}" (resources.${name} >= 1 && resources.${name} <= 1000000000) "must be from 1 to 1000000000")
         (
-          filter (name: resources.${name} != null) [
+          builtins.filter (name: resources.${name} != null) [
             "openFiles"
             "tasks"
           ]
