@@ -100,7 +100,6 @@ const refused: readonly Rule[] = [
   expecting({ json: { "/a~2": 1 } }, 'json."/a~2" = 1;', "json"),
   beating({ every: "9ms" }, "every"),
   beating({ silence: "99ms", every: "10ms" }, "silence"),
-  beating({ silence: "5s" }, "silence"),
   rule({ progress: { within: "99ms" } }, 'progress.within = "99ms";', "progress.within"),
   using({ sustained: "999ms" }, "sustained"),
   using({ restartWithin: "8d" }, "restartWithin"),
