@@ -174,7 +174,51 @@ let
           (duration "${at}.heartbeat.every" heartbeat.every "10ms" "1h")
           (duration "${at}.heartbeat.silence" heartbeat.silence "100ms" "1d")
         ]
-    );
+    )
+    ++ (
+      if agent.progress == null then
+        [ ]
+      else
+        [ (duration "${at}.progress.within" agent.progress.within "100ms" "7d") ]
+    )
+    ++ (if agent.resources == null then [ ] else resourceAsserts "${at}.resources" agent.resources)
+    ++ map (
+      dependency:
+      check "${at}.dependencies.${dependency}"
+        (
+          match "(tcp://([[][0-9a-fA-F:.]+]|[a-zA-Z0-9._-]+):[1-9][0-9]{0,4}|[Hh][Tt][Tt][Pp][Ss]?://[^[:space:]]+)" agent.dependencies.${dependency}
+          != null
+        )
+        "must be tcp://HOST:PORT, or an http or https URL"
+    ) (attrNames agent.dependencies);
+
+  resourceAsserts =
+    at: resources:
+    let
+      given = list: value: if value == null then [ ] else list;
+      inherit (resources) memory leak cpu io latency;
+    in
+    [
+      (duration "${at}.sustained" resources.sustained "1s" "1d")
+      (duration "${at}.restartWithin" resources.restartWithin "0ms" "7d")
+    ]
+    ++ given [ (within bytes "${at}.memory" memory "1MiB" "1024TiB") ] memory
+    ++ given [
+      (within bytes "${at}.leak.growth" leak.growth "1KiB" "1024TiB")
+      (duration "${at}.leak.within" leak.within "1s" "7d")
+    ] leak
+    ++ given [ (check "${at}.cpu" (cpu >= 0.001 && cpu <= 4096) "must be from 0.001 to 4096") ] cpu
+    ++ given [ (within bytes "${at}.io" io "1B" "1024TiB") ] io
+    ++ given [ (duration "${at}.latency" latency "1ms" "10m") ] latency
+    ++
+      map
+        (name: check "${at}.${name}" (resources.${name} >= 1 && resources.${name} <= 1000000000) "must be from 1 to 1000000000")
+        (
+          builtins.filter (name: resources.${name} != null) [
+            "openFiles"
+            "tasks"
+          ]
+        );
 
   fallbackAsserts =
     at: agent:

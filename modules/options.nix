@@ -210,6 +210,133 @@ in
               };
             };
 
+            progress = mkOption {
+              type = types.nullOr (
+                types.submodule {
+                  options = {
+                    within = mkOption {
+                      type = duration "100ms" "7d";
+                      description = "The counter that the agent tells (POST /v1/progress) has to rise within this time, in which it does not call itself idle; otherwise the agent hangs, and is restarted.";
+                      example = "10m";
+                    };
+                  };
+                }
+              );
+              default = null;
+              description = "How the agent shows that its work gets on. Without it: nobody looks.";
+              example = {
+                within = "10m";
+              };
+            };
+
+            resources = mkOption {
+              type = types.nullOr (
+                types.submodule {
+                  options = {
+                    memory = mkOption {
+                      type = types.nullOr (size "1MiB" "1024TiB");
+                      default = null;
+                      description = "Memory of all processes of the agent together. Less than `limits.memory`, which is enforced at once.";
+                      example = "384MiB";
+                    };
+
+                    leak = mkOption {
+                      type = types.nullOr (
+                        types.submodule {
+                          options = {
+                            growth = mkOption {
+                              type = size "1KiB" "1024TiB";
+                              description = "Growth within `within` that is a leak.";
+                              example = "64MiB";
+                            };
+
+                            within = mkOption {
+                              type = duration "1s" "7d";
+                              default = "30m";
+                              description = "The window over which growth is measured: by the median of the slopes between all its points, so that neither a single peak nor a single step counts.";
+                            };
+                          };
+                        }
+                      );
+                      default = null;
+                      description = "Growth of memory that does not end.";
+                      example = {
+                        growth = "64MiB";
+                        within = "30m";
+                      };
+                    };
+
+                    cpu = mkOption {
+                      type = types.nullOr (types.numbers.between 0.001 4096);
+                      default = null;
+                      description = "Processors in use: 1 is one of them all the time.";
+                      example = 1.5;
+                    };
+
+                    openFiles = mkOption {
+                      type = types.nullOr (types.ints.between 1 1000000000);
+                      default = null;
+                      description = "Open file descriptors of all processes of the agent together.";
+                      example = 4096;
+                    };
+
+                    tasks = mkOption {
+                      type = types.nullOr (types.ints.between 1 1000000000);
+                      default = null;
+                      description = "Processes and threads.";
+                      example = 512;
+                    };
+
+                    io = mkOption {
+                      type = types.nullOr (size "1B" "1024TiB");
+                      default = null;
+                      description = "What is read from and written to disks, in a second.";
+                      example = "64MiB";
+                    };
+
+                    latency = mkOption {
+                      type = types.nullOr (duration "1ms" "10m");
+                      default = null;
+                      description = "Time that a passing health check takes. Less than `health.expect.within`.";
+                      example = "400ms";
+                    };
+
+                    sustained = mkOption {
+                      type = duration "1s" "1d";
+                      default = "1m";
+                      description = "How long more than that has to be in use without a break. Not for `leak`, which has a window of its own.";
+                    };
+
+                    restartWithin = mkOption {
+                      type = duration "0ms" "7d";
+                      default = "10m";
+                      description = "How long the restart waits for a moment that the agent calls idle (POST /v1/idle).";
+                    };
+                  };
+                }
+              );
+              default = null;
+              description = "What the agent may use; if it uses more, it is restarted at a moment that suits it. Without it: whatever there is.";
+              example = {
+                memory = "384MiB";
+                leak = {
+                  growth = "64MiB";
+                  within = "30m";
+                };
+                openFiles = 4096;
+              };
+            };
+
+            dependencies = mkOption {
+              type = types.attrsOf (types.strMatching "(tcp|[Hh][Tt][Tt][Pp][Ss]?)://[^ ]+");
+              default = { };
+              description = "What the agent needs of others: name -> where it is. While it is not reached, failures are put down to it, and nothing is rolled back.";
+              example = {
+                db = "tcp://db.example.com:5432";
+                api = "https://api.example.com/health";
+              };
+            };
+
             restart = {
               when = mkOption {
                 type = types.enum [

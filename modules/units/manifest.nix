@@ -90,6 +90,30 @@ let
       maxMs = milliseconds backoff.max;
     };
 
+  resourcePolicy = resources: {
+    memoryBytes = bytesOrNull resources.memory;
+    leak =
+      if resources.leak == null then
+        null
+      else
+        {
+          growthBytes = bytes resources.leak.growth;
+          withinMs = milliseconds resources.leak.within;
+        };
+    inherit (resources) cpu openFiles tasks;
+    ioBytesPerSecond = bytesOrNull resources.io;
+    latencyMs = millisecondsOrNull resources.latency;
+    sustainedMs = milliseconds resources.sustained;
+    restartWithinMs = milliseconds resources.restartWithin;
+  };
+
+  # What else it is judged by; nothing where nothing is said, so that digests of an earlier release stay what they were.
+  detectors =
+    agent:
+    (if agent.progress == null then { } else { progress.withinMs = milliseconds agent.progress.within; })
+    // (if agent.resources == null then { } else { resources = resourcePolicy agent.resources; })
+    // (if agent.dependencies == { } then { } else { inherit (agent) dependencies; });
+
   restartPolicy = restart: {
     inherit (restart) when attempts;
     backoff = backoffPolicy restart.backoff;
@@ -106,9 +130,10 @@ let
       startupMs = milliseconds agent.startup;
       health = healthPolicy agent.health;
     }
-  # Not where nothing is said about them: digests of an earlier release stay what they were.
-  // (if agent.heartbeat == null then { } else { heartbeat = heartbeatPolicy agent.heartbeat; })
-  // (if agent.fallback == null then { } else { fallback = fallbackSettings agent; });
+    # Not where nothing is said about them: digests of an earlier release stay what they were.
+    // (if agent.heartbeat == null then { } else { heartbeat = heartbeatPolicy agent.heartbeat; })
+    // detectors agent
+    // (if agent.fallback == null then { } else { fallback = fallbackSettings agent; });
 
   fallbackSettings = agent: {
     command = if agent.fallback.command == null then agent.command else agent.fallback.command;

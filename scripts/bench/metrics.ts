@@ -31,13 +31,6 @@ const program = fileURLToPath(new URL("../../dist/metricsd.mjs", import.meta.url
 
 const names = Array.from({ length: agents }, (_, index) => `agent-${index}`);
 const world = story({ agents: Object.fromEntries(names.map((name) => [name, "digest"])) }).healthy(...names);
-const noRoutines = {
-  stateDir: "/",
-  journalOf: () => null,
-  now: () => ({ mono: 0, wall: 0 }),
-  declared: {},
-  engine: null,
-};
 const counts = new Counts();
 // Every agent has recovered once, so that each has all of its series.
 for (const name of names) world.exit(name);
@@ -48,14 +41,6 @@ const source = {
   current: null,
   runs: world.alive,
   outbox: { connected: true, waiting: [] },
-};
-
-const noRoutines = {
-  stateDir: "/",
-  journalOf: () => null,
-  now: () => ({ mono: 0, wall: 0 }),
-  declared: {},
-  engine: null,
 };
 
 const directory = mkdtempSync(join(tmpdir(), "daruma-bench-metrics-"));

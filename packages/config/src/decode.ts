@@ -16,6 +16,7 @@ import type {
   Expectations,
   HealthPolicy,
   HeartbeatPolicy,
+  ResourcePolicy,
   RestartPolicy,
   WebhookTrigger,
 } from "./manifest.ts";
@@ -245,6 +246,9 @@ function resolveAgent(agent: DecodedAgent): AgentSpec {
     startupMs: agent.startup,
     health: resolveHealth(agent.health),
     heartbeat: resolveHeartbeat(agent.heartbeat),
+    ...(agent.progress === undefined ? {} : { progress: { withinMs: agent.progress.within } }),
+    ...(agent.resources === undefined ? {} : { resources: resolveResources(agent.resources) }),
+    ...(Object.keys(agent.dependencies).length === 0 ? {} : { dependencies: agent.dependencies }),
     restart: resolveRestart(agent.restart),
     limits: { memoryBytes: agent.limits.memory ?? null },
     stop: { signal: agent.stop.signal, graceMs: agent.stop.grace },
@@ -297,6 +301,21 @@ function resolveBody({ contains, json }: NonNullable<DecodedAgent["health"]>["ex
 function resolveHeartbeat(heartbeat: DecodedAgent["heartbeat"]): HeartbeatPolicy | null {
   if (heartbeat === undefined) return null;
   return { through: heartbeat.through, everyMs: heartbeat.every, silenceMs: heartbeat.silence };
+}
+
+function resolveResources(resources: NonNullable<DecodedAgent["resources"]>): ResourcePolicy {
+  const { leak } = resources;
+  return {
+    memoryBytes: resources.memory ?? null,
+    leak: leak === undefined ? null : { growthBytes: leak.growth, withinMs: leak.within },
+    cpu: resources.cpu ?? null,
+    openFiles: resources.openFiles ?? null,
+    tasks: resources.tasks ?? null,
+    ioBytesPerSecond: resources.io ?? null,
+    latencyMs: resources.latency ?? null,
+    sustainedMs: resources.sustained,
+    restartWithinMs: resources.restartWithin,
+  };
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {

@@ -59,6 +59,11 @@ export interface AgentManifest {
   readonly health: HealthPolicy | null;
   /** `null` for none, which is also what a manifest means that an older release wrote. */
   readonly heartbeat: HeartbeatPolicy | null;
+  /** Left out where nothing is said; and so are the next two. */
+  readonly progress?: ProgressPolicy;
+  readonly resources?: ResourcePolicy;
+  /** Name -> a tcp, http or https URL. */
+  readonly dependencies?: Readonly<Record<string, string>>;
   readonly restart: RestartPolicy;
   readonly limits: { readonly memoryBytes: number | null };
   readonly stop: StopPolicy;
@@ -191,6 +196,34 @@ export interface HeartbeatPolicy {
   readonly everyMs: number;
   /** After this long without a word it hangs. */
   readonly silenceMs: number;
+}
+
+/** Its counter has to rise within this time, in which it is not idle. */
+export interface ProgressPolicy {
+  readonly withinMs: number;
+}
+
+/** What the agent may use before it is restarted; `null`: any amount. */
+export interface ResourcePolicy {
+  readonly memoryBytes: number | null;
+  readonly leak: LeakPolicy | null;
+  /** Processors in use, on average. */
+  readonly cpu: number | null;
+  readonly openFiles: number | null;
+  /** Processes and threads. */
+  readonly tasks: number | null;
+  readonly ioBytesPerSecond: number | null;
+  /** Of a passing health check. */
+  readonly latencyMs: number | null;
+  /** How long more has to be in use without a break. Not for leaks. */
+  readonly sustainedMs: number;
+  /** How long the restart waits for a moment that the agent calls idle. */
+  readonly restartWithinMs: number;
+}
+
+export interface LeakPolicy {
+  readonly growthBytes: number;
+  readonly withinMs: number;
 }
 
 export interface RestartPolicy {

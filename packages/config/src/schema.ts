@@ -8,6 +8,7 @@ import { escalations } from "./manifest.ts";
 import { MetricsSchema } from "./metrics-schema.ts";
 import { defaulted, optional, required } from "./option.ts";
 import { FallbackSchema, processFields, programFields } from "./program-schema.ts";
+import { DependenciesSchema, ProgressSchema, ResourcesSchema } from "./resource-schema.ts";
 import { RestartSchema } from "./restart-schema.ts";
 import { RoutineSchema } from "./routine-schema.ts";
 import { systems } from "./words.ts";
@@ -29,6 +30,21 @@ export const AgentSchema = Schema.Struct({
     description:
       "How the agent shows that it gets on. Without it: an agent that hangs is found by its health check alone.",
     example: { through: "http", every: "5s", silence: "15s" },
+  }),
+  progress: optional(ProgressSchema, {
+    description: "How the agent shows that its work gets on. Without it: nobody looks.",
+    example: { within: "10m" },
+  }),
+  resources: optional(ResourcesSchema, {
+    description:
+      "What the agent may use; if it uses more, it is restarted at a moment that suits it. Without it: whatever there is.",
+    example: { memory: "384MiB", leak: { growth: "64MiB", within: "30m" }, openFiles: 4096 },
+  }),
+  dependencies: defaulted(DependenciesSchema, {
+    description:
+      "What the agent needs of others: name -> where it is. While it is not reached, failures are put down to it, and nothing is rolled back.",
+    default: {},
+    example: { db: "tcp://db.example.com:5432", api: "https://api.example.com/health" },
   }),
   restart: defaulted(RestartSchema, {
     description: "When and how fast the agent is started again.",

@@ -38,6 +38,11 @@ export const watchdErrors = defineErrors({
     remedy: "Correct the agent as the message says; docs/concepts/agent-socket.md has what a record is.",
     exit: exitCode.usage,
   },
+  AGENT_E_BAD_REQUEST: {
+    summary: "What an agent says of its work through its socket is not a number as it has to be.",
+    remedy: "Correct the agent as the message says; docs/concepts/agent-socket.md has each request.",
+    exit: exitCode.usage,
+  },
   AGENT_E_BAD_RESULT: {
     summary: "A run has told a result that is none.",
     remedy: "Send {extracted, transformed, loaded, errors}: one or more of them, whole numbers from 0 on.",

@@ -81,6 +81,8 @@ async function main(): Promise<void> {
     state: () => begun?.state ?? null,
     connectLedger: connect,
     onRestart: (agent, runId) => begun?.dispatch({ type: "restart-asked", agent, runId }),
+    onIdle: (agent, runId, forMs) => begun?.dispatch({ type: "idle", agent, runId, forMs }),
+    onProgress: (agent, runId, count) => begun?.dispatch({ type: "progress", agent, runId, count }),
     monoNow: () => clock.now().mono,
     onBeat: (agent, runId) => begun?.dispatch({ type: "beat", agent, runId }),
     log,

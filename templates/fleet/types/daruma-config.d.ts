@@ -1096,6 +1096,103 @@ declare module "@daruma/config" {
       readonly silence?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
     };
     /**
+     * How the agent shows that its work gets on. Without it: nobody looks.
+     *
+     * @example {"within":"10m"}
+     */
+    readonly progress?: {
+      /**
+       * The counter that the agent tells (POST /v1/progress) has to rise within this time, in which it does not call itself idle; otherwise the agent hangs, and is restarted.
+       *
+       * @example "10m"
+       */
+      readonly within: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+    };
+    /**
+     * What the agent may use; if it uses more, it is restarted at a moment that suits it. Without it: whatever there is.
+     *
+     * @example {"memory":"384MiB","leak":{"growth":"64MiB","within":"30m"},"openFiles":4096}
+     */
+    readonly resources?: {
+      /**
+       * Memory of all processes of the agent together. Less than `limits.memory`, which is enforced at once.
+       *
+       * @example "384MiB"
+       */
+      readonly memory?: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
+      /**
+       * Growth of memory that does not end.
+       *
+       * @example {"growth":"64MiB","within":"30m"}
+       */
+      readonly leak?: {
+        /**
+         * Growth within `within` that is a leak.
+         *
+         * @example "64MiB"
+         */
+        readonly growth: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
+        /**
+         * The window over which growth is measured: by the median of the slopes between all its points, so that neither a single peak nor a single step counts.
+         *
+         * @default "30m"
+         */
+        readonly within?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      };
+      /**
+       * Processors in use: 1 is one of them all the time.
+       *
+       * @example 1.5
+       */
+      readonly cpu?: number;
+      /**
+       * Open file descriptors of all processes of the agent together.
+       *
+       * @example 4096
+       */
+      readonly openFiles?: number;
+      /**
+       * Processes and threads.
+       *
+       * @example 512
+       */
+      readonly tasks?: number;
+      /**
+       * What is read from and written to disks, in a second.
+       *
+       * @example "64MiB"
+       */
+      readonly io?: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
+      /**
+       * Time that a passing health check takes. Less than `health.expect.within`.
+       *
+       * @example "400ms"
+       */
+      readonly latency?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /**
+       * How long more than that has to be in use without a break. Not for `leak`, which has a window of its own.
+       *
+       * @default "1m"
+       */
+      readonly sustained?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /**
+       * How long the restart waits for a moment that the agent calls idle (POST /v1/idle).
+       *
+       * @default "10m"
+       */
+      readonly restartWithin?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+    };
+    /**
+     * What the agent needs of others: name -> where it is. While it is not reached, failures are put down to it, and nothing is rolled back.
+     *
+     * @default {}
+     *
+     * @example {"db":"tcp://db.example.com:5432","api":"https://api.example.com/health"}
+     */
+    readonly dependencies?: {
+      readonly [name: string]: string;
+    };
+    /**
      * When and how fast the agent is started again.
      *
      * @default {}

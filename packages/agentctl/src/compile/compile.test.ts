@@ -143,6 +143,9 @@ t.test("a host's file reads as a person would write it", async (t) => {
           };
         };
         heartbeat = null;
+        progress = null;
+        resources = null;
+        dependencies = { };
         restart = {
           when = "on-failure";
           exits = { };

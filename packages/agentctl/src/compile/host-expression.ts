@@ -12,6 +12,7 @@ import {
   type HostSpec,
   isNetwork,
   type JsonScalar,
+  type ResourcePolicy,
   type RestartPolicy,
   type ScopedRule,
 } from "@daruma/config";
@@ -117,6 +118,12 @@ function agentExpression(agent: AgentSpec, alerts: AgentAlerts | undefined, plac
     startup: nixString(formatDuration(agent.startupMs)),
     health: agent.health === null ? nixNull : healthExpression(agent.health),
     heartbeat: agent.heartbeat === null ? nixNull : heartbeatExpression(agent.heartbeat),
+    progress:
+      agent.progress === undefined
+        ? nixNull
+        : nixSet({ within: nixString(formatDuration(agent.progress.withinMs)) }),
+    resources: agent.resources === undefined ? nixNull : resourcesExpression(agent.resources),
+    dependencies: nixSet(mapSorted(agent.dependencies ?? {}, nixString)),
     restart: restartExpression(agent.restart),
     ...processSettings(agent),
     escalate: nixList(agent.escalate.map(nixString)),
@@ -162,6 +169,26 @@ function heartbeatExpression({ through, everyMs, silenceMs }: HeartbeatPolicy): 
     through: nixString(through),
     every: nixString(formatDuration(everyMs)),
     silence: nixString(formatDuration(silenceMs)),
+  });
+}
+
+function resourcesExpression(resources: ResourcePolicy): NixExpression {
+  const size = (bytes: number | null) => (bytes === null ? nixNull : nixString(formatSize(bytes)));
+  const number = (value: number | null) => (value === null ? nixNull : nixNumber(value));
+  const { leak, latencyMs } = resources;
+  return nixSet({
+    memory: size(resources.memoryBytes),
+    leak:
+      leak === null
+        ? nixNull
+        : nixSet({ growth: size(leak.growthBytes), within: nixString(formatDuration(leak.withinMs)) }),
+    cpu: number(resources.cpu),
+    openFiles: number(resources.openFiles),
+    tasks: number(resources.tasks),
+    io: size(resources.ioBytesPerSecond),
+    latency: latencyMs === null ? nixNull : nixString(formatDuration(latencyMs)),
+    sustained: nixString(formatDuration(resources.sustainedMs)),
+    restartWithin: nixString(formatDuration(resources.restartWithinMs)),
   });
 }
 

@@ -85,6 +85,19 @@ interface NixAgent {
     };
   } | null;
   readonly heartbeat: { readonly through: string; readonly every: string; readonly silence: string } | null;
+  readonly progress: { readonly within: string } | null;
+  readonly resources: {
+    readonly memory: string | null;
+    readonly leak: { readonly growth: string; readonly within: string } | null;
+    readonly cpu: number | null;
+    readonly openFiles: number | null;
+    readonly tasks: number | null;
+    readonly io: string | null;
+    readonly latency: string | null;
+    readonly sustained: string;
+    readonly restartWithin: string;
+  } | null;
+  readonly dependencies: Readonly<Record<string, string>>;
   readonly restart: {
     readonly when: string;
     readonly exits: Readonly<Record<string, string>>;
@@ -192,6 +205,9 @@ function agentOf(nix: NixAgent): unknown {
       everyMs: ms(heartbeat.every),
       silenceMs: ms(heartbeat.silence),
     },
+    ...(nix.progress === null ? {} : { progress: { withinMs: ms(nix.progress.within) } }),
+    ...(nix.resources === null ? {} : { resources: resourcesOf(nix.resources) }),
+    ...(Object.keys(nix.dependencies).length === 0 ? {} : { dependencies: nix.dependencies }),
     restart: {
       when: restart.when,
       ...(Object.keys(restart.exits).length === 0 ? {} : { exits: restart.exits }),
@@ -224,6 +240,21 @@ function ruleOf({ host, cidr, port, protocol, private: own, forward, scope }: Ni
     private: own ?? false,
     forward: forward ?? null,
     ...scoped,
+  };
+}
+
+function resourcesOf(nix: NonNullable<NixAgent["resources"]>): unknown {
+  const size = (text: string | null) => (text === null ? null : amount(parseSize(text)));
+  return {
+    memoryBytes: size(nix.memory),
+    leak: nix.leak && { growthBytes: size(nix.leak.growth), withinMs: ms(nix.leak.within) },
+    cpu: nix.cpu,
+    openFiles: nix.openFiles,
+    tasks: nix.tasks,
+    ioBytesPerSecond: size(nix.io),
+    latencyMs: nix.latency === null ? null : ms(nix.latency),
+    sustainedMs: ms(nix.sustained),
+    restartWithinMs: ms(nix.restartWithin),
   };
 }
 

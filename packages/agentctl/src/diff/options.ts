@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type AgentSpec, formatDuration, formatSize, type Host } from "@daruma/config";
+import { type AgentSpec, formatDuration, formatSize, type Host, type ResourcePolicy } from "@daruma/config";
 import { alertPolicies } from "./alerts.ts";
 import type { PolicyChange } from "./document.ts";
 
@@ -63,6 +63,7 @@ export function policyOptions(agent: AgentSpec): ReadonlyMap<string, string> {
     ["startup", formatDuration(agent.startupMs)],
     ...probes,
     ...beats,
+    ...detectorOptions(agent),
     ["restart.when", when],
     ...Object.entries(exits ?? {}).map(([end, meaning]) => [`restart.exits.${end}`, meaning] as const),
     ["restart.backoff.kind", backoff.kind ?? "exponential"],
@@ -78,6 +79,31 @@ export function policyOptions(agent: AgentSpec): ReadonlyMap<string, string> {
     ["escalate", agent.escalate.join(", ")],
     ["required", String(agent.required)],
   ]);
+}
+
+function detectorOptions({ progress, resources, dependencies = {} }: AgentSpec): [string, string][] {
+  const { leak, ...plain } = resources ?? { leak: null };
+  const { memoryBytes, cpu, openFiles, tasks, ioBytesPerSecond, latencyMs, ...rest } = plain as Partial<
+    Omit<ResourcePolicy, "leak">
+  >;
+  const { sustainedMs, restartWithinMs, ...untold } = rest;
+  untold satisfies Record<string, never>;
+  const told = <T>(option: string, value: T | null | undefined, format: (value: T) => string = String) =>
+    value == null ? [] : [[option, format(value)] as [string, string]];
+  return [
+    ...told("progress.within", progress?.withinMs, formatDuration),
+    ...told("resources.memory", memoryBytes, formatSize),
+    ...told("resources.leak.growth", leak?.growthBytes, formatSize),
+    ...told("resources.leak.within", leak?.withinMs, formatDuration),
+    ...told("resources.cpu", cpu),
+    ...told("resources.openFiles", openFiles),
+    ...told("resources.tasks", tasks),
+    ...told("resources.io", ioBytesPerSecond, formatSize),
+    ...told("resources.latency", latencyMs, formatDuration),
+    ...told("resources.sustained", sustainedMs, formatDuration),
+    ...told("resources.restartWithin", restartWithinMs, formatDuration),
+    ...Object.entries(dependencies).flatMap(([name, url]) => told(`dependencies.${name}`, url)),
+  ];
 }
 
 export function hostPolicies({

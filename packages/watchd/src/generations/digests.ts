@@ -48,6 +48,9 @@ function judged({ spec, egress, command, environment, fallback }: ResolvedAgent)
     stop: { ...spec.stop },
     // Not where nothing is said about them: digests of an earlier release stay what they were.
     ...(spec.heartbeat === null ? {} : { heartbeat: { ...spec.heartbeat } }),
+    ...(spec.progress === undefined ? {} : { progress: { ...spec.progress } }),
+    ...(spec.resources === undefined ? {} : { resources: spec.resources as object as JsonValue }),
+    ...(spec.dependencies === undefined ? {} : { dependencies: { ...spec.dependencies } }),
     ...(egress === null ? {} : { egress: egress as object as JsonValue }),
     ...(fallback === null ? {} : { fallback: identities(fallback) }),
   };

@@ -54,8 +54,10 @@ export function createRoutineProcesses(options: Omit<ProcessManagerOptions, "kin
         const attempt = attempts.get(unitOf(run));
         if (attempt !== undefined) byAttempt.set(attempt, run.run);
       }
-      const bytes = await manager.memory([...byAttempt.keys()]);
-      return new Map([...bytes].map(([attempt, used]) => [byAttempt.get(attempt) ?? "", used]));
+      const used = await manager.usage([...byAttempt.keys()]);
+      return new Map(
+        [...used].map(([attempt, usage]) => [byAttempt.get(attempt) ?? "", usage.memoryBytes ?? 0]),
+      );
     },
     // The link to the current generation changes in one step, and what ended is told by whoever saw it.
     settled: async () => undefined,

@@ -71,6 +71,9 @@
           };
         };
         heartbeat = null;
+        progress = null;
+        resources = null;
+        dependencies = { };
         restart = {
           when = "on-failure";
           exits = { };
