@@ -16,7 +16,7 @@ import {
   type RestartPolicy,
   type ScopedRule,
 } from "@daruma/config";
-import { agentAlertsExpression, alertsExpression } from "./alerts-expression.ts";
+import { agentAlertsExpression, alertsExpression, routineAlertsExpression } from "./alerts-expression.ts";
 import {
   type NixDirectory,
   type NixExpression,
@@ -68,8 +68,12 @@ export function hostExpression(
       mapSorted(spec.agents, (agent, name) => agentOf(agent, spec.alerts?.agents[name], places)),
     ),
     routines: nixSet(
-      mapSorted(spec.routines, (routine) =>
-        nixSet({ ...routineSettings(routine, places), egress: ownEgress(routine.egress) }),
+      mapSorted(spec.routines, (routine, name) =>
+        nixSet({
+          ...routineSettings(routine, places),
+          alerts: routineAlertsExpression(spec.alerts?.routines[name]),
+          egress: ownEgress(routine.egress),
+        }),
       ),
     ),
   });

@@ -5,8 +5,7 @@ import { type DaemonsOptions, startEgressDaemon } from "./daemons.ts";
 
 /**
  * egressd under `agentctl dev`: started with the first generation that confines an agent or a routine, or has somebody to tell of
- * alerts. It finds by itself which
- * generation is current, after a deploy and after a rollback alike.
+ * alerts. It finds by itself which generation is current, after a deploy and after a rollback alike.
  */
 export class EgressKeeper {
   readonly #options: DaemonsOptions;
