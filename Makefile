@@ -15,7 +15,7 @@ help:
 	@echo "make test      run every test"
 	@echo "make test-host only the scenarios on a throw-away host with real systemd and Nix (root)"
 	@echo "make check     format, lint, types, generated files current"
-	@echo "make bench     measure schedules, compiling, recovery and rollback, under agentctl dev and on systemd, egress beside squid and tinyproxy, and the ledger (RUNS=… ENTRIES=…)"
+	@echo "make bench     measure schedules, compiling, scrapes, recovery and rollback, under agentctl dev and on systemd, egress beside squid and tinyproxy, and the ledger (RUNS=… ENTRIES=…)"
 	@echo "make bench-ledger  only the ledger"
 	@echo "make bench-egress  only egress"
 	@echo "make simulate  run the policy against a simulated world (SEED=… RUNS=…)"
@@ -52,7 +52,9 @@ generate: $(installed)
 
 bench: build
 	node scripts/bench/schedules.ts
+	node --expose-gc scripts/bench/routines.ts
 	node scripts/bench/compile.ts
+	node scripts/bench/metrics.ts
 	node scripts/bench/main.ts
 	node scripts/bench/egress/main.ts
 	node packages/ledger/bench/main.ts --entries $(ENTRIES)

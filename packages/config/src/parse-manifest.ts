@@ -168,6 +168,7 @@ const readRoutine = fields<RoutineManifest>({
   }),
   limits: readLimits,
   stop: readStop,
+  egress: added(nullable(readEgress), null),
 });
 
 const readManifest = fields<HostManifest>({

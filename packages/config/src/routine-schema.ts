@@ -1,6 +1,7 @@
 import { Schema } from "effect";
 import { RoutineAlertsSchema } from "./alerts/schema.ts";
 import { choice, duration, text, wholeNumber } from "./codecs.ts";
+import { AllowSchema } from "./egress/schema.ts";
 import { ExpectSchema } from "./expect-schema.ts";
 import { missedPolicies, overlapPolicies } from "./manifest.ts";
 import { defaulted, optional } from "./option.ts";
@@ -95,4 +96,9 @@ export const RoutineSchema = Schema.Struct({
     default: {},
   }),
   ...processFields("routine"),
+  egress: optional(AllowSchema, {
+    description:
+      "What its runs may reach: names and networks with their ports; nothing else. Without it, and without rules of its host or fleet: everything.",
+    example: ["api.example.com:443", { host: "db.example.com", port: 5432, protocol: "postgres" }],
+  }),
 }).annotate({ expected: "an object with the key command" });

@@ -2,7 +2,7 @@ import { getServers } from "node:dns";
 import { type FSWatcher, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { messageOf, serveStatus, serveUnix, streamed, type UnixServer } from "@daruma/base";
-import { type EgressManifest, type HostManifest, isNetwork } from "@daruma/config";
+import { type EgressManifest, egressSubjects, type HostManifest, isNetwork } from "@daruma/config";
 import type { LedgerConnection } from "@daruma/ledger";
 import { AlertsEntrance } from "./alerts-entrance.ts";
 import { Door, type DoorSetting, type DoorStatus, defaultTimes, type Times } from "./door.ts";
@@ -217,7 +217,7 @@ class Daemon implements Egressd {
   }
 
   #wanted(manifest: HostManifest | null): ReadonlyMap<string, EgressManifest> {
-    const agents = Object.entries(manifest?.agents ?? {}).flatMap(([name, { egress }]) =>
+    const agents = egressSubjects(manifest ?? { agents: {}, routines: {} }).flatMap(([name, { egress }]) =>
       egress === null
         ? []
         : [[name, this.#options.observe ? { ...egress, mode: "observe" as const } : egress] as const],

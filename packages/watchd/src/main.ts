@@ -21,7 +21,7 @@ import { createProber } from "./probe.ts";
 import { createProcessManager } from "./processes/manager.ts";
 import { createRoutineProcesses } from "./processes/routine-runs.ts";
 import { routineRoutes } from "./routines/api.ts";
-import { noRoutines, openRoutines } from "./routines/runtime.ts";
+import { openRoutines } from "./routines/runtime.ts";
 import { apiRoutes } from "./supervisor/api.ts";
 import type { World } from "./supervisor/executor.ts";
 import type { LedgerPort } from "./supervisor/outbox.ts";
@@ -52,33 +52,32 @@ async function main(): Promise<void> {
     log,
     onFatal: fail,
   });
-  const routines =
-    host === null
-      ? openRoutines({
-          services: createRoutineProcesses({ stateDir: options.state, runtimeDir: options.runtime }),
-          stateDir: options.state,
-          runtimeDir: options.runtime,
-          journalDir: join(options.state, "watchd", "routines"),
-          clock,
-          connectLedger: () => connectLedger({ socket: options.ledger }),
-          ledgerSocket: options.ledger,
-          hear: (epoch, entries) => alerts.hear("routines", epoch, entries),
-          log,
-          onRecords: (records) => counts.countRoutines(records),
-          onFatal: fail,
-        })
-      : null;
+  const isolation = host === null ? "one" : "users";
+  const routines = openRoutines({
+    services: host?.runs ?? createRoutineProcesses({ stateDir: options.state, runtimeDir: options.runtime }),
+    stateDir: options.state,
+    runtimeDir: options.runtime,
+    isolation,
+    journalDir: join(options.state, "watchd", "routines"),
+    clock,
+    connectLedger: () => connectLedger({ socket: options.ledger }),
+    ledgerSocket: options.ledger,
+    hear: (epoch, entries) => alerts.hear("routines", epoch, entries),
+    log,
+    onRecords: (records) => counts.countRoutines(records),
+    onFatal: fail,
+  });
   const follow = async () => {
     if (begun === null) return;
     await alerts.follow(begun.current);
-    await routines?.follow(begun.current).catch(fail);
+    await routines.follow(begun.current).catch(fail);
   };
   const connect = () => connectLedger({ socket: options.ledger });
   let begun: Supervisor | null = null;
   let drift: Drift | null = null;
   const agents = openAgentApi({
     runtime: options.runtime,
-    isolation: host === null ? "one" : "users",
+    isolation,
     state: () => begun?.state ?? null,
     connectLedger: connect,
     onRestart: (agent, runId) => begun?.dispatch({ type: "restart-asked", agent, runId }),
@@ -121,7 +120,7 @@ async function main(): Promise<void> {
   const watching = await openDrift(watched);
   drift = watching;
   const recordIntent = (entry: Parameters<LedgerPort["append"]>[0]) => appendOnce(connect, entry);
-  const facts = () => factsOf(supervisor, routines ?? noRoutines, counts);
+  const facts = () => factsOf(supervisor, routines, counts);
   const onBug = (error: unknown) => log(stackOf(error));
   const server = await serveUnix({
     path: options.socket,
@@ -132,13 +131,13 @@ async function main(): Promise<void> {
         clock,
         recordIntent,
         onAllow: host?.onAllow ?? (async () => undefined),
-        routines: { follow, drain: async () => routines?.drain() },
+        routines: { follow, drain: () => routines.drain() },
       }),
       ...driftRoutes({ drift: watching, current: () => supervisor.current?.path ?? "", recordIntent }),
-      ...routineRoutes(routines ?? noRoutines),
+      ...routineRoutes(routines),
       ...alertRoutes(alerts),
       "POST /v1/routines/kill": async () => {
-        await routines?.kill();
+        await routines.kill();
         return { schemaVersion: 1 };
       },
       "GET /v1/facts": async () => facts(),
@@ -150,7 +149,7 @@ async function main(): Promise<void> {
     await status?.close();
     await watching.close();
     await agents.close();
-    await routines?.close();
+    await routines.close();
     await supervisor.close();
     await alerts.close();
   };

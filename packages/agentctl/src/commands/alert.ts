@@ -4,7 +4,7 @@ import type { Paint } from "../cli/output.ts";
 import { formatTable } from "../cli/table.ts";
 import { locateInstance } from "../instance/locate.ts";
 import { type AlertMessage, type AlertsDocument, watchdClient } from "../instance/watchd-client.ts";
-import { person } from "./person.ts";
+import { person } from "./routine-runs.ts";
 
 interface StateOption {
   readonly options: { readonly state: string | undefined };

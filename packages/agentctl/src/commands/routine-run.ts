@@ -5,11 +5,11 @@ import { readEntries } from "@daruma/ledger";
 import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
-import { mayComeBack, pause } from "../instance/patience.ts";
-import { type RoutineDetails, type WatchdClient, watchdClient } from "../instance/watchd-client.ts";
+import { pause } from "../instance/patience.ts";
+import { type WatchdClient, watchdClient } from "../instance/watchd-client.ts";
 import { elapsed } from "../story/elapsed.ts";
 import { durationOf } from "./duration.ts";
-import { person } from "./person.ts";
+import { isActive, person, routineIfAny } from "./routine-runs.ts";
 
 interface Named {
   readonly args: { readonly NAME: string };
@@ -97,19 +97,6 @@ async function waitFor(
     }
     await pause(pollMs, context.interrupt);
   }
-}
-
-async function routineIfAny(watchd: WatchdClient, name: string): Promise<RoutineDetails | null> {
-  try {
-    return (await watchd.routine(name)).routine;
-  } catch (error) {
-    if (!mayComeBack(error)) throw error;
-    return null;
-  }
-}
-
-function isActive({ runs, waiting }: RoutineDetails, run: string): boolean {
-  return [...runs, ...waiting].some((each) => each.run === run);
 }
 
 /** What the ledger says of its end; null as long as it says nothing. */

@@ -37,6 +37,7 @@ import {
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
 import { ledgerStreamCommand } from "./ledger-stream-command.ts";
+import { logsCommand, logsExportCommand } from "./logs-commands.ts";
 import { metricsCommand } from "./metrics-command.ts";
 import {
   routineHistoryCommand,
@@ -47,6 +48,7 @@ import {
   routineResumeCommand,
   routineRunCommand,
   routineShowCommand,
+  routineStopCommand,
 } from "./routine-commands.ts";
 import { schemaCommand } from "./schema-command.ts";
 
@@ -66,12 +68,15 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  logsCommand,
+  logsExportCommand,
   metricsCommand,
   driftCommand,
   routineListCommand,
   routineShowCommand,
   routineNextCommand,
   routineRunCommand,
+  routineStopCommand,
   routinePauseCommand,
   routineResumeCommand,
   routineHistoryCommand,

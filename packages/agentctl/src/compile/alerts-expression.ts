@@ -4,6 +4,7 @@ import {
   type DeadMansSwitch,
   formatDuration,
   type QuietHours,
+  type RoutineAlerts,
   type SinkManifest,
 } from "@daruma/config";
 import {
@@ -48,6 +49,14 @@ export function agentAlertsExpression(alerts: AgentAlerts | undefined): NixExpre
   return nixSet({
     on: text(alerts?.on ?? null),
     after: alerts === undefined ? nixNull : nixString(formatDuration(alerts.afterMs)),
+    to: alerts === undefined ? nixNull : nixList(alerts.to.map(nixString)),
+  });
+}
+
+/** `alerts` of a routine; undefined for one of a host that tells nobody. */
+export function routineAlertsExpression(alerts: RoutineAlerts | undefined): NixExpression {
+  return nixSet({
+    on: alerts === undefined ? nixNull : nixList(alerts.on.map(nixString)),
     to: alerts === undefined ? nixNull : nixList(alerts.to.map(nixString)),
   });
 }

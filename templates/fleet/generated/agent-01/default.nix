@@ -105,5 +105,6 @@
         required = true;
       };
     };
+    routines = { };
   };
 }
