@@ -192,6 +192,7 @@ function resolveRoutine(routine: DecodedRoutine): RoutineSpec {
     expect: resolveExpect(routine.expect),
     limits: { memoryBytes: routine.limits.memory ?? null },
     stop: { signal: routine.stop.signal, graceMs: routine.stop.grace },
+    egress: routine.egress?.map(ruleOf) ?? null,
   };
 }
 

@@ -56,9 +56,11 @@ export interface FallbackSpec {
 }
 
 /** A routine as its manifest will have it, with symbolic references in place of real paths, and without digest. */
-export interface RoutineSpec extends Omit<RoutineManifest, "digest" | "command" | "environment"> {
+export interface RoutineSpec extends Omit<RoutineManifest, "digest" | "command" | "environment" | "egress"> {
   readonly command: readonly [program: Word, ...Word[]];
   readonly environment: Readonly<Record<string, Word>>;
+  /** As of an agent. */
+  readonly egress: readonly EgressRule[] | null;
 }
 
 /**

@@ -3,7 +3,7 @@ export { configDeclarations } from "./declarations.ts";
 export { type Decoded, decodeFleet, parseFleet } from "./decode.ts";
 export { addressBits, parseCidr } from "./egress/entry.ts";
 export { type Authority, type Host as EgressHost, parseHost, splitAuthority } from "./egress/host.ts";
-export { proxyPorts } from "./egress/ports.ts";
+export { hostProxyPorts, proxyPorts } from "./egress/ports.ts";
 export {
   type AgentEgress,
   agentEgress,
@@ -13,12 +13,14 @@ export {
   type EgressProtocol,
   type EgressRule,
   egressModes,
+  egressSubjects,
   formatRule,
   type HostEgress,
   type HostRule,
   isNetwork,
   type NetworkRule,
   type RuleScope,
+  routineSubject,
   type ScopedRule,
   unrestricted,
 } from "./egress/rule.ts";

@@ -58,12 +58,14 @@ function lintHost(host: unknown, path: Path, sound: Set<unknown>): Problem[] {
     if (found.length === 0) sound.add(agent);
     return [...refuse(at, agentNameProblem(name)), ...found];
   });
-  const lists = agents.map(([name, agent]) => ({
-    agent: name,
-    path: [...path, "agents", name, "egress"],
-    entries: get(agent, "egress"),
-  }));
   const routines = members(host, "routines");
+  const lists = (["agent", "routine"] as const).flatMap((kind) =>
+    (kind === "agent" ? agents : routines).map(([name, each]) => ({
+      owner: `${kind} ${quoteName(name)}`,
+      path: [...path, `${kind}s`, name, "egress"],
+      entries: get(each, "egress"),
+    })),
+  );
   const names = new Set(routines.map(([name]) => name));
   const eachRoutine = routines.flatMap(([name, routine]) => {
     const at = [...path, "routines", name];

@@ -104,6 +104,8 @@ export interface RoutineManifest {
   readonly expect: Expectations;
   readonly limits: { readonly memoryBytes: number | null };
   readonly stop: StopPolicy;
+  /** As of an agent. */
+  readonly egress: EgressManifest | null;
 }
 
 /** What a run tells of its result. */

@@ -167,6 +167,7 @@ const readRoutine = fields<RoutineManifest>({
   }),
   limits: readLimits,
   stop: readStop,
+  egress: added(nullable(readEgress), null),
 });
 
 const readManifest = fields<HostManifest>({

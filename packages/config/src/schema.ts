@@ -96,7 +96,7 @@ export const HostSchema = Schema.Struct({
     default: {},
   }),
   egress: defaulted(HostEgressSchema, {
-    description: "What the agents of the host may reach, and the limits of that.",
+    description: "What the agents and routines of the host may reach, and the limits of that.",
     default: {},
   }),
   metrics: optional(MetricsSchema, {
@@ -112,7 +112,7 @@ export const FleetSchema = Schema.Struct({
     description: "The hosts of the fleet, by host name.",
   }),
   egress: defaulted(FleetEgressSchema, {
-    description: "What the agents of every host may reach.",
+    description: "What the agents and routines of every host may reach.",
     default: {},
   }),
 }).annotate({ expected: "an object with the key hosts" });

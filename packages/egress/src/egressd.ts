@@ -3,7 +3,13 @@ import { type FSWatcher, watch } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf, serveStatus, serveUnix, streamed, systemCode, type UnixServer } from "@daruma/base";
-import { type EgressManifest, type HostManifest, isNetwork, parseManifest } from "@daruma/config";
+import {
+  type EgressManifest,
+  egressSubjects,
+  type HostManifest,
+  isNetwork,
+  parseManifest,
+} from "@daruma/config";
 import type { LedgerConnection } from "@daruma/ledger";
 import { egressErrors } from "./catalogue.ts";
 import { Door, type DoorStatus, defaultTimes, type Times } from "./door.ts";
@@ -211,7 +217,7 @@ class Daemon implements Egressd {
   }
 
   #wanted(manifest: HostManifest | null): ReadonlyMap<string, EgressManifest> {
-    const agents = Object.entries(manifest?.agents ?? {}).flatMap(([name, { egress }]) =>
+    const agents = egressSubjects(manifest ?? { agents: {}, routines: {} }).flatMap(([name, { egress }]) =>
       egress === null
         ? []
         : [[name, this.#options.observe ? { ...egress, mode: "observe" as const } : egress] as const],

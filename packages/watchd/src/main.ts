@@ -16,7 +16,7 @@ import { createProber } from "./probe.ts";
 import { createProcessManager } from "./processes/manager.ts";
 import { createRoutineProcesses } from "./processes/routine-runs.ts";
 import { routineRoutes } from "./routines/api.ts";
-import { noRoutines, openRoutines } from "./routines/runtime.ts";
+import { openRoutines } from "./routines/runtime.ts";
 import { apiRoutes } from "./supervisor/api.ts";
 import type { World } from "./supervisor/executor.ts";
 import type { LedgerPort } from "./supervisor/outbox.ts";
@@ -35,28 +35,27 @@ async function main(): Promise<void> {
   const counts = new Counts();
   const host = options.generations === null ? openHost({ ...options, log }) : null;
   const world = host ?? (await laptop(options, options.generations ?? ""));
-  const routines =
-    host === null
-      ? openRoutines({
-          services: createRoutineProcesses({ stateDir: options.state, runtimeDir: options.runtime }),
-          stateDir: options.state,
-          runtimeDir: options.runtime,
-          journalDir: join(options.state, "watchd", "routines"),
-          clock,
-          connectLedger: () => connectLedger({ socket: options.ledger }),
-          ledgerSocket: options.ledger,
-          log,
-          onRecords: (records) => counts.countRoutines(records),
-          onFatal: fail,
-        })
-      : null;
-  const follow = async () => routines?.follow(begun?.current ?? null).catch(fail);
+  const isolation = host === null ? "one" : "users";
+  const routines = openRoutines({
+    services: host?.runs ?? createRoutineProcesses({ stateDir: options.state, runtimeDir: options.runtime }),
+    stateDir: options.state,
+    runtimeDir: options.runtime,
+    isolation,
+    journalDir: join(options.state, "watchd", "routines"),
+    clock,
+    connectLedger: () => connectLedger({ socket: options.ledger }),
+    ledgerSocket: options.ledger,
+    log,
+    onRecords: (records) => counts.countRoutines(records),
+    onFatal: fail,
+  });
+  const follow = async () => routines.follow(begun?.current ?? null).catch(fail);
   const connect = () => connectLedger({ socket: options.ledger });
   let begun: Supervisor | null = null;
   let drift: Drift | null = null;
   const agents = openAgentApi({
     runtime: options.runtime,
-    isolation: host === null ? "one" : "users",
+    isolation,
     state: () => begun?.state ?? null,
     connectLedger: connect,
     onRestart: (agent, runId) => begun?.dispatch({ type: "restart-asked", agent, runId }),
@@ -97,7 +96,7 @@ async function main(): Promise<void> {
   const watching = await openDrift(watched);
   drift = watching;
   const recordIntent = (entry: Parameters<LedgerPort["append"]>[0]) => appendOnce(connect, entry);
-  const facts = () => factsOf(supervisor, routines ?? noRoutines, counts);
+  const facts = () => factsOf(supervisor, routines, counts);
   const onBug = (error: unknown) => log(stackOf(error));
   const server = await serveUnix({
     path: options.socket,
@@ -108,12 +107,12 @@ async function main(): Promise<void> {
         clock,
         recordIntent,
         onAllow: host?.onAllow ?? (async () => undefined),
-        routines: { follow, drain: async () => routines?.drain() },
+        routines: { follow, drain: () => routines.drain() },
       }),
       ...driftRoutes({ drift: watching, current: () => supervisor.current?.path ?? "", recordIntent }),
-      ...routineRoutes(routines ?? noRoutines),
+      ...routineRoutes(routines),
       "POST /v1/routines/kill": async () => {
-        await routines?.kill();
+        await routines.kill();
         return { schemaVersion: 1 };
       },
       "GET /v1/facts": async () => facts(),
@@ -125,7 +124,7 @@ async function main(): Promise<void> {
     await status?.close();
     await watching.close();
     await agents.close();
-    await routines?.close();
+    await routines.close();
     await supervisor.close();
   };
   endOnSignals(server, close, options.exitWithParent);

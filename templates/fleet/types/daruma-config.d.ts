@@ -7,13 +7,13 @@ declare module "@daruma/config" {
       readonly [name: string]: HostInput;
     };
     /**
-     * What the agents of every host may reach.
+     * What the agents and routines of every host may reach.
      *
      * @default {}
      */
     readonly egress?: {
       /**
-       * What every agent may reach beside what it lists itself.
+       * What every agent and routine may reach beside what it lists itself.
        *
        * @default []
        *
@@ -65,7 +65,7 @@ declare module "@daruma/config" {
         readonly port: number;
       })[];
       /**
-       * What no agent may reach, whatever else allows it.
+       * What no agent and no routine may reach, whatever else allows it.
        *
        * @default []
        *
@@ -485,6 +485,56 @@ declare module "@daruma/config" {
            */
           readonly grace?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
         };
+        /**
+         * What its runs may reach: names and networks with their ports; nothing else. Without it, and without rules of its host or fleet: everything.
+         *
+         * @example ["api.example.com:443",{"host":"db.example.com","port":5432,"protocol":"postgres"}]
+         */
+        readonly egress?: readonly (string | {
+          /**
+           * A host by its name, or `*.` and a name for all that is below it.
+           *
+           * @example "api.example.com"
+           */
+          readonly host: string;
+          /**
+           * The port that may be reached.
+           *
+           * @example 443
+           */
+          readonly port: number;
+          /**
+           * What the first bytes of a connection have to be; `tcp`: anything. Without it: tls for port 443, else tcp.
+           *
+           * @example "postgres"
+           */
+          readonly protocol?: "tls" | "tcp" | "postgres";
+          /**
+           * Whether the name may lead to an address that is not public. Without it: it may not.
+           *
+           * @example true
+           */
+          readonly private?: boolean;
+          /**
+           * A port of the loopback address that leads there without any proxy protocol. Without it: none.
+           *
+           * @example 15432
+           */
+          readonly forward?: number;
+        } | {
+          /**
+           * A network, for addresses and for names that lead there.
+           *
+           * @example "10.0.0.0/8"
+           */
+          readonly cidr: string;
+          /**
+           * The port that may be reached.
+           *
+           * @example 443
+           */
+          readonly port: number;
+        })[];
       };
     };
     /**
@@ -558,7 +608,7 @@ declare module "@daruma/config" {
       readonly ignore?: readonly (string)[];
     };
     /**
-     * What the agents of the host may reach, and the limits of that.
+     * What the agents and routines of the host may reach, and the limits of that.
      *
      * @default {}
      */
@@ -570,7 +620,7 @@ declare module "@daruma/config" {
        */
       readonly mode?: "enforce" | "observe";
       /**
-       * What every agent may reach beside what it lists itself.
+       * What every agent and routine may reach beside what it lists itself.
        *
        * @default []
        *
@@ -622,7 +672,7 @@ declare module "@daruma/config" {
         readonly port: number;
       })[];
       /**
-       * What no agent may reach, whatever else allows it.
+       * What no agent and no routine may reach, whatever else allows it.
        *
        * @default []
        *
@@ -656,13 +706,13 @@ declare module "@daruma/config" {
         readonly port?: number;
       })[];
       /**
-       * Limits of the proxy for each agent.
+       * Limits of the proxy for each agent and routine.
        *
        * @default {}
        */
       readonly limits?: {
         /**
-         * Connections of one agent at the same time.
+         * Connections of one agent, or of all runs of one routine, at the same time.
          *
          * @default 512
          */

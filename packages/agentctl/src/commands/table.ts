@@ -36,6 +36,7 @@ import {
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
 import { ledgerStreamCommand } from "./ledger-stream-command.ts";
+import { logsCommand, logsExportCommand } from "./logs-commands.ts";
 import { metricsCommand } from "./metrics-command.ts";
 import {
   routineHistoryCommand,
@@ -46,6 +47,7 @@ import {
   routineResumeCommand,
   routineRunCommand,
   routineShowCommand,
+  routineStopCommand,
 } from "./routine-commands.ts";
 import { schemaCommand } from "./schema-command.ts";
 
@@ -65,12 +67,15 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  logsCommand,
+  logsExportCommand,
   metricsCommand,
   driftCommand,
   routineListCommand,
   routineShowCommand,
   routineNextCommand,
   routineRunCommand,
+  routineStopCommand,
   routinePauseCommand,
   routineResumeCommand,
   routineHistoryCommand,

@@ -1,4 +1,3 @@
-import { isAbsolute, join, normalize, relative, resolve } from "node:path";
 import {
   type AgentSpec,
   type DriftPolicy,
@@ -14,7 +13,6 @@ import {
   type JsonScalar,
   type RestartPolicy,
   type ScopedRule,
-  type Word,
 } from "@daruma/config";
 import {
   type NixDirectory,
@@ -23,21 +21,20 @@ import {
   nixList,
   nixNull,
   nixNumber,
-  nixPackageFile,
   nixSet,
   nixShared,
-  nixSourceFile,
   nixString,
 } from "./nix-expression.ts";
-import { storeName } from "./store-name.ts";
-
-/** Where the files are that sources are relative to, and the file that will refer to them. Both absolute. */
-export interface Places {
-  /** The directory of the fleet file. */
-  readonly configDirectory: string;
-  /** The directory of the generated file. */
-  readonly fileDirectory: string;
-}
+import {
+  backoffExpression,
+  mapSorted,
+  nixDirectory,
+  type Places,
+  processSettings,
+  programSettings,
+  wordExpression,
+} from "./program-expression.ts";
+import { routineSettings } from "./routine-expression.ts";
 
 /**
  * The value of `services.daruma` for a host, with the names and the units of the fleet file. Everything is spelled out,
@@ -64,6 +61,11 @@ export function hostExpression(
     // Not spelled out where there are none: modules of the release before do not have it.
     ...(spec.metrics === null ? {} : { metrics: metricsExpression(spec.metrics) }),
     agents: nixSet(mapSorted(spec.agents, (agent) => agentOf(agent, places))),
+    routines: nixSet(
+      mapSorted(spec.routines, (routine) =>
+        nixSet({ ...routineSettings(routine, places), egress: ownEgress(routine.egress) }),
+      ),
+    ),
   });
 }
 
@@ -102,24 +104,15 @@ function sourcesOf({ command, environment }: AgentSpec, places: Places): NixDire
 
 function agentExpression(agent: AgentSpec, places: Places): NixExpression {
   return nixSet({
-    command: nixList(agent.command.map((word) => wordExpression(word, places))),
-    environment: nixSet(mapSorted(agent.environment, (word) => wordExpression(word, places))),
-    workingDirectory: agent.workingDirectory === null ? nixNull : nixString(agent.workingDirectory),
-    credentials: nixSet(mapSorted(agent.credentials, nixString)),
+    ...programSettings(agent, places),
     startup: nixString(formatDuration(agent.startupMs)),
     health: agent.health === null ? nixNull : healthExpression(agent.health),
     heartbeat: agent.heartbeat === null ? nixNull : heartbeatExpression(agent.heartbeat),
     restart: restartExpression(agent.restart),
-    limits: nixSet({
-      memory: agent.limits.memoryBytes === null ? nixNull : nixString(formatSize(agent.limits.memoryBytes)),
-    }),
-    stop: nixSet({
-      signal: nixString(agent.stop.signal),
-      grace: nixString(formatDuration(agent.stop.graceMs)),
-    }),
+    ...processSettings(agent),
     escalate: nixList(agent.escalate.map(nixString)),
     fallback: agent.fallback === undefined ? nixNull : fallbackExpression(agent.fallback, places),
-    egress: agent.egress === null ? nixNull : nixList(agent.egress.map((rule) => nixSet(ruleSettings(rule)))),
+    egress: ownEgress(agent.egress),
     required: nixBoolean(agent.required),
   });
 }
@@ -166,16 +159,14 @@ function restartExpression({ when, exits = {}, backoff, attempts, withinMs }: Re
   return nixSet({
     when: nixString(when),
     exits: nixSet(mapSorted(exits, nixString)),
-    backoff: nixSet({
-      kind: nixString(backoff.kind ?? "exponential"),
-      initial: nixString(formatDuration(backoff.initialMs)),
-      factor: nixNumber(backoff.factor),
-      max: nixString(formatDuration(backoff.maxMs)),
-      jitter: nixNumber(backoff.jitter),
-    }),
+    backoff: backoffExpression(backoff),
     attempts: nixNumber(attempts),
     within: nixString(formatDuration(withinMs)),
   });
+}
+
+function ownEgress(rules: AgentSpec["egress"]): NixExpression {
+  return rules === null ? nixNull : nixList(rules.map((rule) => nixSet(ruleSettings(rule))));
 }
 
 function egressExpression({ mode, allow, deny, limits }: HostEgress): NixExpression {
@@ -213,27 +204,4 @@ function ruleSettings(rule: EgressRule): Record<string, NixExpression> {
     private: nixBoolean(rule.private),
     forward: rule.forward === null ? nixNull : nixNumber(rule.forward),
   };
-}
-
-function wordExpression(word: Word, places: Places): NixExpression {
-  if (typeof word === "string") return nixString(word);
-  if (word.ref === "nixpkg") return nixPackageFile(word.attribute, word.path);
-  return nixSourceFile(nixDirectory(word.directory, places), storeName(word.directory), word.file);
-}
-
-function nixDirectory(directory: string, places: Places): NixDirectory {
-  if (isAbsolute(directory)) return { absolute: join("/", normalize(directory)) };
-  const path = relative(places.fileDirectory, resolve(places.configDirectory, directory));
-  const parts = path.split("/").filter((part) => part !== "");
-  const up = parts.filter((part) => part === "..").length;
-  return { up, below: parts.slice(up).join("/") };
-}
-
-/** In code unit order, so that the output does not depend on the order in the fleet file. */
-function mapSorted<T>(
-  record: Readonly<Record<string, T>>,
-  map: (value: T) => NixExpression,
-): Record<string, NixExpression> {
-  const entries = Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, value]) => [key, map(value)]));
 }

@@ -211,7 +211,7 @@ export function withPaths(spec: HostSpec): unknown {
     ...program(value),
     ...(value.fallback === undefined ? {} : { fallback: program(value.fallback) }),
   });
-  // The modules have no routines: a host with any is refused before it is printed.
+  // Routines go all the way to host.json in tests/nix/routines.test.ts.
   const { routines: _, ...rest } = spec;
   return {
     ...rest,

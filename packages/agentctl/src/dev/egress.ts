@@ -1,9 +1,10 @@
+import { egressSubjects } from "@daruma/config";
 import type { Build } from "@daruma/watchd";
 import type { Daemon } from "./daemon.ts";
 import { type DaemonsOptions, startEgressDaemon } from "./daemons.ts";
 
 /**
- * egressd under `agentctl dev`: started with the first generation that confines an agent. It finds by itself which
+ * egressd under `agentctl dev`: started with the first generation that confines an agent or a routine. It finds by itself which
  * generation is current, after a deploy and after a rollback alike.
  */
 export class EgressKeeper {
@@ -14,9 +15,9 @@ export class EgressKeeper {
     this.#options = options;
   }
 
-  /** Before the agents of a generation start: one that finds no proxy would take that for a fault of the network. */
+  /** Before anything of a generation starts: what finds no proxy would take that for a fault of the network. */
   async prepare({ manifest }: Build): Promise<void> {
-    const confined = Object.entries(manifest.agents).filter(([, { egress }]) => egress !== null);
+    const confined = egressSubjects(manifest).filter(([, { egress }]) => egress !== null);
     if (confined.length > 0) this.#daemon ??= await startEgressDaemon(this.#options);
     await this.#options.report.egress(confined.map(([name]) => name));
   }

@@ -34,6 +34,7 @@ function fake(parts: Partial<WatchdClient>): WatchdClient {
     routines: unused,
     routine: unused,
     runRoutine: unused,
+    stopRoutine: unused,
     pauseRoutine: unused,
     resumeRoutine: unused,
     killRuns: unused,

@@ -147,6 +147,6 @@ export function changedKeys(
   );
 }
 
-function prefixed(name: string, values: Readonly<Record<string, unknown>>): [string, unknown][] {
+export function prefixed(name: string, values: Readonly<Record<string, unknown>>): [string, unknown][] {
   return Object.entries(values).map(([key, value]) => [`${name}.${key}`, value]);
 }

@@ -157,7 +157,12 @@ export interface RoutineDetails extends RoutineStatus {
     readonly group: string | null;
   };
   /** Where the newest runs have their files, the newest first. */
-  readonly files: readonly { readonly run: string; readonly directory: string }[];
+  readonly files: readonly {
+    readonly run: string;
+    readonly directory: string;
+    /** Under which the journal has what it writes; null where that is the file `log`. */
+    readonly unit: string | null;
+  }[];
 }
 
 export interface RunAnswer {
@@ -166,6 +171,13 @@ export interface RunAnswer {
   readonly run: string;
   readonly outcome: "accepted" | "skipped" | "dropped";
   readonly why: string | null;
+}
+
+export interface StopRunsAnswer {
+  readonly schemaVersion: 1;
+  readonly routine: string;
+  /** The runs that were active or waited. */
+  readonly runs: readonly string[];
 }
 
 interface RoutineDocument {
@@ -190,6 +202,8 @@ export interface WatchdClient {
   routine(name: string): Promise<{ readonly schemaVersion: 1; readonly routine: RoutineDetails }>;
   /** Answers once it is durable what became of the request. `input` in Base64. */
   runRoutine(routine: string, by: string, input: string | null): Promise<RunAnswer>;
+  /** Answers once it is durable that the runs are to end. */
+  stopRoutine(routine: string, run: string | null, by: string): Promise<StopRunsAnswer>;
   pauseRoutine(routine: string, by: string, why: string): Promise<RoutineDocument>;
   resumeRoutine(routine: string, by: string): Promise<RoutineDocument>;
   /** Ends every run of a routine at once, and starts no other. */
@@ -232,6 +246,8 @@ export function watchdClient(socket: string): WatchdClient {
     routine: (name) => call("GET", `/v1/routine?${new URLSearchParams({ name })}`),
     runRoutine: (routine, by, input) =>
       call("POST", "/v1/routines/run", { routine, by, ...(input === null ? {} : { input }) }),
+    stopRoutine: (routine, run, by) =>
+      call("POST", "/v1/routines/stop", { routine, by, ...(run === null ? {} : { run }) }),
     pauseRoutine: (routine, by, why) => call("POST", "/v1/routines/pause", { routine, by, why }),
     resumeRoutine: (routine, by) => call("POST", "/v1/routines/resume", { routine, by }),
     killRuns: () => call("POST", "/v1/routines/kill"),

@@ -108,7 +108,8 @@ export class Counts {
       else if (action === "routine.missed") routine.missed += 1;
       else if (action === "routine.queued") add(routine.overlaps, "queued");
       else if (action === "routine.skipped" && details.why === "overlap") add(routine.overlaps, "skipped");
-      else if (action === "routine.dropped" && details.why !== "removed") add(routine.overlaps, "dropped");
+      else if (action === "routine.dropped" && !["removed", "stopped"].includes(String(details.why)))
+        add(routine.overlaps, "dropped");
       else if (
         action === "routine.started" &&
         details.attempt === 1 &&

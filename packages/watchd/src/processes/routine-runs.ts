@@ -45,7 +45,8 @@ export function createRoutineProcesses(options: Omit<ProcessManagerOptions, "kin
         const run = routineRunOf(agent);
         if (run === null) throw new Error(`${agent} is no run of a routine`);
         if (attempts.get(agent) === runId) attempts.delete(agent);
-        listener({ ...run, cause });
+        const attempt = Number(runId.slice(run.run.length + 1));
+        listener({ ...run, attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : null, cause });
       }),
     async memory(runs) {
       const byAttempt = new Map<string, string>();
@@ -56,6 +57,10 @@ export function createRoutineProcesses(options: Omit<ProcessManagerOptions, "kin
       const bytes = await manager.memory([...byAttempt.keys()]);
       return new Map([...bytes].map(([attempt, used]) => [byAttempt.get(attempt) ?? "", used]));
     },
+    // The link to the current generation changes in one step, and what ended is told by whoever saw it.
+    settled: async () => undefined,
+    keep: async () => undefined,
+    journalOf: () => null,
     close: () => manager.close(),
   };
 }

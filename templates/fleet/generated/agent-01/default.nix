@@ -82,5 +82,6 @@
         required = true;
       };
     };
+    routines = { };
   };
 }
