@@ -13,8 +13,15 @@ import { serveStatus } from "../../packages/base/src/index.ts";
 import { Counts } from "../../packages/watchd/src/facts/counts.ts";
 import { factsOf } from "../../packages/watchd/src/facts/facts.ts";
 import { story } from "../../packages/watchd/src/policy/fixtures/story.ts";
-import { noRoutines } from "../../packages/watchd/src/routines/runtime.ts";
 import { figureOf, table } from "./figures.ts";
+
+const noRoutines = {
+  stateDir: "/",
+  journalOf: () => null,
+  now: () => ({ mono: 0, wall: 0 }),
+  declared: {},
+  engine: null,
+};
 
 const agents = 1_000;
 const runs = Number(process.env.RUNS ?? 30);

@@ -40,10 +40,11 @@ const root = realpathSync(mkdtempSync(join(tmpdir(), "daruma-supervisors-")));
 try {
   const results: Result[] = [await daruma()];
   for (const [index, [name, start]] of peers.entries()) results.push(await measured(name, start, index + 1));
+  if (!asJson) report(results);
   const sizes = await footprints(join(root, "footprint"));
   if (asJson)
     process.stdout.write(`${JSON.stringify({ schemaVersion: 1, patienceMs, results, footprints: sizes })}\n`);
-  else report(results, sizes);
+  else reportSizes(sizes);
 } finally {
   await execa("chmod", ["-R", "u+w", root], { reject: false });
   await rm(root, { recursive: true, force: true, maxRetries: 5 });
@@ -124,8 +125,11 @@ export default defineFleet({ hosts: { bench: { system: "x86_64-linux", watchdog:
   }
 }
 
-function report(results: readonly Result[], sizes: readonly Footprint[]): void {
-  const say = (text: string) => process.stdout.write(`${text}\n`);
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function report(results: readonly Result[]): void {
   say(`${cpus().length} cores, Node ${process.version}; until somebody is served again, median (slowest)`);
   say(`"never": not within ${patienceMs / 1_000} s\n`);
   say(row("", ["crash", "hang", "bad deploy"]));
@@ -134,6 +138,9 @@ function report(results: readonly Result[], sizes: readonly Footprint[]): void {
     if (typeof trials === "string") say(`${label}: not measured: ${trials}`);
     else say(row(label, [trials.crash, trials.hang, trials.badDeploy].map(told)));
   }
+}
+
+function reportSizes(sizes: readonly Footprint[]): void {
   say(
     "\nfootprint under agentctl dev, agents that sleep; MiB proportional (private), % of a core while idle\n",
   );
