@@ -15,7 +15,7 @@ help:
 	@echo "make test      run every test"
 	@echo "make test-host only the scenarios on a throw-away host with real systemd and Nix (root)"
 	@echo "make check     format, lint, types, generated files current"
-	@echo "make bench     measure schedules, compiling, scrapes, recovery and rollback, under agentctl dev and on systemd, beside other supervisors, egress beside squid and tinyproxy, and the ledger (RUNS=… ENTRIES=…)"
+	@echo "make bench     measure schedules, compiling, scrapes, recovery and rollback, under agentctl dev and on systemd, beside other supervisors, egress beside squid and tinyproxy, drift, and the ledger (RUNS=… ENTRIES=…)"
 	@echo "make bench-ledger  only the ledger"
 	@echo "make bench-egress  only egress"
 	@echo "make bench-supervisors  only a crash, a hang and a bad deploy beside supervisord, PM2 and s6, and the footprint"
@@ -59,6 +59,7 @@ bench: build
 	node scripts/bench/main.ts
 	node scripts/bench/supervisors/main.ts
 	node scripts/bench/egress/main.ts
+	node scripts/bench/drift.ts
 	node packages/ledger/bench/main.ts --entries $(ENTRIES)
 
 # A part of `bench`. With squid and tinyproxy beside it where they are installed.

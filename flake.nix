@@ -116,6 +116,7 @@
       checks = forAllSystems (
         pkgs:
         builtins.mapAttrs (_: pkgs.testers.runNixOSTest) {
+          daruma-drift = ./tests/nixos/drift.nix;
           daruma-heal = ./tests/nixos/heal.nix;
           daruma-rollback = ./tests/nixos/rollback.nix;
           daruma-routines = ./tests/nixos/routines.nix;

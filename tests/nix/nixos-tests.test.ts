@@ -120,7 +120,7 @@ function subtestsOf(script: string): readonly string[] {
 }
 
 t.test("the themes are those of the scenarios on the test host", async (t) => {
-  t.same(themes, ["heal", "rollback", "routines", "standstill", "watchdog"]);
+  t.same(themes, ["drift", "heal", "rollback", "routines", "standstill", "watchdog"]);
 });
 
 t.test("every file parses", { skip: withoutNix }, async (t) => {

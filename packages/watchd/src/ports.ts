@@ -128,7 +128,7 @@ export interface Generations {
   /**
    * Makes `path` the current generation (boot and now). Durable, idempotent, safe to repeat after a crash at any
    * point; never "the previous one", always this one. Ok only if `path` is current afterwards. Without an order,
-   * whatever is current is left.
+   * whatever is current is left. An order from `path` itself makes anew what others have changed since.
    */
   switchTo(path: string, order?: SwitchOrder): Promise<Verdict>;
   /**

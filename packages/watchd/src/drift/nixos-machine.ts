@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { messageOf } from "@daruma/base";
+import { watchdErrors } from "../catalogue.ts";
 import { run } from "../commands.ts";
 import { isStorePath, type Site } from "../nixos/site.ts";
 import type { Generations } from "../ports.ts";
@@ -73,12 +74,20 @@ export function createNixosMachine(options: NixosMachineOptions): Machine {
       const looks = new Looks(options.log);
       const { current } = subject;
       const drift = current.manifest.drift;
+      const systems = await options.systems();
+      // watchd has not been told of it yet: all of it would seem to have drifted.
+      if (systems.current !== null && systems.current !== current.path)
+        throw watchdErrors.make("WATCHD_E_DRIFT_BUSY", `${systems.current} has become current`);
       const { etc, units } = declaredOf(current.path);
       const notes: string[] = [];
-      await looks.at("system", async () => systemDifference(await options.systems()));
+      const other = systemDifference(systems);
+      await looks.at("system", () => other);
       if (isOverlay(readFileSync("/proc/self/mountinfo", "utf8")))
         notes.push("/etc is an overlay (system.etc.overlay): there are no links in it to look at");
-      else await looks.at("etc", () => etcDifferences(etc, observeEtc("/etc", etc)));
+      else
+        await looks.at("etc", () =>
+          etcDifferences(etc, observeEtc("/etc", etc)).map(other.length === 0 ? same : left),
+        );
       const files = observeUnitFiles();
       await looks.at("unit", () => unitDifferences(units, files));
       await looks.at("state", async () => stateDifferences(units.up, await askStates(units.up)));
@@ -107,7 +116,11 @@ export function createNixosMachine(options: NixosMachineOptions): Machine {
         helpers,
         state: options.state,
         signal: closing.signal,
-        switchTo: options.generations.switchTo.bind(options.generations),
+        switchTo: async (path, order) => {
+          const found = systemDifference(await options.systems());
+          if (found.length > 0) return { ok: false, problems: ["another system boots next by now"] };
+          return options.generations.switchTo(path, order);
+        },
         repair: tools.repair,
       });
       const repaired = differences.flatMap(({ remedy }) => (remedy.kind === "repair" ? [remedy.path] : []));
@@ -151,6 +164,16 @@ export function createNixosMachine(options: NixosMachineOptions): Machine {
     });
   }
 }
+
+/** A switch would also make it what boots next, where a person has chosen another system for that. */
+function left(difference: Difference): Difference {
+  return {
+    ...difference,
+    remedy: { kind: "none", why: "a switch would undo that another system boots next" },
+  };
+}
+
+const same = (difference: Difference) => difference;
 
 /** Collects what each kind of look finds; one that fails leaves the others alone. */
 class Looks {

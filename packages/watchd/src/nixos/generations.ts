@@ -142,7 +142,8 @@ class SystemGenerations implements NixosGenerations {
     const now = await currentPath(this.#site);
     if (now !== path) return verdict([...problems, `${now ?? "nothing"} is current`]);
     await this.#settle();
-    return verdict([]);
+    // That it is current says nothing where it was before.
+    return verdict(from === path ? problems : []);
   }
 
   async switching(): Promise<boolean> {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes TARGET the system, for the next boot and now, provided that FROM still is.
+# Makes TARGET the system, for the next boot and now, provided that FROM still is. They may be the same: then what others have
+# changed since is made as TARGET has it.
 #
 #   rollback [--launch] --id ID --from PATH --target PATH --result FILE
 #            [--profile LINK] [--current-system LINK] [--store DIRECTORY]
@@ -108,7 +109,6 @@ parse_arguments() {
   case ${target#"$store"/} in
     "$target" | */*) usage "--target must be a path in $store" ;;
   esac
-  [ "$from" != "$target" ] || usage '--from and --target are the same'
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
