@@ -8,16 +8,17 @@ ENTRIES ?= 1000000
 installed := node_modules/.package-lock.json
 sources := $(shell find packages scripts templates -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help build demo test test-host check bench bench-ledger bench-egress generate simulate clean
+.PHONY: help build demo test test-host check bench bench-ledger bench-egress bench-supervisors generate simulate clean
 
 help:
 	@echo "make demo      see a fleet healed and rolled back on this machine (under a minute)"
 	@echo "make test      run every test"
 	@echo "make test-host only the scenarios on a throw-away host with real systemd and Nix (root)"
 	@echo "make check     format, lint, types, generated files current"
-	@echo "make bench     measure schedules, compiling, recovery and rollback, under agentctl dev and on systemd, egress beside squid and tinyproxy, drift, and the ledger (RUNS=… ENTRIES=…)"
+	@echo "make bench     measure schedules, compiling, scrapes, recovery and rollback, under agentctl dev and on systemd, beside other supervisors, egress beside squid and tinyproxy, drift, and the ledger (RUNS=… ENTRIES=…)"
 	@echo "make bench-ledger  only the ledger"
 	@echo "make bench-egress  only egress"
+	@echo "make bench-supervisors  only a crash, a hang and a bad deploy beside supervisord, PM2 and s6, and the footprint"
 	@echo "make simulate  run the policy against a simulated world (SEED=… RUNS=…)"
 	@echo "make build     bundle agentctl, watchd, ledgerd and egressd into dist/"
 	@echo "make generate  write the generated documents again"
@@ -52,8 +53,11 @@ generate: $(installed)
 
 bench: build
 	node scripts/bench/schedules.ts
+	node --expose-gc scripts/bench/routines.ts
 	node scripts/bench/compile.ts
+	node scripts/bench/metrics.ts
 	node scripts/bench/main.ts
+	node scripts/bench/supervisors/main.ts
 	node scripts/bench/egress/main.ts
 	node scripts/bench/drift.ts
 	node packages/ledger/bench/main.ts --entries $(ENTRIES)
@@ -61,6 +65,10 @@ bench: build
 # A part of `bench`. With squid and tinyproxy beside it where they are installed.
 bench-egress: build
 	node scripts/bench/egress/main.ts
+
+# A part of `bench`. supervisord, PM2 and s6 are fetched into ~/.cache/daruma-bench where they can be.
+bench-supervisors: build
+	node scripts/bench/supervisors/main.ts
 
 # A part of `bench`.
 bench-ledger: build

@@ -6,19 +6,110 @@
   outputs =
     { self, nixpkgs }:
     let
+      inherit (nixpkgs) lib;
+
       forAllSystems =
         make:
-        nixpkgs.lib.genAttrs [
+        lib.genAttrs [
           "x86_64-linux"
           "aarch64-linux"
         ] (system: make nixpkgs.legacyPackages.${system});
+
+      daruma = pkgs: pkgs.callPackage ./nix/package.nix { };
+
+      # One program of the package, which is built as a whole.
+      program =
+        pkgs: name:
+        pkgs.runCommand name { meta.mainProgram = name; } ''
+          mkdir -p "$out/bin"
+          ln -s ${daruma pkgs}/bin/${name} "$out/bin/${name}"
+        '';
     in
     {
       nixosModules.default = ./modules;
 
-      packages = forAllSystems (pkgs: rec {
-        default = daruma;
-        daruma = pkgs.callPackage ./nix/package.nix { };
+      overlays.default = final: _: { daruma = daruma final; };
+
+      # The hosts of a fleet, as `agentctl compile` has written them, as nixosConfigurations. What is particular to a machine
+      # (disks, network, users) is in `modules`, a function of the host's name to a list of modules.
+      lib.nixosConfigurations =
+        {
+          generated,
+          modules ? _: [ ],
+        }:
+        let
+          isHost = name: builtins.pathExists (generated + "/${name}/default.nix");
+        in
+        lib.genAttrs (builtins.filter isHost (builtins.attrNames (builtins.readDir generated))) (
+          host:
+          lib.nixosSystem {
+            modules = [
+              self.nixosModules.default
+              (generated + "/${host}")
+              (
+                { config, ... }:
+                {
+                  networking.hostName = lib.mkDefault host;
+                  nixpkgs.hostPlatform = lib.mkDefault config.services.daruma.system;
+                }
+              )
+            ]
+            ++ modules host;
+          }
+        );
+
+      packages = forAllSystems (
+        pkgs:
+        {
+          default = daruma pkgs;
+          daruma = daruma pkgs;
+        }
+        // lib.genAttrs [
+          "agentctl"
+          "egressd"
+          "ledgerd"
+          "metricsd"
+          "watchd"
+        ] (program pkgs)
+      );
+
+      # nix run .#demo: `make demo` in a copy of this source. It installs what it needs from the npm registry.
+      apps = forAllSystems (pkgs: {
+        demo = {
+          type = "app";
+          meta.description = "See a fleet healed and rolled back on this machine";
+          program = "${
+            pkgs.writeShellApplication {
+              name = "daruma-demo";
+              runtimeInputs = [
+                pkgs.coreutils
+                pkgs.gnumake
+                pkgs.nodejs_24
+              ];
+              text = ''
+                directory="$(mktemp -d)"
+                trap 'rm -rf "$directory"' EXIT
+                cp -r --no-preserve=mode ${self}/. "$directory"
+                make -C "$directory" demo
+              '';
+            }
+          }/bin/daruma-demo";
+        };
+      });
+
+      # What `make check`, `make test` and `make bench` call; the test host also wants debootstrap and systemd-nspawn.
+      devShells = forAllSystems (pkgs: {
+        default = pkgs.mkShell {
+          packages = [
+            pkgs.git
+            pkgs.gnumake
+            pkgs.nix
+            pkgs.nodejs_24
+            pkgs.python3
+          ];
+          # The tests of modules/ look there for the module system.
+          NIXPKGS_LIB = "${nixpkgs}/lib";
+        };
       });
 
       # Machines that are healed and rolled back; see tests/nixos/README.md.
@@ -28,6 +119,7 @@
           daruma-drift = ./tests/nixos/drift.nix;
           daruma-heal = ./tests/nixos/heal.nix;
           daruma-rollback = ./tests/nixos/rollback.nix;
+          daruma-routines = ./tests/nixos/routines.nix;
           daruma-standstill = ./tests/nixos/standstill.nix;
           daruma-watchdog = ./tests/nixos/watchdog.nix;
         }

@@ -86,6 +86,50 @@ let
     in
     path: substring 0 (stringLength store) path == store;
 
+  # What an agent and a routine are alike in.
+  programAsserts =
+    noun: at: name: each:
+    [
+      (check at (isAgentName name)
+        "${if noun == "agent" then "an agent" else "a ${noun}"}'s name has 2 to 28 characters from a-z, 0-9 and \"-\", starts with a letter and does not end with \"-\""
+      )
+      (check "${at}.command" (isCommand each.command) commandProblem)
+      (check "${at}.workingDirectory" (
+        each.workingDirectory == null || isUnitPath each.workingDirectory
+      ) unitPathProblem)
+      (duration "${at}.stop.grace" each.stop.grace "1ms" "1h")
+    ]
+    ++ map (
+      variable:
+      check "${at}.environment" (isVariableName variable)
+        "${toJSON variable} is not the name of a variable, or is set by Daruma itself"
+    ) (attrNames each.environment)
+    ++ concatLists (
+      map (credential: [
+        (check "${at}.credentials" (isCredentialName credential)
+          "${toJSON credential} is not a file name of letters, digits, \"_\", \".\" and \"-\""
+        )
+        (check "${at}.credentials.${credential}" (
+          isCredentialPath each.credentials.${credential}
+        ) credentialPathProblem)
+        (check "${at}.credentials.${credential}" (
+          !inStore each.credentials.${credential}
+        ) "must not be in ${builtins.storeDir}, which everybody can read")
+      ]) (attrNames each.credentials)
+    )
+    ++ (
+      if each.limits.memory == null then
+        [ ]
+      else
+        [ (within bytes "${at}.limits.memory" each.limits.memory "1MiB" "1024TiB") ]
+    )
+    ++ ruleAsserts "${at}.egress" false (if each.egress == null then [ ] else each.egress);
+
+  backoffAsserts = at: backoff: [
+    (duration "${at}.initial" backoff.initial "0ms" "1h")
+    (duration "${at}.max" backoff.max "1ms" "1d")
+  ];
+
   agentAsserts =
     name:
     let
@@ -93,44 +137,18 @@ let
       at = "agents.${toJSON name}";
       inherit (agent) health heartbeat restart;
     in
-    [
-      (check at (isAgentName name)
-        "an agent's name has 2 to 28 characters from a-z, 0-9 and \"-\", starts with a letter and does not end with \"-\""
-      )
-      (check "${at}.command" (isCommand agent.command) commandProblem)
-      (check "${at}.workingDirectory" (
-        agent.workingDirectory == null || isUnitPath agent.workingDirectory
-      ) unitPathProblem)
+    programAsserts "agent" at name agent
+    ++ [
       (duration "${at}.startup" agent.startup "1ms" "1d")
-      (duration "${at}.stop.grace" agent.stop.grace "1ms" "1h")
       (duration "${at}.restart.within" restart.within "1ms" "7d")
-      (duration "${at}.restart.backoff.initial" restart.backoff.initial "0ms" "1h")
-      (duration "${at}.restart.backoff.max" restart.backoff.max "1ms" "1d")
     ]
+    ++ backoffAsserts "${at}.restart.backoff" restart.backoff
+    ++ fallbackAsserts "${at}.fallback" agent
     ++ map (
       end:
       check "${at}.restart.exits" (isEnd end)
         "${toJSON end} is neither an exit code from 0 to 255 nor a signal that ends a process"
     ) (attrNames restart.exits)
-    ++ map (
-      variable:
-      check "${at}.environment" (isVariableName variable)
-        "${toJSON variable} is not the name of a variable, or is set by Daruma itself"
-    ) (attrNames agent.environment)
-    ++ concatLists (
-      map (credential: [
-        (check "${at}.credentials" (isCredentialName credential)
-          "${toJSON credential} is not a file name of letters, digits, \"_\", \".\" and \"-\""
-        )
-        (check "${at}.credentials.${credential}" (
-          isCredentialPath agent.credentials.${credential}
-        ) credentialPathProblem)
-        (check "${at}.credentials.${credential}" (
-          !inStore agent.credentials.${credential}
-        ) "must not be in ${builtins.storeDir}, which everybody can read")
-      ]) (attrNames agent.credentials)
-    )
-    ++ fallbackAsserts "${at}.fallback" agent
     ++ (
       if health == null then
         [ ]
@@ -158,12 +176,49 @@ let
         ]
     )
     ++ (
-      if agent.limits.memory == null then
+      if agent.progress == null then
         [ ]
       else
-        [ (within bytes "${at}.limits.memory" agent.limits.memory "1MiB" "1024TiB") ]
+        [ (duration "${at}.progress.within" agent.progress.within "100ms" "7d") ]
     )
-    ++ ruleAsserts "${at}.egress" false (if agent.egress == null then [ ] else agent.egress);
+    ++ (if agent.resources == null then [ ] else resourceAsserts "${at}.resources" agent.resources)
+    ++ map (
+      dependency:
+      check "${at}.dependencies.${dependency}"
+        (
+          match "(tcp://([[][0-9a-fA-F:.]+]|[a-zA-Z0-9._-]+):[1-9][0-9]{0,4}|[Hh][Tt][Tt][Pp][Ss]?://[^[:space:]]+)" agent.dependencies.${dependency}
+          != null
+        )
+        "must be tcp://HOST:PORT, or an http or https URL"
+    ) (attrNames agent.dependencies);
+
+  resourceAsserts =
+    at: resources:
+    let
+      given = list: value: if value == null then [ ] else list;
+      inherit (resources) memory leak cpu io latency;
+    in
+    [
+      (duration "${at}.sustained" resources.sustained "1s" "1d")
+      (duration "${at}.restartWithin" resources.restartWithin "0ms" "7d")
+    ]
+    ++ given [ (within bytes "${at}.memory" memory "1MiB" "1024TiB") ] memory
+    ++ given [
+      (within bytes "${at}.leak.growth" leak.growth "1KiB" "1024TiB")
+      (duration "${at}.leak.within" leak.within "1s" "7d")
+    ] leak
+    ++ given [ (check "${at}.cpu" (cpu >= 0.001 && cpu <= 4096) "must be from 0.001 to 4096") ] cpu
+    ++ given [ (within bytes "${at}.io" io "1B" "1024TiB") ] io
+    ++ given [ (duration "${at}.latency" latency "1ms" "10m") ] latency
+    ++
+      map
+        (name: check "${at}.${name}" (resources.${name} >= 1 && resources.${name} <= 1000000000) "must be from 1 to 1000000000")
+        (
+          builtins.filter (name: resources.${name} != null) [
+            "openFiles"
+            "tasks"
+          ]
+        );
 
   fallbackAsserts =
     at: agent:
@@ -207,6 +262,21 @@ in
   isPath = isUnitPath;
   inherit spec;
 })
+++ map ({ at, problem }: check at false problem) (
+  (import ./units/alerts.nix spec).problems { isPath = isCredentialPath; }
+)
 ++ ruleAsserts "egress.allow" false spec.egress.allow
 ++ ruleAsserts "egress.deny" true spec.egress.deny
 ++ concatLists (map agentAsserts (attrNames spec.agents))
+++ import ./routine-asserts.nix {
+  inherit (spec) routines;
+  inherit
+    check
+    duration
+    isUnitPath
+    unitPathProblem
+    inStore
+    programAsserts
+    backoffAsserts
+    ;
+}

@@ -37,6 +37,7 @@ in
     ./egress.nix
     ./ledger.nix
     ./metrics.nix
+    ./routines.nix
     ./watchdog.nix
   ];
 

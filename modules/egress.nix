@@ -1,4 +1,4 @@
-# egressd and the wall that makes it the only way out, for agents that declare what they may reach.
+# egressd and the wall that makes it the only way out, for agents and routines that declare what they may reach.
 {
   config,
   lib,

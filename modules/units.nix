@@ -1,5 +1,5 @@
 # From services.daruma to everything that is on a host: units, users, directories, hooks and host.json. Pure, with
-# builtins only: the NixOS modules (agents.nix, watchdog.nix, ledger.nix) and the test host use the same function.
+# builtins only: the NixOS modules (agents.nix, routines.nix, watchdog.nix, ledger.nix) and the test host use the same function.
 {
   # The value of services.daruma (options.nix), with every default filled in.
   spec,
@@ -21,6 +21,7 @@ let
     foldl'
     listToAttrs
     mapAttrs
+    removeAttrs
     toJSON
     ;
   text = import ./units/text.nix;
@@ -37,10 +38,14 @@ let
     ]
   );
 
-  daemons = import ./units/daemons.nix {
-    spec = checked;
-    inherit daruma path;
-  };
+  daemonsWith =
+    credentials:
+    import ./units/daemons.nix {
+      spec = checked;
+      inherit daruma path credentials;
+    };
+  alerts = import ./units/alerts.nix checked;
+  daemons = daemonsWith alerts.credentials;
 
   hooks = import ./units/hooks.nix {
     shell = pkgs.runtimeShell;
@@ -52,7 +57,9 @@ let
     rest = {
       inherit hostSeed;
       # Another release of Daruma, or another sandbox, can make an agent fail as well.
-      inherit daemons hooks;
+      inherit hooks;
+      # Whom to tell is not in it: it cannot.
+      daemons = daemonsWith { };
       template = import ./units/agent.nix {
         name = "template";
         agent = import ./units/template.nix;
@@ -79,6 +86,12 @@ let
       inherit (hostManifest.agents.${name}) digest egress;
     };
 
+  routines = import ./units/routines.nix {
+    inherit (checked) routines;
+    manifests = hostManifest.routines;
+    inherit directory;
+  };
+
   # What stands in for an agent's own settings once watchd says so.
   fallbacks = listToAttrs (
     map (name: {
@@ -95,16 +108,13 @@ let
   );
 
   # Rules that are only observed need the proxy and no wall.
-  withRules = filterAgents (agent: agent.egress != null);
-  confined = filterAgents (agent: agent.egress != null && agent.egress.mode == "enforce");
-  filterAgents =
-    wanted:
-    listToAttrs (
-      map (name: {
-        inherit name;
-        value = hostManifest.agents.${name}.egress;
-      }) (filter (name: wanted hostManifest.agents.${name}) names)
-    );
+  withRules = filterSubjects (egress: egress != null);
+  confined = filterSubjects (egress: egress != null && egress.mode == "enforce");
+  filterSubjects =
+    wanted: removeAttrs egressBySubject (filter (name: !wanted egressBySubject.${name}) (attrNames egressBySubject));
+  egressBySubject = mapAttrs (_: agent: agent.egress) hostManifest.agents // routines.egressBySubject;
+  # What alerts are sent to is reached through it as well.
+  hasEgressd = withRules != { } || alerts.isUsed;
   wall = import ./units/wall.nix {
     inherit confined daruma;
     path = "${path}:${pkgs.nftables}/bin";
@@ -180,6 +190,8 @@ let
       preSwitchChecks = { };
     };
 
+    routines = routines.part;
+
     watchdog = {
       units = {
         inherit (daemons)
@@ -217,6 +229,14 @@ let
             mode = "0755";
           }
           {
+            path = paths.routineSockets;
+            mode = "0755";
+          }
+          {
+            path = paths.routineRuns;
+            mode = "0700";
+          }
+          {
             path = paths.gcRoots;
             mode = "0755";
           }
@@ -249,7 +269,7 @@ let
     };
 
     egress =
-      if withRules == { } then
+      if !hasEgressd then
         {
           units = { };
           users = { };
@@ -302,7 +322,7 @@ let
           mode = "2750";
           user = "daruma-ledger";
           # egressd's own socket, and no other, is open to it.
-          group = if withRules == { } then "daruma-ledger" else "daruma-egress";
+          group = if hasEgressd then "daruma-egress" else "daruma-ledger";
         }
       ];
       etc = { };
@@ -313,7 +333,7 @@ let
   all = kind: foldl' (sum: part: sum // part.${kind}) { } (attrValues parts);
 in
 {
-  # By the module that sets them up: agents, watchdog, ledger. Each has what follows here for all of them together.
+  # By the module that sets them up: agents, routines, egress, watchdog, ledger. Each has what follows here for all of them together.
   inherit parts;
 
   # File name -> sections -> settings: a string, number or boolean, or a list of those for repeated lines. Values are
@@ -331,6 +351,7 @@ in
     parts.ledger.tmpfiles
     parts.agents.tmpfiles
     parts.metrics.tmpfiles
+    parts.routines.tmpfiles
   ];
   # Path below /etc -> { text, executable }.
   etc = all "etc";

@@ -9,7 +9,8 @@
   makeBinaryWrapper,
   nodejs_24,
   stdenv,
-  npmRegistry ? throw "nix/package.nix: npmRegistry is missing, the address of the npm registry to fetch from",
+  # Address of the npm registry to fetch from, by the hashes of the lock file. nixpkgs knows npm's own by this name.
+  npmRegistry ? "mirror://npm",
 }:
 let
   modules = import ./npm-modules.nix {

@@ -9,30 +9,25 @@
 }:
 let
   inherit (builtins)
-    any
     attrNames
     elem
     filter
-    match
-    stringLength
-    substring
     ;
-  inherit (import ./measures.nix) bytes milliseconds;
-  text = import ./text.nix;
+  inherit (import ./measures.nix) milliseconds;
   paths = import ./paths.nix;
   self = paths.agent name;
-
-  inHome = path: match "/(home|root|run/user)(/.*)?" path != null;
-  inStore = path: substring 0 (stringLength builtins.storeDir + 1) path == "${builtins.storeDir}/";
-  directory = if agent.workingDirectory == null then self.stateDir else agent.workingDirectory;
-
-  # The hook at the end of a stop has the same time limit as the stop, and must not be cut off by a tiny one.
-  leastStopMs = 2000;
-  stopMs =
-    let
-      graceMs = milliseconds agent.stop.grace;
-    in
-    if graceMs > leastStopMs then graceMs else leastStopMs;
+  process = import ./process.nix {
+    program = agent;
+    inherit self digest egress;
+    hook = name;
+    variables = {
+      DARUMA_AGENT = name;
+      DARUMA_SOCKET = self.socket;
+    };
+    after = [ "daruma-stand-ins.service" ];
+    # In the journal beside every line of the agent.
+    fields = [ "DARUMA_AGENT=${name}" ];
+  };
 
   # systemd.service(5), Restart=: with an exit code of 0, these count as a clean exit.
   cleanSignals = [
@@ -67,88 +62,19 @@ let
       ]
     )
     ++ ends "success";
-
-  enforced = egress != null && egress.mode == "enforce";
-  proxy = "http://127.0.0.1:${toString egress.port}";
-  # Not NO_PROXY: its own host is out of reach as well, but for what the rules allow.
-  proxyVariables =
-    if egress == null then
-      { }
-    else
-      {
-        ALL_PROXY = proxy;
-        HTTPS_PROXY = proxy;
-        HTTP_PROXY = proxy;
-        NODE_USE_ENV_PROXY = "1";
-        all_proxy = proxy;
-        http_proxy = proxy;
-        https_proxy = proxy;
-      };
-
-  environment = proxyVariables // agent.environment // {
-    DARUMA_AGENT = name;
-    DARUMA_CHECKPOINT_DIR = self.checkpointDir;
-    DARUMA_DIGEST = digest;
-    DARUMA_SOCKET = self.socket;
-    DARUMA_STATE_DIR = self.stateDir;
-  };
 in
 {
-  Unit = {
+  Unit = process.Unit // {
     Description = "Daruma agent ${name}";
-    # An agent that fails because the network is not there yet would look like one that a deploy has broken.
-    After = [
-      "network-online.target"
-      "daruma-stand-ins.service"
-    ]
-    ++ (if enforced then [ "daruma-egress-wall.service" ] else [ ])
-    ++ (if egress == null then [ ] else [ "daruma-egressd.service" ]);
-    Wants = [ "network-online.target" ] ++ (if egress == null then [ ] else [ "daruma-egressd.service" ]);
     # What a person stopped stays stopped: every switch starts what multi-user.target wants.
     ConditionPathExists = "!${paths.stopped}/${name}";
-    # A dead watchd never means dead agents: systemd tries for ever.
-    StartLimitIntervalSec = 0;
-  }
-  # Without the wall it does not run, and when the wall goes it goes first.
-  // (if enforced then { Requires = [ "daruma-egress-wall.service" ]; } else { });
+  };
 
-  Service = (import ./hardening.nix).agent // {
-    Type = "exec";
-    ExecStart = text.commandLine agent.command;
-    # Tells how the run ended, as root and outside the sandbox. A hook that fails must not make the stop fail. (Where
-    # the working directory is missing, systemd runs neither the agent nor the hook; it knows exit status 200 itself.)
-    ExecStopPost = "+-${paths.bin}/exit-hook ${name}";
-    # Tells that somebody asked it to stop.
-    ExecStop = "+-${paths.bin}/stop-hook ${name}";
-    # In the journal beside every line of the agent, and how watchd tells which definition systemd has loaded.
-    LogExtraFields = [
-      "DARUMA_AGENT=${name}"
-      "DARUMA_DIGEST=${digest}"
-    ];
-    Environment = map (variable: text.word "${variable}=${environment.${variable}}") (attrNames environment);
-    WorkingDirectory = text.plain directory;
-    LoadCredential = map (credential: "${credential}:${text.plain agent.credentials.${credential}}") (
-      attrNames agent.credentials
-    );
-
-    User = self.user;
-    Group = self.user;
-    StateDirectory = [
-      self.stateDirectory
-      self.checkpointDirectory
-    ];
-    StateDirectoryMode = "0700";
+  Service = process.Service // {
     CacheDirectory = self.cacheDirectory;
     CacheDirectoryMode = "0700";
     RuntimeDirectory = self.runtimeDirectory;
     RuntimeDirectoryMode = "0700";
-    # Of what Daruma has in /run, an agent sees the directory of its own socket: the directory, because watchd makes the
-    # socket anew when it is restarted. One that is missing must not keep the agent from starting.
-    TemporaryFileSystem = "${paths.runtime}:ro";
-    # systemd takes the hooks out of every other part of the sandbox, but not out of this (tried): they leave their traces here, as
-    # root. The agent's user cannot enter it.
-    BindPaths = "-${paths.exits}";
-    BindReadOnlyPaths = "-${self.socketDirectory}";
 
     # watchd restarts with backoff long before this; it is for the time without watchd.
     Restart =
@@ -163,22 +89,7 @@ in
     RestartSec = "15s";
     # To start it once more, as it is, would change nothing.
     RestartPreventExitStatus = ends "configuration";
-
-    KillSignal = agent.stop.signal;
-    TimeoutStopSec = "${toString stopMs}ms";
   }
-  // (
-    # The working directory that was asked for may be written to, as far as its modes allow. It may be missing;
-    # starting then fails with a message about it rather than about a mount.
-    if agent.workingDirectory == null || directory == "/" || inStore directory then
-      { }
-    else
-      { ReadWritePaths = text.word "-${directory}"; }
-  )
-  // (
-    # Homes are hidden, unless that would hide what was asked for.
-    if any inHome ([ directory ] ++ agent.command) then { ProtectHome = "read-only"; } else { }
-  )
   // (
     # What nobody asked to stop has failed, whichever signal ended it; systemd takes some of them for a clean end.
     if agent.restart.when == "on-failure" then { RestartForceExitStatus = failures; } else { }
@@ -195,12 +106,8 @@ in
         WatchdogSec = "${toString (milliseconds agent.heartbeat.silence)}ms";
         # It is asked to stop like anybody else, rather than to dump its core.
         WatchdogSignal = agent.stop.signal;
-        TimeoutAbortSec = "${toString stopMs}ms";
+        TimeoutAbortSec = "${toString process.stopMs}ms";
       }
-  )
-  // (if enforced then (import ./hardening.nix).confined else { })
-  // (
-    if agent.limits.memory == null then { } else { MemoryMax = bytes agent.limits.memory; }
   );
 
   Install.WantedBy = [ "multi-user.target" ];

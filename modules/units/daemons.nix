@@ -3,6 +3,8 @@
   spec,
   daruma,
   path,
+  # The secrets of alerts, as settings of watchd's unit.
+  credentials ? { },
 }:
 let
   inherit (spec) host;
@@ -29,6 +31,7 @@ in
     Service =
       hardening.watchd
       // restartInOneStep
+      // credentials
       // {
         Type = "exec";
         ExecStart = text.commandLine [

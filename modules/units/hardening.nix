@@ -67,6 +67,8 @@ in
   };
 
   egressd = common // {
+    # The ids that files and the wall's rules (skuid) know are the host's own, inside and outside.
+    PrivateUsers = true;
     RestrictAddressFamilies = [
       "AF_INET"
       "AF_INET6"

@@ -12,6 +12,9 @@ rec {
   ledgerSockets = "${runtime}/ledger";
   exits = "${runtime}/exits";
   agentSockets = "${runtime}/agents";
+  routineSockets = "${runtime}/routines";
+  # What runs are told, and which invocation each is.
+  routineRuns = "${runtime}/routine-runs";
 
   # Apart from the other writers' sockets: whoever may enter there could write in anybody's name.
   egressLedger = "${runtime}/ledger-egressd";
@@ -48,4 +51,27 @@ rec {
     stateDir = "/var/lib/${stateDirectory}";
     checkpointDir = "/var/lib/${checkpointDirectory}";
   };
+
+  # Of the run that "%i" stands for.
+  routine = name: rec {
+    user = "dr-${name}";
+    stateDirectory = "daruma/routines/${name}/%i/state";
+    checkpointDirectory = "daruma/routines/${name}/%i/checkpoint";
+    # watchd makes a directory for each run in either.
+    home = "${state}/routines/${name}";
+    sockets = "${routineSockets}/${name}";
+    socketDirectory = "${sockets}/%i";
+    socket = "${socketDirectory}/api.sock";
+    stateDir = "/var/lib/${stateDirectory}";
+    checkpointDir = "/var/lib/${checkpointDirectory}";
+  };
+
+  # Whose egress it is: an agent by its name, or "routine:NAME" (packages/config/src/egress/rule.ts).
+  routineSubject = name: "routine:${name}";
+  subjectUser =
+    subject:
+    let
+      parts = builtins.match "routine:(.*)" subject;
+    in
+    if parts == null then (agent subject).user else (routine (builtins.head parts)).user;
 }

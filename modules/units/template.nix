@@ -7,6 +7,9 @@
   startup = "30s";
   health = null;
   heartbeat = null;
+  progress = null;
+  resources = null;
+  dependencies = { };
   restart = {
     when = "on-failure";
     exits = { };

@@ -1,7 +1,7 @@
-# The kernel's side of egress, and the proxy behind it: for the agents whose rules are enforced. Nothing of it is there where
+# The kernel's side of egress, and the proxy behind it: for the agents and routines whose rules are enforced. Nothing of it is there where
 # there are none.
 {
-  # Agents whose rules are enforced: name -> { port, allow, ... }, as in host.json.
+  # Agents and routines whose rules are enforced: subject (paths.nix) -> { port, allow, ... }, as in host.json.
   confined,
   daruma,
   path,
@@ -18,6 +18,13 @@ let
   paths = import ./paths.nix;
   hardening = import ./hardening.nix;
   names = attrNames confined;
+  # Names have no colon in them.
+  chainOf =
+    subject:
+    if builtins.match "routine:.*" subject == null then
+      "agent-${subject}"
+    else
+      builtins.replaceStrings [ ":" ] [ "-" ] subject;
 
   portsOf =
     name:
@@ -36,13 +43,13 @@ let
       "  chain output {"
       "    type filter hook output priority -10; policy accept;"
     ]
-    ++ map (name: "    meta skuid \"${(paths.agent name).user}\" goto agent-${name}") names
+    ++ map (name: "    meta skuid \"${paths.subjectUser name}\" goto ${chainOf name}") names
     ++ map (
       port: "    ip daddr 127.0.0.0/8 tcp dport ${toString port} ct state new reject with tcp reset"
     ) (concatMap portsOf names)
     ++ [ "  }" ]
     ++ concatMap (name: [
-      "  chain agent-${name} {"
+      "  chain ${chainOf name} {"
       "    ct direction reply accept"
       "    oifname \"lo\" ip daddr 127.0.0.1 tcp dport { ${list (portsOf name)} } accept"
       "    meta l4proto tcp reject with tcp reset"
@@ -58,6 +65,33 @@ let
   program = "${daruma}/libexec/daruma/egress-wall";
   selfTest = "${daruma}/libexec/daruma/egress-self-test";
   environment = [ (text.word "PATH=${path}") ];
+
+  # One agent's or routine's user, in the sandbox of all that are behind the wall. A template: one more changes nothing in it.
+  probe =
+    { what, subject }:
+    {
+      Unit = {
+        Description = "Daruma egress: what ${what} can reach";
+        CollectMode = "inactive-or-failed";
+        StartLimitIntervalSec = 0;
+      };
+      Service =
+        hardening.agent
+        // hardening.confined
+        // {
+          Type = "oneshot";
+          ExecStart = "${selfTest} probe";
+          # systemd opens them, as root: the user that is tested reaches neither.
+          StandardInput = "file:${paths.egressSelfTest}/${subject}.in";
+          StandardOutput = "truncate:${paths.egressSelfTest}/${subject}.out";
+          StandardError = "journal";
+          TemporaryFileSystem = "${paths.runtime}:ro";
+          TimeoutStartSec = "30s";
+          User = paths.subjectUser subject;
+          Group = paths.subjectUser subject;
+          X-RestartIfChanged = false;
+        };
+    };
 in
 {
   etc."daruma/egress.nft" = {
@@ -143,29 +177,13 @@ in
       };
     };
 
-    # One agent's user, in the sandbox of every agent behind the wall. A template: one more agent changes nothing in it.
-    "daruma-egress-probe@.service" = {
-      Unit = {
-        Description = "Daruma egress: what agent %i can reach";
-        CollectMode = "inactive-or-failed";
-        StartLimitIntervalSec = 0;
-      };
-      Service =
-        hardening.agent
-        // hardening.confined
-        // {
-          Type = "oneshot";
-          ExecStart = "${selfTest} probe";
-          # systemd opens them, as root: the agent's user reaches neither.
-          StandardInput = "file:${paths.egressSelfTest}/%i.in";
-          StandardOutput = "truncate:${paths.egressSelfTest}/%i.out";
-          StandardError = "journal";
-          TemporaryFileSystem = "${paths.runtime}:ro";
-          TimeoutStartSec = "30s";
-          User = (paths.agent "%i").user;
-          Group = (paths.agent "%i").user;
-          X-RestartIfChanged = false;
-        };
+    "daruma-egress-probe@.service" = probe {
+      what = "agent %i";
+      subject = "%i";
+    };
+    "daruma-egress-probe-routine@.service" = probe {
+      what = "routine %i";
+      subject = paths.routineSubject "%i";
     };
 
     "daruma-egressd.service" = {

@@ -15,8 +15,9 @@
     let
       inherit (nixpkgs) lib;
 
-      # Daruma's lock file names no registry. This is the address that its dependencies are fetched from, by their hashes.
-      npmRegistry = throw "flake.nix: set npmRegistry to the address of the npm registry to build Daruma from";
+      # Daruma's lock file names no registry. This is the address that its dependencies are fetched from, by their hashes;
+      # "mirror://npm" is nixpkgs' name for npm's own.
+      npmRegistry = "mirror://npm";
 
       systems = [
         "x86_64-linux"

@@ -55,6 +55,43 @@ scenario(
   },
 );
 
+/** From a known-good generation: a deploy changes one agent and nothing else, which asks for no more than its own way back. */
+async function goesBackAlone(host: Host, t: Parameters<Parameters<typeof scenario>[1]>[1]): Promise<void> {
+  const fields = { escalate: ["rollback-agent", "alert"] };
+  const broken = await deploy(host, fleet({ agents: { web: { code: "process.exit(2);", fields } } }));
+  const worn = await entry(host, { action: "agent.stand-in", subject: "web" });
+  t.match(worn.details, { kind: "earlier" });
+  await entry(host, { action: "recovery.verified", subject: "web", incident: String(worn.incident) });
+  t.equal(await current(host), broken.path, "the system stays");
+  const says = () => host.succeed("curl --silent http://127.0.0.1:8080/");
+  t.equal(await says(), "ok", "it runs its old code");
+  const dropIn = "/run/systemd/system/daruma-agent-web.service.d/50-daruma.conf";
+  const text = await host.succeed(`cat ${dropIn}`);
+  t.match(text, /^# daruma-stand-in 1 earlier /);
+  t.equal(
+    (await host.succeed("readlink /nix/var/nix/gcroots/daruma/stand-in-web")).trim(),
+    String(worn.details.generation),
+  );
+  const told = await host.exec("agentctl status");
+  t.not(told.exitCode, 0, "that is not all well");
+  t.match(told.stdout, /as in generation/);
+  await host.reboot();
+  t.equal(await current(host), broken.path);
+  await healthy(host, "web");
+  t.equal(await says(), "ok", "at boot its old code is in force before it starts");
+  t.equal(await host.succeed(`cat ${dropIn}`), text);
+  const failures = (await entries(host)).filter(
+    ({ action, incident }) => action === "agent.exit" && incident === worn.incident,
+  );
+  t.equal(failures.length, 3, "the broken code was not started once more");
+  await deploy(host, fleet({ agents: { web: { code: serves("mended"), fields } } }));
+  await entry(host, { action: "agent.stand-in-over", subject: "web" });
+  await until("its new code", async () =>
+    (await host.exec("curl --silent http://127.0.0.1:8080/")).stdout === "mended" ? true : undefined,
+  );
+  t.equal((await host.exec(`test -e ${dropIn}`)).exitCode, 1, "nothing stands in for it any more");
+}
+
 scenario("The way back is there after the garbage was collected", async (host, t) => {
   const { path } = await deploy(host, good);
   await knownGood(host, path);
@@ -93,6 +130,7 @@ scenario("A person rolls back with agentctl, and the ledger has their intent fir
   const there = await host.exec(`agentctl rollback --yes --to ${first.number} --json`);
   t.equal(there.exitCode, 1);
   t.equal(JSON.parse(there.stdout).error.code, "WATCHD_E_ROLLBACK_REFUSED");
+  await goesBackAlone(host, t);
 });
 
 scenario("A person's rollback is refused while it cannot be recorded", async (host, t) => {
@@ -126,6 +164,31 @@ scenario("A rollback that loses its power goes on when the machine is back", asy
   await healthy(host, "web");
   t.equal((await entries(host)).filter(({ action }) => action === "generation.quarantine").length, 1);
 });
+
+scenario(
+  "A rollback that a switch inhibitor forbids is what boots next, and is there once the machine has booted",
+  async (host, t) => {
+    const inhibiting = (value: string) =>
+      `{ system.switch.inhibitors = { dbus-implementation = "${value}"; }; }`;
+    const first = await deploy(host, fleet({ agents: { web: {} }, configuration: inhibiting("dbus") }));
+    await knownGood(host, first.path);
+    const second = fleet({ agents: { web: { code: dies } }, configuration: inhibiting("broker") });
+    const broken = await deploy(host, second, "boot");
+    await host.reboot();
+    t.equal(await current(host), broken.path);
+    const failed = await entry(host, { action: "generation.rollback-failed" });
+    t.equal(failed.subject, first.path);
+    t.match(JSON.stringify(failed.details), "only a reboot can activate it");
+    await entry(host, { action: "agent.hold", subject: "web", after: failed.seq });
+    t.equal(await current(host), broken.path);
+    t.equal(await bootDefault(host), `default nixos-generation-${first.number}.conf`);
+    await host.reboot();
+    t.equal(await current(host), first.path);
+    await healthy(host, "web");
+    for (const { action, details } of await entries(host))
+      if (action === "generation.rollback") t.equal(details.from, broken.path, "nothing else was left");
+  },
+);
 
 scenario("A generation that was never proven is no target: the agent is held instead", async (host, t) => {
   const { path } = await deploy(host, fleet({ agents: { web: {} }, probation: "1h" }));

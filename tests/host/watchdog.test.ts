@@ -21,7 +21,27 @@ scenario("Agents outlive the watchdog, and the next one knows them", async (host
   const after = await healthy(host, "web");
   t.same([after.runId, after.pid], [before.runId, before.pid]);
   t.notOk((await entries(host)).some(({ action }) => action === "agent.exit"));
+  await hangs(host, t);
 });
+
+/** A watchdog that does nothing any more feeds systemd's watchdog no more: it is ended, and the next one goes on. */
+async function hangs(host: Host, t: Parameters<Parameters<typeof scenario>[1]>[1]): Promise<void> {
+  const dropIn = "/run/systemd/system/daruma-watchd.service.d";
+  await host.succeed(
+    `mkdir -p ${dropIn} && printf '[Service]\\nWatchdogSec=8s\\nTimeoutAbortSec=1s\\n' >${dropIn}/90-short.conf && systemctl daemon-reload && systemctl restart daruma-watchd.service`,
+  );
+  await until("watchd with a short leash", async () => (await status(host)) ?? undefined);
+  const before = await healthy(host, "web");
+  const starts = await count(host, "watchd.start");
+  await host.succeed("systemctl kill --kill-whom=main --signal=STOP daruma-watchd.service");
+  await host.succeed(`kill -9 ${before.pid}`);
+  await until("the next watchd", async () =>
+    (await count(host, "watchd.start")) === starts + 1 ? true : undefined,
+  );
+  t.match(await host.journal(), /daruma-watchd\.service: Watchdog timeout/, "it was systemd that ended it");
+  const after = await healthy(host, "web");
+  t.not(after.runId, before.runId, "what happened meanwhile is not lost");
+}
 
 scenario("A watchdog that is killed in mid-recovery: the next one brings it to its end", async (host, t) => {
   const fields = {

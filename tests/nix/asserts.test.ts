@@ -52,6 +52,29 @@ function beating(given: { readonly every?: string; readonly silence?: string }, 
   );
 }
 
+/** The other settings of `resources` are their defaults. */
+function using(given: Readonly<Record<string, string | number>>, setting: string): Rule {
+  const value = ([name, each]: [string, string | number]) => `${name} = ${JSON.stringify(each)};`;
+  const none = ["memory", "leak", "cpu", "openFiles", "tasks", "io", "latency"].map(
+    (name) => `${name} = null;`,
+  );
+  const defaults = `${none.join(" ")} sustained = "1m"; restartWithin = "10m";`;
+  const nix = `resources = { ${defaults} } // { ${Object.entries(given).map(value).join(" ")} };`;
+  return rule({ resources: given }, nix, setting === "" ? "" : `resources.${setting}`);
+}
+
+/** The other setting of a leak is its default. */
+function leaking(leak: { readonly growth: string; readonly within?: string }, setting: string): Rule {
+  const { nix } = using({}, "");
+  const own = `leak = { growth = "${leak.growth}"; within = "${leak.within ?? "30m"}"; };`;
+  const option = setting === "" ? "" : at(`resources.leak.${setting}`);
+  return { agent: { resources: { leak } }, nix: nix.replace("// {  }", `// { ${own} }`), option };
+}
+
+function needing(where: string, setting: string): Rule {
+  return rule({ dependencies: { db: where } }, `dependencies.db = ${JSON.stringify(where)};`, setting);
+}
+
 const url = "http://127.0.0.1:8080/health";
 const program = "/usr/bin/worker";
 
@@ -77,6 +100,20 @@ const refused: readonly Rule[] = [
   expecting({ json: { "/a~2": 1 } }, 'json."/a~2" = 1;', "json"),
   beating({ every: "9ms" }, "every"),
   beating({ silence: "99ms", every: "10ms" }, "silence"),
+  rule({ progress: { within: "99ms" } }, 'progress.within = "99ms";', "progress.within"),
+  using({ sustained: "999ms" }, "sustained"),
+  using({ restartWithin: "8d" }, "restartWithin"),
+  using({ memory: "1KiB" }, "memory"),
+  using({ cpu: 0 }, "cpu"),
+  using({ openFiles: 0 }, "openFiles"),
+  using({ tasks: 0 }, "tasks"),
+  using({ io: "0B" }, "io"),
+  using({ latency: "11m" }, "latency"),
+  leaking({ growth: "1B" }, "growth"),
+  leaking({ growth: "1MiB", within: "500ms" }, "within"),
+  ...["db.example:5432", "tcp://db.example", "tcp://db.example:0", "udp://db.example:53"].map((where) =>
+    needing(where, "dependencies.db"),
+  ),
   duration(["restart", "within"], "8d"),
   duration(["restart", "backoff", "initial"], "2h"),
   duration(["restart", "backoff", "max"], "0ms"),
@@ -198,6 +235,13 @@ const accepted: readonly Rule[] = [
   ),
   expecting({ json: { "/a~1b~0/0": true } }, 'json."/a~1b~0/0" = true;', ""),
   beating({ every: "10ms", silence: "1d" }, ""),
+  rule({ progress: { within: "100ms" } }, 'progress.within = "100ms";', ""),
+  using({ sustained: "1s", restartWithin: "0s", memory: "1MiB", cpu: 0.5, io: "1B", latency: "1ms" }, ""),
+  using({ openFiles: 1, tasks: 1 }, ""),
+  leaking({ growth: "1KiB", within: "1s" }, ""),
+  ...["tcp://db_1.example:5432", "tcp://[::1]:65535", "https://api.example/health"].map((where) =>
+    needing(where, ""),
+  ),
   duration(["restart", "within"], "7d"),
   duration(["restart", "backoff", "initial"], "0h"),
   duration(["restart", "backoff", "max"], "1d"),

@@ -1,4 +1,4 @@
-import type { AgentInput, HostInput } from "@daruma/config";
+import type { AgentInput, HostInput, RoutineInput } from "@daruma/config";
 import { nixpkg } from "@daruma/config";
 import t from "tap";
 import { diffFleets } from "../../packages/agentctl/src/diff/diff.ts";
@@ -20,6 +20,9 @@ const one = (change: Partial<AgentInput>, host: Partial<HostInput> = {}): Case =
   agents: { aa: { ...agent, ...change }, zz: agent },
   host,
 });
+const routine: RoutineInput = { command: agent.command, schedule: "0 2 * * *" };
+const withRoutine = (change: Partial<RoutineInput>): Case =>
+  one({}, { routines: { nightly: { ...routine, ...change } } });
 const cases: readonly Case[] = [
   one({}),
   one({ environment: { A: "1" } }),
@@ -46,10 +49,17 @@ const cases: readonly Case[] = [
   one({}, { watchdog: { probation: "1h", rollbackBudget: 0, restartsAtOnce: 2 } }),
   { agents: { aa: open, zz: open } },
   { agents: { aa: agent } },
+  withRoutine({}),
+  withRoutine({ egress: ["api.example.com:443"], limits: { memory: "64MiB" } }),
+  { agents: { aa: open, zz: open }, host: { routines: { nightly: { ...routine, egress: [] } } } },
 ];
 
 /** What a switch neither starts nor stops by itself. They do not depend on agents. */
-const onDemand = new Set(["daruma-egress-self-test.service", "daruma-egress-probe@.service"]);
+const onDemand = new Set([
+  "daruma-egress-self-test.service",
+  "daruma-egress-probe@.service",
+  "daruma-egress-probe-routine@.service",
+]);
 
 t.test(
   "every unit that is said to be left alone is, and every other is not",
@@ -68,10 +78,14 @@ t.test(
           if (onDemand.has(name)) continue;
           const [was, is] = [texts[from]?.[name], texts[to]?.[name]];
           const action = said.get(name) ?? "none";
+          const isRoutine = name.startsWith("daruma-routine-");
           const real =
             was === undefined ? "start" : is === undefined ? "stop" : was === is ? "none" : "changed";
+          const words = isRoutine
+            ? { start: "add", stop: "remove", none: "none", changed: "next" }
+            : { start: "start", stop: "stop", none: "none", changed: "restart reload" };
           t.equal(
-            real === "changed" ? /^(restart|reload)$/.test(action) : action === real,
+            words[real].split(" ").includes(action),
             true,
             `${from} to ${to}: ${name} is ${action}, really ${real}`,
           );

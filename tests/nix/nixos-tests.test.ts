@@ -44,7 +44,9 @@ const standIns = `
 `;
 
 interface Deploy {
-  readonly services: { readonly daruma: { readonly agents: Readonly<Record<string, unknown>> } };
+  readonly services: {
+    readonly daruma: Readonly<Partial<Record<"agents" | "routines", Readonly<Record<string, unknown>>>>>;
+  };
 }
 
 interface NixosTest {
@@ -118,7 +120,7 @@ function subtestsOf(script: string): readonly string[] {
 }
 
 t.test("the themes are those of the scenarios on the test host", async (t) => {
-  t.same(themes, ["drift", "heal", "rollback", "standstill", "watchdog"]);
+  t.same(themes, ["drift", "heal", "rollback", "routines", "standstill", "watchdog"]);
 });
 
 t.test("every file parses", { skip: withoutNix }, async (t) => {
@@ -140,8 +142,11 @@ t.test("each has a name, one machine, deploys and a script", { skip: withoutNix 
     t.same(test.nodes, ["machine"], theme);
     t.equal(test.machine.virtualisation.additionalPaths.length, Object.keys(test.deploys).length, theme);
     for (const [name, modules] of Object.entries(test.deploys)) {
-      const agents = modules.flatMap(({ services }) => Object.keys(services?.daruma.agents ?? {}));
-      t.not(agents.length, 0, `${theme}: ${name} has agents`);
+      const units = modules.flatMap(({ services }) => [
+        ...Object.keys(services?.daruma.agents ?? {}),
+        ...Object.keys(services?.daruma.routines ?? {}),
+      ]);
+      t.not(units.length, 0, `${theme}: ${name} has agents or routines`);
     }
   }
 });
@@ -191,7 +196,7 @@ t.test("the modules take every deploy of the NixOS tests", { skip: withoutModule
         system = "x86_64-linux";
         builder = "/bin/sh";
       };
-      pkgs = lib.genAttrs [ "coreutils" "curl" "nix" "nodejs_24" "systemd" ] package // {
+      pkgs = lib.genAttrs [ "coreutils" "curl" "nftables" "nix" "nodejs_24" "systemd" ] package // {
         runtimeShell = "/bin/bash";
         callPackage = path: _: package (baseNameOf path);
         stdenv.hostPlatform.system = "x86_64-linux";

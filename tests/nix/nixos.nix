@@ -309,6 +309,7 @@ in
             revision = config.system.configurationRevision;
             manual = config.documentation.nixos.enable;
             specialisation = lib.attrNames config.specialisation;
+            switchInhibitors = config.system.switch.inhibitors or { };
           }
         );
   };

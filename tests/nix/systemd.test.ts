@@ -41,7 +41,12 @@ function writeUnits(directory: string): string[] {
       plain: { command: ["/bin/sh"], restart: { when: "never" } },
       walled: { command: ["/bin/sh"], egress: ["api.example.com:443"] },
     },
-    host: { metrics: { port: 9464 } },
+    host: {
+      metrics: { port: 9464 },
+      routines: {
+        nightly: { command: ["/bin/sh", "-c", 'echo "100%" $HOME'], environment: { RATE: "100%" } },
+      },
+    },
     arguments: 'daruma = "/stub/daruma";',
   });
   mkdirSync(directory, { recursive: true });
@@ -76,13 +81,15 @@ const exposures: Readonly<Record<string, number>> = {
   "agent-plain": 1.7,
   "agent-walled": 1.6,
   "agent-worker": 1.7,
-  egressd: 1.7,
+  egressd: 1.5,
+  "egress-probe-routine@": 1.6,
   "egress-probe@": 1.6,
   "egress-self-test": 5.8,
   "egress-wall": 5.9,
   "egress-watch": 5.9,
   ledgerd: 0.6,
   metricsd: 1.7,
+  "routine-nightly@": 1.7,
   "stand-ins": 1.1,
   watchd: 8.9,
   "watchd-failed": 9.6,

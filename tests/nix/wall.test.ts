@@ -27,6 +27,7 @@ t.test(
     t.equal(must(walled.etc, "daruma/egress.nft").text, golden);
     const wallOf = ({ unitTexts }: Units) => Object.keys(unitTexts).filter((name) => name.includes("egress"));
     t.same(wallOf(walled).sort(), [
+      "daruma-egress-probe-routine@.service",
       "daruma-egress-probe@.service",
       "daruma-egress-self-test.path",
       "daruma-egress-self-test.service",

@@ -23,6 +23,15 @@ in
       agents.web.code = serves "unproven";
       probation = "1h";
     };
+    # One key that both have and that differs: NixOS then refuses to switch from one to the other while it runs.
+    goodInhibits = {
+      imports = [ (fleet { agents.web = { }; }) ];
+      system.switch.inhibitors.daruma-test = "one";
+    };
+    badInhibits = {
+      imports = [ bad ];
+      system.switch.inhibitors.daruma-test = "two";
+    };
     badAndLingers.imports = [
       bad
       lingers
@@ -114,6 +123,24 @@ in
         entry(action="generation.rolled-back")
         healthy("web")
         assert actions().count("generation.quarantine") == 1
+
+    with subtest("A rollback that a switch inhibitor forbids is what boots next, and is there once the machine has booted"):
+        start_anew()
+        good = deploy("goodInhibits")
+        known_good(good.path)
+        bad = deploy("badInhibits", "boot")
+        reboot()
+        assert current() == bad.path
+        failed = entry(action="generation.rollback-failed")
+        assert failed["subject"] == good.path
+        assert "only a reboot can activate it" in json.dumps(failed["details"]), failed
+        entry(action="agent.hold", subject="web", after=failed["seq"])
+        assert current() == bad.path
+        assert boots_next(good.path)
+        reboot()
+        assert current() == good.path
+        healthy("web")
+        assert all(each["details"]["from"] == bad.path for each in entries(action="generation.rollback"))
 
     with subtest("A generation that was never proven is no target: the agent is held instead"):
         start_anew()

@@ -78,8 +78,14 @@ export const agentctlErrors = defineErrors({
     remedy: "Look at `agentctl routine show NAME`: another run is active or waits, or the queue is full.",
     exit: exitCode.error,
   },
+  ROUTINE_E_NO_RUN: {
+    summary: "The run that is to be stopped is neither active nor waits.",
+    remedy:
+      "It is over, or never was: `agentctl routine history NAME` tells; `agentctl routine show NAME` lists what is active.",
+    exit: exitCode.error,
+  },
   ROUTINE_E_RUN_FAILED: {
-    summary: "A run that was waited for did not succeed.",
+    summary: "A run that was waited for did not succeed, or did not end in time.",
     remedy: "Look at `agentctl routine logs NAME` and `agentctl routine history NAME`.",
     exit: exitCode.unhealthy,
   },
@@ -114,6 +120,16 @@ export const agentctlErrors = defineErrors({
     remedy: "Correct each thing that is listed; docs/concepts/schedules.md tells what can be written.",
     exit: exitCode.usage,
   },
+  LOGS_E_JOURNAL: {
+    summary: "The journal cannot be read.",
+    remedy: "Run this as root, or as a member of the group systemd-journal, on a host with journalctl.",
+    exit: exitCode.error,
+  },
+  LOGS_E_UNKNOWN_AGENT: {
+    summary: "There is no agent of that name to have written anything.",
+    remedy: "See `agentctl status` for the names.",
+    exit: exitCode.unknownUnit,
+  },
   STREAM_E_CURSOR: {
     summary: "The cursor of a stream cannot be read or written, or belongs to another ledger.",
     remedy: "Name the right file; to send everything once more, name a new one or remove it.",
@@ -130,8 +146,8 @@ export const agentctlErrors = defineErrors({
     exit: exitCode.unreachable,
   },
   EGRESS_E_AGENT: {
-    summary: "The fleet has no agent of that name.",
-    remedy: "Name one of the agents in the message with --agent NAME.",
+    summary: "The fleet has no agent, or no routine, of that name.",
+    remedy: "Name one of those in the message, with --agent NAME or --routine NAME.",
     exit: exitCode.unknownUnit,
   },
   EGRESS_E_HOST: {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { systemCode } from "./errors.ts";
-import { makeDirectories, syncDirectory, writeFileAtomic } from "./files.ts";
+import { makeDirectories, replaceFile, syncDirectory, writeFileAtomic } from "./files.ts";
 
 async function directoryFor(t: Test): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "daruma-files-"));
@@ -31,6 +31,9 @@ t.test("a file is replaced as a whole, and nothing else is left in its directory
   await writeFileAtomic(path, "a longer first text");
   await writeFileAtomic(path, new Uint8Array([0, 255]));
   t.same([...(await readFile(path))], [0, 255]);
+  t.same(await readdir(directory), ["file"]);
+  await replaceFile(path, "shorter");
+  t.equal(await readFile(path, "utf8"), "shorter");
   t.same(await readdir(directory), ["file"]);
 });
 

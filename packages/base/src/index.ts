@@ -16,7 +16,7 @@ export {
   type SourcePlace,
   systemCode,
 } from "./errors.ts";
-export { makeDirectories, syncDirectory, writeFileAtomic } from "./files.ts";
+export { makeDirectories, replaceFile, syncDirectory, writeFileAtomic } from "./files.ts";
 export { Histogram, type HistogramDocument } from "./histogram.ts";
 export { checkSocketPath, maxSocketPathBytes } from "./socket.ts";
 export { type StatusSocketOptions, serveStatus } from "./status-socket.ts";

@@ -1,5 +1,6 @@
 import type { Problem } from "@daruma/base";
 import { Result, Schema } from "effect";
+import { resolveAlerts } from "./alerts/resolve.ts";
 import { configErrors } from "./catalogue.ts";
 import { type EgressEntry, ruleOf } from "./egress/entry.ts";
 import type { HostEgress, RuleScope, ScopedRule } from "./egress/rule.ts";
@@ -15,22 +16,22 @@ import type {
   Expectations,
   HealthPolicy,
   HeartbeatPolicy,
+  ResourcePolicy,
   RestartPolicy,
   WebhookTrigger,
 } from "./manifest.ts";
-import { toPlain } from "./plain.ts";
+import { type PlainData, toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
-import { FleetSchema } from "./schema.ts";
+import { AgentSchema, FleetSchema } from "./schema.ts";
+import { remembered, shareAgents } from "./shared-agents.ts";
 
 export type Decoded =
   | { readonly ok: true; readonly fleet: Fleet }
   | { readonly ok: false; readonly problems: readonly [Problem, ...Problem[]] };
 
-const decodeUnknown = Schema.decodeUnknownResult(FleetSchema, {
-  errors: "all",
-  onExcessProperty: "error",
-  reportInput: true,
-});
+const options = { errors: "all", onExcessProperty: "error", reportInput: true } as const;
+const decodeUnknown = Schema.decodeUnknownResult(FleetSchema, options);
+const decodeAgent = Schema.decodeUnknownResult(AgentSchema, options);
 
 /**
  * Decodes what a fleet file exports: checks everything, fills in defaults, turns measures into numbers. Reports all
@@ -38,7 +39,18 @@ const decodeUnknown = Schema.decodeUnknownResult(FleetSchema, {
  */
 export function decodeFleet(input: unknown): Decoded {
   const plain = toPlain(input);
-  const decoded = decodeUnknown(plain.value);
+  if (!plain.isJson) return decodePlain(plain, decodeUnknown(plain.value));
+  shareAgents(plain.value);
+  return decodePlain(plain, decodeShared(plain.value) ?? decodeUnknown(plain.value));
+}
+
+/** `decodeFleet` without taking agents together that are written alike: the same result, which a test sees to. */
+export function decodeWhole(input: unknown): Decoded {
+  const plain = toPlain(input);
+  return decodePlain(plain, decodeUnknown(plain.value));
+}
+
+function decodePlain(plain: PlainData, decoded: ReturnType<typeof decodeUnknown>): Decoded {
   const inSchema = Result.isFailure(decoded) ? problemsOf(decoded.failure.issue) : [];
   const found = combine(
     coded(plain.problems, "CONFIG_E_NOT_DATA"),
@@ -84,16 +96,58 @@ function combine(...passes: (readonly Problem[])[]): Problem[] {
   return all.sort((a, b) => (a.path === b.path ? 0 : a.path < b.path ? -1 : 1));
 }
 
+/**
+ * Decodes each agent once, on however many hosts it is. Undefined where anything is wrong: only the whole knows the paths.
+ */
+function decodeShared(fleet: unknown): ReturnType<typeof decodeUnknown> | undefined {
+  if (!isRecord(fleet) || !isRecord(fleet.hosts)) return undefined;
+  const known = new Map<unknown, DecodedAgent>();
+  const agents = new Map<string, Record<string, DecodedAgent>>();
+  const hosts = new Map<string, unknown>();
+  for (const [name, host] of Object.entries(fleet.hosts)) {
+    if (!isRecord(host) || !isRecord(host.agents)) return undefined;
+    const own: [string, DecodedAgent][] = [];
+    for (const [agentName, agent] of Object.entries(host.agents)) {
+      const decoded = known.get(agent) ?? decodedAgent(agent);
+      if (decoded === undefined) return undefined;
+      known.set(agent, decoded);
+      own.push([agentName, decoded]);
+    }
+    agents.set(name, Object.fromEntries(own));
+    hosts.set(name, { ...host, agents: {} });
+  }
+  const rest = decodeUnknown({ ...fleet, hosts: Object.fromEntries(hosts) });
+  if (Result.isFailure(rest)) return undefined;
+  const whole = Object.entries(rest.success.hosts).map(
+    ([name, host]) => [name, { ...host, agents: agents.get(name) ?? {} }] as const,
+  );
+  return Result.succeed({ ...rest.success, hosts: Object.fromEntries(whole) });
+}
+
+function decodedAgent(agent: unknown): DecodedAgent | undefined {
+  const decoded = decodeAgent(agent);
+  return Result.isFailure(decoded) ? undefined : decoded.success;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 type DecodedFleet = (typeof FleetSchema)["Type"];
 type DecodedHost = DecodedFleet["hosts"][string];
 type DecodedRoutine = DecodedHost["routines"][string];
 type DecodedAgent = DecodedHost["agents"][string];
 
 function resolveFleet(fleet: DecodedFleet): Fleet {
-  return { hosts: mapValues(fleet.hosts, (host) => resolveHost(host, fleet.egress)) };
+  const agentOf = remembered(resolveAgent);
+  return { hosts: mapValues(fleet.hosts, (host) => resolveHost(host, fleet.egress, agentOf)) };
 }
 
-function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Host {
+function resolveHost(
+  host: DecodedHost,
+  fleetEgress: DecodedFleet["egress"],
+  agentOf: typeof resolveAgent,
+): Host {
   return {
     system: host.system,
     watchdog: {
@@ -103,9 +157,10 @@ function resolveHost(host: DecodedHost, fleetEgress: DecodedFleet["egress"]): Ho
     },
     drift: resolveDrift(host.drift),
     egress: resolveEgress(host.egress, fleetEgress),
+    alerts: resolveAlerts(host),
     metrics:
       host.metrics === undefined ? null : { port: host.metrics.port ?? null, address: host.metrics.address },
-    agents: mapValues(host.agents, resolveAgent),
+    agents: mapValues(host.agents, agentOf),
     routines: mapValues(host.routines, resolveRoutine),
   };
 }
@@ -140,6 +195,7 @@ function resolveRoutine(routine: DecodedRoutine): RoutineSpec {
     expect: resolveExpect(routine.expect),
     limits: { memoryBytes: routine.limits.memory ?? null },
     stop: { signal: routine.stop.signal, graceMs: routine.stop.grace },
+    egress: routine.egress?.map(ruleOf) ?? null,
   };
 }
 
@@ -190,6 +246,9 @@ function resolveAgent(agent: DecodedAgent): AgentSpec {
     startupMs: agent.startup,
     health: resolveHealth(agent.health),
     heartbeat: resolveHeartbeat(agent.heartbeat),
+    ...(agent.progress === undefined ? {} : { progress: { withinMs: agent.progress.within } }),
+    ...(agent.resources === undefined ? {} : { resources: resolveResources(agent.resources) }),
+    ...(Object.keys(agent.dependencies).length === 0 ? {} : { dependencies: agent.dependencies }),
     restart: resolveRestart(agent.restart),
     limits: { memoryBytes: agent.limits.memory ?? null },
     stop: { signal: agent.stop.signal, graceMs: agent.stop.grace },
@@ -242,6 +301,21 @@ function resolveBody({ contains, json }: NonNullable<DecodedAgent["health"]>["ex
 function resolveHeartbeat(heartbeat: DecodedAgent["heartbeat"]): HeartbeatPolicy | null {
   if (heartbeat === undefined) return null;
   return { through: heartbeat.through, everyMs: heartbeat.every, silenceMs: heartbeat.silence };
+}
+
+function resolveResources(resources: NonNullable<DecodedAgent["resources"]>): ResourcePolicy {
+  const { leak } = resources;
+  return {
+    memoryBytes: resources.memory ?? null,
+    leak: leak === undefined ? null : { growthBytes: leak.growth, withinMs: leak.within },
+    cpu: resources.cpu ?? null,
+    openFiles: resources.openFiles ?? null,
+    tasks: resources.tasks ?? null,
+    ioBytesPerSecond: resources.io ?? null,
+    latencyMs: resources.latency ?? null,
+    sustainedMs: resources.sustained,
+    restartWithinMs: resources.restartWithin,
+  };
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {

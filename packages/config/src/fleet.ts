@@ -1,3 +1,4 @@
+import type { AlertsManifest } from "./alerts/manifest.ts";
 import type { EgressRule, HostEgress } from "./egress/rule.ts";
 import type { AgentManifest, DriftPolicy, RoutineManifest, WatchdogPolicy } from "./manifest.ts";
 import type { HostMetrics } from "./metrics-schema.ts";
@@ -33,6 +34,8 @@ export interface Host {
   readonly drift: DriftPolicy;
   /** The fleet's rules are in it. */
   readonly egress: HostEgress;
+  /** What its agents and routines say is in it; null where nobody is told of anything. */
+  readonly alerts: AlertsManifest | null;
   /** Null where nothing serves them. */
   readonly metrics: HostMetrics | null;
   readonly agents: Readonly<Record<string, AgentSpec>>;
@@ -56,9 +59,11 @@ export interface FallbackSpec {
 }
 
 /** A routine as its manifest will have it, with symbolic references in place of real paths, and without digest. */
-export interface RoutineSpec extends Omit<RoutineManifest, "digest" | "command" | "environment"> {
+export interface RoutineSpec extends Omit<RoutineManifest, "digest" | "command" | "environment" | "egress"> {
   readonly command: readonly [program: Word, ...Word[]];
   readonly environment: Readonly<Record<string, Word>>;
+  /** As of an agent. */
+  readonly egress: readonly EgressRule[] | null;
 }
 
 /**

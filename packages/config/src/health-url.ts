@@ -21,3 +21,16 @@ export function healthUrlProblem(url: string): string | undefined {
 export function healthUrlKey(url: string): string | undefined {
   return healthUrlProblem(url) === undefined ? URL.parse(url)?.href : undefined;
 }
+
+/** Every URL of a dependency matches this as a whole; see dependencyUrlProblem. */
+export const dependencyUrlPattern = "(tcp|[Hh][Tt][Tt][Pp][Ss]?)://[^ ]+";
+
+/** What is wrong with the URL of a dependency, or undefined. */
+export function dependencyUrlProblem(url: string): string | undefined {
+  if (!url.startsWith("tcp://"))
+    return healthUrlProblem(url)?.replace(/^must be an http/, "must be tcp://HOST:PORT, or an http");
+  const parsed = /^tcp:\/\/(\[[0-9a-f:.]+\]|[a-z0-9._-]+):([1-9][0-9]{0,4})$/i.exec(url);
+  return parsed === null || Number(parsed[2]) > 65_535
+    ? "must be tcp://HOST:PORT, or an http or https URL"
+    : undefined;
+}

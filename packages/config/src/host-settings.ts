@@ -1,8 +1,8 @@
 import type { Problem } from "@daruma/base";
 import { decodeFleet } from "./decode.ts";
-import { agentEgress } from "./egress/rule.ts";
+import { agentEgress, type EgressRule } from "./egress/rule.ts";
 import { type HostSpec, hostSpecs } from "./host-spec.ts";
-import type { HostManifest } from "./manifest.ts";
+import type { AgentManifest, HostManifest, RoutineManifest } from "./manifest.ts";
 import type { OptionField, OptionType } from "./option-type.ts";
 import { hostFields } from "./options.ts";
 import { formatPath } from "./paths.ts";
@@ -109,18 +109,26 @@ function inNix(problem: Problem, prefix: string): Problem {
 }
 
 /** Of what a host is, that by which watchd and egressd judge; digests and ports are Nix's own. */
-function judgedSpec({ host, system, watchdog, egress, agents }: HostSpec): unknown {
-  const judged = mapValues(agents, (agent) => ({ ...agent, egress: agentEgress(egress, agent.egress) }));
-  return { host, system, watchdog, agents: judged };
+function judgedSpec({ host, system, watchdog, egress, agents, routines }: HostSpec): unknown {
+  const withRules = <T extends { readonly egress: readonly EgressRule[] | null }>(each: T) => ({
+    ...each,
+    egress: agentEgress(egress, each.egress),
+  });
+  return {
+    ...{ host, system, watchdog },
+    agents: mapValues(agents, withRules),
+    routines: mapValues(routines, withRules),
+  };
 }
 
-function judgedManifest({ host, system, watchdog, agents }: HostManifest): unknown {
-  const judged = mapValues(agents, ({ digest: _, egress, ...agent }) => {
-    if (egress === null) return { ...agent, egress };
-    const { port: __, ...policy } = egress;
-    return { ...agent, egress: policy };
-  });
-  return { host, system, watchdog, agents: judged };
+function judgedManifest({ host, system, watchdog, agents, routines }: HostManifest): unknown {
+  return { host, system, watchdog, agents: mapValues(agents, judged), routines: mapValues(routines, judged) };
+}
+
+function judged({ digest: _, egress, ...each }: AgentManifest | RoutineManifest): unknown {
+  if (egress === null) return { ...each, egress };
+  const { port: __, ...policy } = egress;
+  return { ...each, egress: policy };
 }
 
 function differences(expected: unknown, found: unknown, path: readonly string[]): Problem[] {

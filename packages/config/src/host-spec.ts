@@ -1,3 +1,4 @@
+import type { AlertsManifest } from "./alerts/manifest.ts";
 import type { HostEgress } from "./egress/rule.ts";
 import type { AgentSpec, Fleet, Host, RoutineSpec } from "./fleet.ts";
 import type { DriftPolicy, WatchdogPolicy } from "./manifest.ts";
@@ -15,6 +16,7 @@ export interface HostSpec {
   readonly watchdog: WatchdogPolicy;
   readonly drift: DriftPolicy;
   readonly egress: HostEgress;
+  readonly alerts: AlertsManifest | null;
   readonly metrics: HostMetrics | null;
   readonly agents: Readonly<Record<string, AgentSpec>>;
   readonly routines: Readonly<Record<string, RoutineSpec>>;
@@ -33,6 +35,7 @@ export function hostSpec(name: string, host: Host): HostSpec {
     watchdog: host.watchdog,
     drift: host.drift,
     egress: host.egress,
+    alerts: host.alerts,
     metrics: host.metrics,
     agents: Object.fromEntries(sortedEntries(host.agents)),
     routines: Object.fromEntries(sortedEntries(host.routines)),

@@ -1,9 +1,28 @@
+export { alertsEgress, alertsSocketName, sinkAuthority } from "./alerts/egress.ts";
+export {
+  type AgentAlertLevel,
+  type AgentAlerts,
+  type AlertSeverity,
+  type AlertsManifest,
+  agentAlertLevels,
+  alertSeverities,
+  type DeadMansSwitch,
+  type DigestPolicy,
+  type QuietHours,
+  type RoutineAlertEvent,
+  type RoutineAlerts,
+  type SinkKind,
+  type SinkManifest,
+  sinkKinds,
+  sinkUrl,
+} from "./alerts/manifest.ts";
+export { isLoopback } from "./alerts/words.ts";
 export { configErrors } from "./catalogue.ts";
 export { configDeclarations } from "./declarations.ts";
 export { type Decoded, decodeFleet, parseFleet } from "./decode.ts";
 export { addressBits, parseCidr } from "./egress/entry.ts";
 export { type Authority, type Host as EgressHost, parseHost, splitAuthority } from "./egress/host.ts";
-export { proxyPorts } from "./egress/ports.ts";
+export { hostProxyPorts, proxyPorts } from "./egress/ports.ts";
 export {
   type AgentEgress,
   agentEgress,
@@ -13,12 +32,14 @@ export {
   type EgressProtocol,
   type EgressRule,
   egressModes,
+  egressSubjects,
   formatRule,
   type HostEgress,
   type HostRule,
   isNetwork,
   type NetworkRule,
   type RuleScope,
+  routineSubject,
   type ScopedRule,
   unrestricted,
 } from "./egress/rule.ts";
@@ -53,8 +74,11 @@ export {
   type HeartbeatPolicy,
   type HostManifest,
   type JsonScalar,
+  type LeakPolicy,
   type MissedRun,
   type OverlapKind,
+  type ProgressPolicy,
+  type ResourcePolicy,
   type RestartPolicy,
   type RoutineEvents,
   type RoutineManifest,

@@ -1,4 +1,5 @@
 import type { Problem } from "@daruma/base";
+import { lintAlerts } from "./alerts/lint.ts";
 import { lintForwards } from "./egress/lint.ts";
 import { healthUrlKey } from "./health-url.ts";
 import { formatDuration, parseDuration } from "./measures.ts";
@@ -42,24 +43,30 @@ export function lintFleet(fleet: unknown): Problem[] {
   if (isRecord(fleet) && isRecord(fleet.hosts) && hosts.length === 0) {
     return [problem(["hosts"], "must name at least one host")];
   }
+  // Agents with nothing wrong in themselves: the same object may be on many hosts.
+  const sound = new Set<unknown>();
   return hosts.flatMap(([name, host]) => {
     const path = ["hosts", name];
-    return [...refuse(path, hostNameProblem(name)), ...lintHost(host, path)];
+    return [...refuse(path, hostNameProblem(name)), ...lintHost(host, path, sound)];
   });
 }
 
-function lintHost(host: unknown, path: Path): Problem[] {
+function lintHost(host: unknown, path: Path, sound: Set<unknown>): Problem[] {
   const agents = members(host, "agents");
   const each = agents.flatMap(([name, agent]) => {
     const at = [...path, "agents", name];
-    return [...refuse(at, agentNameProblem(name)), ...lintAgent(agent, at)];
+    const found = sound.has(agent) ? [] : lintAgent(agent, at);
+    if (found.length === 0) sound.add(agent);
+    return [...refuse(at, agentNameProblem(name)), ...found];
   });
-  const lists = agents.map(([name, agent]) => ({
-    agent: name,
-    path: [...path, "agents", name, "egress"],
-    entries: get(agent, "egress"),
-  }));
   const routines = members(host, "routines");
+  const lists = (["agent", "routine"] as const).flatMap((kind) =>
+    (kind === "agent" ? agents : routines).map(([name, each]) => ({
+      owner: `${kind} ${quoteName(name)}`,
+      path: [...path, `${kind}s`, name, "egress"],
+      entries: get(each, "egress"),
+    })),
+  );
   const names = new Set(routines.map(([name]) => name));
   const eachRoutine = routines.flatMap(([name, routine]) => {
     const at = [...path, "routines", name];
@@ -68,7 +75,7 @@ function lintHost(host: unknown, path: Path): Problem[] {
   });
   const shared = sharedHealthUrls(agents, [...path, "agents"]);
   const hooks = sharedWebhooks(routines, [...path, "routines"]);
-  return [...each, ...shared, ...lintForwards(lists), ...eachRoutine, ...hooks];
+  return [...each, ...shared, ...lintForwards(lists), ...eachRoutine, ...hooks, ...lintAlerts(host, path)];
 }
 
 function lintAgent(agent: unknown, path: Path): Problem[] {

@@ -1,3 +1,4 @@
+import type { AlertsManifest } from "./alerts/manifest.ts";
 import type { EgressManifest } from "./egress/rule.ts";
 import type { backoffKinds, driftPolicies, exitMeanings } from "./words.ts";
 
@@ -18,6 +19,8 @@ export interface HostManifest {
   readonly agents: Readonly<Record<string, AgentManifest>>;
   /** None in what an older release wrote. */
   readonly routines: Readonly<Record<string, RoutineManifest>>;
+  /** Who is told of what. Left out where nobody is, and by an earlier release. */
+  readonly alerts?: AlertsManifest;
 }
 
 export interface WatchdogPolicy {
@@ -56,6 +59,11 @@ export interface AgentManifest {
   readonly health: HealthPolicy | null;
   /** `null` for none, which is also what a manifest means that an older release wrote. */
   readonly heartbeat: HeartbeatPolicy | null;
+  /** Left out where nothing is said; and so are the next two. */
+  readonly progress?: ProgressPolicy;
+  readonly resources?: ResourcePolicy;
+  /** Name -> a tcp, http or https URL. */
+  readonly dependencies?: Readonly<Record<string, string>>;
   readonly restart: RestartPolicy;
   readonly limits: { readonly memoryBytes: number | null };
   readonly stop: StopPolicy;
@@ -104,6 +112,8 @@ export interface RoutineManifest {
   readonly expect: Expectations;
   readonly limits: { readonly memoryBytes: number | null };
   readonly stop: StopPolicy;
+  /** As of an agent. */
+  readonly egress: EgressManifest | null;
 }
 
 /** What a run tells of its result. */
@@ -186,6 +196,34 @@ export interface HeartbeatPolicy {
   readonly everyMs: number;
   /** After this long without a word it hangs. */
   readonly silenceMs: number;
+}
+
+/** Its counter has to rise within this time, in which it is not idle. */
+export interface ProgressPolicy {
+  readonly withinMs: number;
+}
+
+/** What the agent may use before it is restarted; `null`: any amount. */
+export interface ResourcePolicy {
+  readonly memoryBytes: number | null;
+  readonly leak: LeakPolicy | null;
+  /** Processors in use, on average. */
+  readonly cpu: number | null;
+  readonly openFiles: number | null;
+  /** Processes and threads. */
+  readonly tasks: number | null;
+  readonly ioBytesPerSecond: number | null;
+  /** Of a passing health check. */
+  readonly latencyMs: number | null;
+  /** How long more has to be in use without a break. Not for leaks. */
+  readonly sustainedMs: number;
+  /** How long the restart waits for a moment that the agent calls idle. */
+  readonly restartWithinMs: number;
+}
+
+export interface LeakPolicy {
+  readonly growthBytes: number;
+  readonly withinMs: number;
 }
 
 export interface RestartPolicy {

@@ -23,8 +23,13 @@ t.test("an option is required exactly when a fleet without it is refused", async
       `hosts.${anyName}.agents.${anyName}.command`,
       `hosts.${anyName}.agents.${anyName}.health.http`,
       `hosts.${anyName}.agents.${anyName}.heartbeat.through`,
+      `hosts.${anyName}.agents.${anyName}.progress.within`,
+      `hosts.${anyName}.agents.${anyName}.resources.leak.growth`,
       `hosts.${anyName}.routines.${anyName}.command`,
       ...["path", "scheme", "secrets"].map((key) => `hosts.${anyName}.routines.${anyName}.webhook.${key}`),
+      `hosts.${anyName}.alerts.sinks.${anyName}.kind`,
+      ...["from", "to"].map((key) => `hosts.${anyName}.alerts.quiet.${key}`),
+      ...["credential", "url"].map((key) => `hosts.${anyName}.alerts.deadMansSwitch.${key}`),
     ],
   );
 });
@@ -40,6 +45,9 @@ t.test("every default and every example of an agent's option is itself allowed",
       const complete = {
         ...agent,
         ...(path.includes(".health.") ? { health: { http: "http://h/", ...agent.health } } : {}),
+        ...(path.includes(".leak.")
+          ? { resources: { leak: { growth: "1MiB", ...agent.resources?.leak } } }
+          : {}),
         ...(path.includes(".heartbeat.") ? { heartbeat: { through: "http", ...agent.heartbeat } } : {}),
       };
       t.equal(decodeFleet(fleetWith(complete)).ok, true, `${path} = ${JSON.stringify(value)}`);
@@ -47,6 +55,7 @@ t.test("every default and every example of an agent's option is itself allowed",
   }
 });
 
-function nest([first = "", ...rest]: readonly string[], value: unknown): Record<string, object> {
+// biome-ignore lint/suspicious/noExplicitAny: whatever an option holds
+function nest([first = "", ...rest]: readonly string[], value: unknown): Record<string, any> {
   return { [first]: (rest.length === 0 ? value : nest(rest, value)) as object };
 }

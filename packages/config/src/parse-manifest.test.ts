@@ -1,6 +1,7 @@
 import { isDarumaError } from "@daruma/base";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import t from "tap";
+import type { EgressManifest } from "./egress/rule.ts";
 import type { HostManifest } from "./manifest.ts";
 import { parseManifest } from "./parse-manifest.ts";
 import { jsonSchemas } from "./schemas.ts";
@@ -28,6 +29,23 @@ const {
   webhook: { path: "/hooks/x", scheme: "github", secrets: ["/run/secrets/x"] },
 });
 
+const egress: EgressManifest = {
+  port: 20480,
+  mode: "observe",
+  allow: [
+    {
+      host: "*.example.com",
+      port: 443,
+      protocol: "tls",
+      private: false,
+      forward: null,
+      scope: "agent",
+    },
+  ],
+  deny: [{ cidr: "203.0.113.0/24", port: null, scope: "fleet" }],
+  limits: { connections: 8, idleMs: 1000, bytes: 1024 },
+};
+
 const manifest: HostManifest = {
   schemaVersion: 1,
   host: "etl-01",
@@ -40,6 +58,7 @@ const manifest: HostManifest = {
       digest: "cc",
       command: ["/nix/store/x/bin/node", "etl.js"],
       environment: { B: "1" },
+      egress,
     },
   },
   agents: {
@@ -49,22 +68,7 @@ const manifest: HostManifest = {
       command: ["/nix/store/x/bin/node", "main.js"],
       environment: { A: "" },
       fallback: { digest: "dd", command: ["/nix/store/x/bin/node", "main.js"], environment: { SAFE: "1" } },
-      egress: {
-        port: 20480,
-        mode: "observe",
-        allow: [
-          {
-            host: "*.example.com",
-            port: 443,
-            protocol: "tls",
-            private: false,
-            forward: null,
-            scope: "agent",
-          },
-        ],
-        deny: [{ cidr: "203.0.113.0/24", port: null, scope: "fleet" }],
-        limits: { connections: 8, idleMs: 1000, bytes: 1024 },
-      },
+      egress,
     },
   },
 };

@@ -1,4 +1,5 @@
 import { messageOf } from "@daruma/base";
+import { readAlerts } from "./alerts/read.ts";
 import { configErrors } from "./catalogue.ts";
 import { readEgress } from "./egress/read.ts";
 import {
@@ -14,8 +15,11 @@ import {
   type HeartbeatPolicy,
   type HostManifest,
   type JsonScalar,
+  type LeakPolicy,
   missedPolicies,
   overlapPolicies,
+  type ProgressPolicy,
+  type ResourcePolicy,
   type RestartPolicy,
   type RoutineEvents,
   type RoutineManifest,
@@ -83,6 +87,18 @@ const readHeartbeat = fields<HeartbeatPolicy>({
   silenceMs: whole(1),
 });
 
+const readResources = fields<ResourcePolicy>({
+  memoryBytes: nullable(whole(1)),
+  leak: nullable(fields<LeakPolicy>({ growthBytes: whole(1), withinMs: whole(1) })),
+  cpu: nullable(real(0, Number.MAX_VALUE)),
+  openFiles: nullable(whole(1)),
+  tasks: nullable(whole(1)),
+  ioBytesPerSecond: nullable(whole(1)),
+  latencyMs: nullable(whole(1)),
+  sustainedMs: whole(1),
+  restartWithinMs: milliseconds,
+});
+
 const words = list(text);
 const commandSchema = { ...words.schema, prefixItems: [absolutePath.schema], minItems: 1 };
 const readCommand = reading(commandSchema, (value, path): readonly string[] => {
@@ -104,6 +120,9 @@ const readAgent = fields<AgentManifest>({
   startupMs: milliseconds,
   health: nullable(readHealth),
   heartbeat: added(nullable(readHeartbeat), null),
+  progress: whereGiven(fields<ProgressPolicy>({ withinMs: whole(1) })),
+  resources: whereGiven(readResources),
+  dependencies: whereGiven(record(nonEmptyText)),
   restart: readRestart,
   limits: readLimits,
   stop: readStop,
@@ -167,6 +186,7 @@ const readRoutine = fields<RoutineManifest>({
   }),
   limits: readLimits,
   stop: readStop,
+  egress: added(nullable(readEgress), null),
 });
 
 const readManifest = fields<HostManifest>({
@@ -194,6 +214,7 @@ const readManifest = fields<HostManifest>({
   ),
   agents: record(readAgent),
   routines: added(record(readRoutine), {}),
+  alerts: whereGiven(readAlerts),
 });
 
 /** What a `host.json` is. Readers leave out what they do not know, so it may hold more. */

@@ -5,6 +5,8 @@ import { formatPath, type Path } from "./paths.ts";
 export interface PlainData {
   readonly value: unknown;
   readonly problems: readonly Problem[];
+  /** Whether JSON holds all of it: nothing is a function, a bigint, a symbol, undefined in a list, or a number that is none. */
+  readonly isJson: boolean;
 }
 
 /**
@@ -15,10 +17,13 @@ export interface PlainData {
  */
 export function toPlain(input: unknown): PlainData {
   const problems: Problem[] = [];
-  const value = copy(input, null, new Set(), (trail, message) => {
-    problems.push({ path: formatPath(pathOf(trail)), message });
-  });
-  return { value, problems };
+  let isJson = true;
+  const report: Report = (trail, message) => {
+    isJson = false;
+    if (message !== undefined) problems.push({ path: formatPath(pathOf(trail)), message });
+  };
+  const value = copy(input, null, new Set(), report);
+  return { value, problems, isJson };
 }
 
 /** A path from its end: most are never written, so that going down must not copy it. */
@@ -27,7 +32,8 @@ interface Trail {
   readonly key: PropertyKey;
 }
 
-type Report = (trail: Trail | null, message: string) => void;
+/** Without a message: what is no JSON and for the schema to refuse. */
+type Report = (trail: Trail | null, message?: string) => void;
 
 function pathOf(trail: Trail | null): Path {
   const path: PropertyKey[] = [];
@@ -41,7 +47,10 @@ function copy(value: unknown, trail: Trail | null, parents: Set<object>, report:
     if (problem !== undefined) report(trail, `must not contain ${problem}`);
     return value;
   }
-  if (typeof value !== "object" || value === null) return value;
+  if (typeof value !== "object" || value === null) {
+    if (!isScalar(value)) report(trail);
+    return value;
+  }
   if (parents.has(value)) {
     report(trail, "must not contain itself");
     return undefined;
@@ -71,10 +80,16 @@ function copyObject(value: object, trail: Trail | null, parents: Set<object>, re
     const problem = textProblem(key);
     const at = { before: trail, key };
     if (problem !== undefined) report(at, `a name must not contain ${problem}`);
-    const member = copy(Reflect.get(value, key), at, parents, report);
+    const given: unknown = Reflect.get(value, key);
+    if (given === undefined) continue;
+    const member = copy(given, at, parents, report);
     if (member !== undefined) result[key] = member;
   }
   return result;
+}
+
+function isScalar(value: unknown): boolean {
+  return value === null || typeof value === "boolean" || Number.isFinite(value);
 }
 
 function textProblem(text: string): string | undefined {

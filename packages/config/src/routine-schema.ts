@@ -1,5 +1,7 @@
 import { Schema } from "effect";
+import { RoutineAlertsSchema } from "./alerts/schema.ts";
 import { choice, duration, text, wholeNumber } from "./codecs.ts";
+import { AllowSchema } from "./egress/schema.ts";
 import { ExpectSchema } from "./expect-schema.ts";
 import { missedPolicies, overlapPolicies } from "./manifest.ts";
 import { defaulted, optional } from "./option.ts";
@@ -89,5 +91,14 @@ export const RoutineSchema = Schema.Struct({
     default: {},
     example: { loaded: { min: 1, deviation: 0.5 }, errors: { max: 0 } },
   }),
+  alerts: defaulted(RoutineAlertsSchema, {
+    description: "Of what is told, and to whom, where that is not as the host says.",
+    default: {},
+  }),
   ...processFields("routine"),
+  egress: optional(AllowSchema, {
+    description:
+      "What its runs may reach: names and networks with their ports; nothing else. Without it, and without rules of its host or fleet: everything.",
+    example: ["api.example.com:443", { host: "db.example.com", port: 5432, protocol: "postgres" }],
+  }),
 }).annotate({ expected: "an object with the key command" });

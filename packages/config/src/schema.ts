@@ -1,4 +1,5 @@
 import { Schema } from "effect";
+import { AgentAlertsSchema, HostAlertsSchema } from "./alerts/schema.ts";
 import { choice, choices, duration, wholeNumber } from "./codecs.ts";
 import { HealthSchema, HeartbeatSchema } from "./detector-schema.ts";
 import { DriftSchema } from "./drift-schema.ts";
@@ -7,6 +8,7 @@ import { escalations } from "./manifest.ts";
 import { MetricsSchema } from "./metrics-schema.ts";
 import { defaulted, optional, required } from "./option.ts";
 import { FallbackSchema, processFields, programFields } from "./program-schema.ts";
+import { DependenciesSchema, ProgressSchema, ResourcesSchema } from "./resource-schema.ts";
 import { RestartSchema } from "./restart-schema.ts";
 import { RoutineSchema } from "./routine-schema.ts";
 import { systems } from "./words.ts";
@@ -28,6 +30,21 @@ export const AgentSchema = Schema.Struct({
     description:
       "How the agent shows that it gets on. Without it: an agent that hangs is found by its health check alone.",
     example: { through: "http", every: "5s", silence: "15s" },
+  }),
+  progress: optional(ProgressSchema, {
+    description: "How the agent shows that its work gets on. Without it: nobody looks.",
+    example: { within: "10m" },
+  }),
+  resources: optional(ResourcesSchema, {
+    description:
+      "What the agent may use; if it uses more, it is restarted at a moment that suits it. Without it: whatever there is.",
+    example: { memory: "384MiB", leak: { growth: "64MiB", within: "30m" }, openFiles: 4096 },
+  }),
+  dependencies: defaulted(DependenciesSchema, {
+    description:
+      "What the agent needs of others: name -> where it is. While it is not reached, failures are put down to it, and nothing is rolled back.",
+    default: {},
+    example: { db: "tcp://db.example.com:5432", api: "https://api.example.com/health" },
   }),
   restart: defaulted(RestartSchema, {
     description: "When and how fast the agent is started again.",
@@ -53,6 +70,10 @@ export const AgentSchema = Schema.Struct({
       "*.s3.amazonaws.com:443",
       { host: "db.example.com", port: 5432, protocol: "postgres", forward: 15432 },
     ],
+  }),
+  alerts: defaulted(AgentAlertsSchema, {
+    description: "Of what is told, and to whom, where that is not as the host says.",
+    default: {},
   }),
   required: defaulted(Schema.Boolean.annotate({ expected: "true or false" }), {
     description: "Whether a generation counts as known-good only once this agent stayed healthy.",
@@ -96,7 +117,11 @@ export const HostSchema = Schema.Struct({
     default: {},
   }),
   egress: defaulted(HostEgressSchema, {
-    description: "What the agents of the host may reach, and the limits of that.",
+    description: "What the agents and routines of the host may reach, and the limits of that.",
+    default: {},
+  }),
+  alerts: defaulted(HostAlertsSchema, {
+    description: "Who is told when something is wrong, and of what.",
     default: {},
   }),
   metrics: optional(MetricsSchema, {
@@ -112,7 +137,7 @@ export const FleetSchema = Schema.Struct({
     description: "The hosts of the fleet, by host name.",
   }),
   egress: defaulted(FleetEgressSchema, {
-    description: "What the agents of every host may reach.",
+    description: "What the agents and routines of every host may reach.",
     default: {},
   }),
 }).annotate({ expected: "an object with the key hosts" });

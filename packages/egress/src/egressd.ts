@@ -1,13 +1,13 @@
 import { getServers } from "node:dns";
 import { type FSWatcher, watch } from "node:fs";
-import { readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { messageOf, serveStatus, serveUnix, streamed, systemCode, type UnixServer } from "@daruma/base";
-import { type EgressManifest, type HostManifest, isNetwork, parseManifest } from "@daruma/config";
+import { messageOf, serveStatus, serveUnix, streamed, type UnixServer } from "@daruma/base";
+import { type EgressManifest, egressSubjects, type HostManifest, isNetwork } from "@daruma/config";
 import type { LedgerConnection } from "@daruma/ledger";
-import { egressErrors } from "./catalogue.ts";
-import { Door, type DoorStatus, defaultTimes, type Times } from "./door.ts";
+import { AlertsEntrance } from "./alerts-entrance.ts";
+import { Door, type DoorSetting, type DoorStatus, defaultTimes, type Times } from "./door.ts";
 import { Entrance } from "./entrance.ts";
+import { readManifest, stamp } from "./manifest-file.ts";
 import { Recorder } from "./recorder.ts";
 import { Resolver, type ResolverOptions } from "./resolver.ts";
 import type { Proof } from "./self-test/proofs.ts";
@@ -85,6 +85,7 @@ class Daemon implements Egressd {
   readonly #places = new Map<string, Place>();
   #ownPorts: ReadonlySet<number> = new Set();
   readonly #upstreams = new UpstreamsFeed(new Upstreams(upstreamWindowMs));
+  readonly #alerts: AlertsEntrance;
   #selfTests: SelfTests | null = null;
   #servers: (UnixServer | null)[] = [];
   #timer: NodeJS.Timeout | null = null;
@@ -97,6 +98,7 @@ class Daemon implements Egressd {
     const { connectLedger: connect, log, windowMs = 10_000 } = options;
     this.#recorder = new Recorder({ connect, log, windowMs });
     this.#resolver = new Resolver(options.resolver);
+    this.#alerts = new AlertsEntrance(options.socket, this.#doorSetting(), log);
   }
 
   async begin(): Promise<void> {
@@ -131,6 +133,7 @@ class Daemon implements Egressd {
     });
     const path = this.#options.statusSocket ?? null;
     this.#servers = [server, await serveStatus({ path, status: () => this.status(), onBug })];
+    await this.#alerts.follow(await readManifest(this.#options.manifest));
     this.#timer = setInterval(() => void this.#look(), this.#options.lookMs ?? 500);
     this.#watcher = this.#watch();
   }
@@ -169,6 +172,7 @@ class Daemon implements Egressd {
       for (const entrance of entrances.values()) entrance.close();
       door.close();
     }
+    this.#alerts.close();
     await this.#selfTests?.close();
     await this.#recorder.close(5_000);
   }
@@ -202,6 +206,8 @@ class Daemon implements Egressd {
     const wanted = this.#wanted(manifest);
     const [cut, changed] = await this.#apply(wanted);
     await this.#selfTests?.setAgents(wanted);
+    // Before its own socket is served, another egressd may be there, whose socket for alerts this would be.
+    if (this.#servers.length > 0) await this.#alerts.follow(manifest);
     if (!changed && !isFirst) return;
     this.#recorder.note({
       action: "egress.rules",
@@ -211,7 +217,7 @@ class Daemon implements Egressd {
   }
 
   #wanted(manifest: HostManifest | null): ReadonlyMap<string, EgressManifest> {
-    const agents = Object.entries(manifest?.agents ?? {}).flatMap(([name, { egress }]) =>
+    const agents = egressSubjects(manifest ?? { agents: {}, routines: {} }).flatMap(([name, { egress }]) =>
       egress === null
         ? []
         : [[name, this.#options.observe ? { ...egress, mode: "observe" as const } : egress] as const],
@@ -252,13 +258,17 @@ class Daemon implements Egressd {
   }
 
   #newDoor(name: string, rules: EgressManifest): Door {
-    return new Door(name, rules, {
+    return new Door(name, rules, this.#doorSetting());
+  }
+
+  #doorSetting(): DoorSetting {
+    return {
       resolver: this.#resolver,
       recorder: this.#recorder,
       upstreams: this.#upstreams,
       ownPorts: () => this.#ownPorts,
       times: { ...defaultTimes, ...this.#options.times },
-    });
+    };
   }
 
   /** Those that stay keep their port open; a client notices nothing. */
@@ -275,26 +285,5 @@ class Daemon implements Egressd {
     }
     for (const [key, entrance] of old) if (!wanted.has(key)) entrance.close();
     return new Map([...wanted].map(([key, make]) => [key, old.get(key) ?? make()]));
-  }
-}
-
-/** Changes whenever the file does, or another one is in its place. */
-async function stamp(file: string): Promise<string> {
-  try {
-    const path = await realpath(file);
-    const { mtimeMs, size, ino } = await stat(path);
-    return [path, mtimeMs, size, ino].join(" ");
-  } catch (error) {
-    return `none: ${systemCode(error)}`;
-  }
-}
-
-async function readManifest(file: string): Promise<HostManifest | null> {
-  try {
-    return parseManifest(await readFile(file, "utf8"), file);
-  } catch (cause) {
-    if (systemCode(cause) === "ENOENT") return null;
-    const message = `the rules cannot be read: ${messageOf(cause)}`;
-    throw egressErrors.make("EGRESSD_E_MANIFEST", message, { where: file, cause });
   }
 }

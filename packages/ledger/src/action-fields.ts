@@ -13,8 +13,17 @@ export interface Field {
 
 export interface Action {
   readonly means: string;
-  /** What the entry's subject is: the name of an agent or a routine, the path of a generation, a daemon, `TYPE:ID` of a record, a place (path of a file, name of a unit or an agent). */
-  readonly subject: "agent" | "routine" | "generation" | "daemon" | "ledger" | "record" | "place";
+  /** What the entry's subject is: the name of an agent or a routine, the path of a generation, a daemon, a sink of alerts, `TYPE:ID` of a record, a place (path of a file, name of a unit or an agent). */
+  readonly subject:
+    | "agent"
+    | "routine"
+    | "agent, or routine:NAME"
+    | "generation"
+    | "daemon"
+    | "ledger"
+    | "record"
+    | "place"
+    | "sink";
   readonly details: Readonly<Record<string, Field>>;
 }
 

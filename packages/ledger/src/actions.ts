@@ -9,6 +9,7 @@ import {
   text,
   texts,
 } from "./action-fields.ts";
+import { alertActions } from "./alert-actions.ts";
 import { driftActions } from "./drift-actions.ts";
 import { egressActions } from "./egress-actions.ts";
 import { generationActions } from "./generation-actions.ts";
@@ -21,8 +22,9 @@ import { routineActions } from "./routine-actions.ts";
  */
 
 const upstream = optional(text("what several agents do not reach: to this it is put down"));
+const resource = text("leak, memory, cpu, openFiles, tasks, io or latency");
 const cause = text(
-  "crash, hang, unhealthy, memory, start-failed, dependency or configuration: what kind of failure it is",
+  "crash, hang, unhealthy, leak, resource, start-failed, dependency or configuration: what kind of failure it is",
 );
 const exit = object(
   "{kind: exit, code}, {kind: signal, signal}, {kind: watchdog} (by systemd, for its silence) or {kind: unknown}",
@@ -119,6 +121,68 @@ export const actions: Readonly<Record<string, Action>> = {
     means: "It uses more memory than it may.",
     subject: "agent",
     details: { cause, bytes: number("in use"), limitBytes: number("allowed") },
+  },
+  "agent.stuck": {
+    means: "The counter of its work was to rise, and has not for too long.",
+    subject: "agent",
+    details: {
+      cause,
+      count: nullable(number("the counter; null if it was never told")),
+      stuckMs: number("since it rose last"),
+      limitMs: number("within which it has to rise"),
+      uptimeMs,
+      upstream,
+    },
+  },
+  "agent.leak": {
+    means: "Its memory grows without an end. It is restarted at a moment that suits it.",
+    subject: "agent",
+    details: {
+      resource,
+      samples: number("points of its memory that were looked at"),
+      spanMs: number("from the first to the last of them"),
+      firstBytes: number("memory at the first"),
+      lastBytes: number("memory at the last"),
+      slopeBytesPerHour: number("median of the slopes between all of them"),
+      rising: number("share of the pairs that rise, 0 to 1"),
+      growthBytes: number("by that slope, in the window"),
+      withinMs: number("the window"),
+      limitBytes: number("growth that it may have in the window"),
+      restartWithinMs: number("how long the restart waits at most"),
+    },
+  },
+  "agent.overuse": {
+    means: "It uses too much for too long. It is restarted at a moment that suits it.",
+    subject: "agent",
+    details: {
+      resource,
+      level: number("in use: bytes, processors, a number, bytes a second, or milliseconds"),
+      bound: number("what it may use"),
+      overMs: number("how long it has been above that"),
+      sustainedMs: number("how long it may be"),
+      restartWithinMs: number("how long the restart waits at most"),
+    },
+  },
+  "agent.overuse-over": {
+    means: "It uses no more than it may, before it was restarted for it.",
+    subject: "agent",
+    details: { resource, afterMs: number("since it was found to use too much") },
+  },
+  "agent.preempt": {
+    means: "It is restarted because it uses too much, before it fails.",
+    subject: "agent",
+    details: {
+      cause,
+      resource,
+      moment: text("idle or deadline: why now"),
+      waitedMs: number("since it was found to use too much"),
+      counts: boolean("whether it counts as a failure: in a generation that has not proven itself"),
+    },
+  },
+  "agent.unmeasured": {
+    means: "What it is not to use too much of cannot be measured here.",
+    subject: "agent",
+    details: { resources: texts("which") },
   },
   "agent.restart-asked": { means: "It asks for its own restart.", subject: "agent", details: {} },
   "agent.stop": {
@@ -225,7 +289,7 @@ export const actions: Readonly<Record<string, Action>> = {
     },
   },
   "dependency.down": {
-    means: "It is well itself, but waits for something that is not.",
+    means: "What it needs is not there: it says so itself, or what it declares to need does not answer.",
     subject: "agent",
     details: { dependency: text("its name"), reason: text("what the probe got") },
   },
@@ -243,6 +307,7 @@ export const actions: Readonly<Record<string, Action>> = {
       why: texts("the reasons"),
     },
   },
+  ...alertActions,
   ...generationActions,
   ...driftActions,
   "watchd.start": {

@@ -23,15 +23,19 @@ const denial = {
 
 /** What egressd writes. Hosts, bytes and times; never what was said. */
 export const egressActions: Readonly<Record<string, Action>> = {
-  "egress.deny": { means: "It was refused a connection.", subject: "agent", details: denial },
+  "egress.deny": {
+    means: "It was refused a connection.",
+    subject: "agent, or routine:NAME",
+    details: denial,
+  },
   "egress.would-deny": {
     means: "It was let through to what its rules refuse, since nothing is enforced where it runs.",
-    subject: "agent",
+    subject: "agent, or routine:NAME",
     details: denial,
   },
   "egress.connect": {
     means: "It reached something that it may.",
-    subject: "agent",
+    subject: "agent, or routine:NAME",
     details: {
       target,
       via,
@@ -45,7 +49,7 @@ export const egressActions: Readonly<Record<string, Action>> = {
   },
   "egress.fail": {
     means: "What it may reach did not answer.",
-    subject: "agent",
+    subject: "agent, or routine:NAME",
     details: {
       target,
       code: text("dns-timeout, no-such-name, refused, connect-timeout, unreachable, …"),
@@ -57,7 +61,7 @@ export const egressActions: Readonly<Record<string, Action>> = {
   },
   "egress.self-test": {
     means: "It was tried from inside its sandbox what it can reach past its proxy.",
-    subject: "agent",
+    subject: "agent, or routine:NAME",
     details: {
       outcome: text("passed, open (there is a way out) or unclear (it is tried again)"),
       ways: number("that had to be closed"),

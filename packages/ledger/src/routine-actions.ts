@@ -53,7 +53,7 @@ export const routineActions: Readonly<Record<string, Action>> = {
   "routine.dropped": {
     means: "The run will not start.",
     subject: "routine",
-    details: { ...firing, why: text("queue-full, replaced, deadline or removed") },
+    details: { ...firing, why: text("queue-full, replaced, deadline, removed or stopped") },
   },
   "routine.started": {
     means: "An attempt begins.",
@@ -128,6 +128,11 @@ export const routineActions: Readonly<Record<string, Action>> = {
     means: "Its webhooks cannot be taken.",
     subject: "routine",
     details: { message: text("what happened") },
+  },
+  "routine.stop-request": {
+    means: "A person wants the run to end, and not to be tried again.",
+    subject: "routine",
+    details: { by: text("who") },
   },
   "routine.paused": {
     means: "A person pauses it: it runs only by hand until a person resumes it.",

@@ -38,6 +38,11 @@ export const watchdErrors = defineErrors({
     remedy: "Correct the agent as the message says; docs/concepts/agent-socket.md has what a record is.",
     exit: exitCode.usage,
   },
+  AGENT_E_BAD_REQUEST: {
+    summary: "What an agent says of its work through its socket is not a number as it has to be.",
+    remedy: "Correct the agent as the message says; docs/concepts/agent-socket.md has each request.",
+    exit: exitCode.usage,
+  },
   AGENT_E_BAD_RESULT: {
     summary: "A run has told a result that is none.",
     remedy: "Send {extracted, transformed, loaded, errors}: one or more of them, whole numbers from 0 on.",
@@ -142,6 +147,11 @@ export const watchdErrors = defineErrors({
   WATCHD_E_UNKNOWN_ROUTINE: {
     summary: "The current generation has no routine of that name.",
     remedy: "List the routines there are with `agentctl routine list`.",
+    exit: exitCode.unknownUnit,
+  },
+  WATCHD_E_UNKNOWN_SINK: {
+    summary: "The current generation has no sink of that name, or none at all, that could be told.",
+    remedy: "List the sinks there are with `agentctl alert list`.",
     exit: exitCode.unknownUnit,
   },
   WATCHD_E_STOPPED_BY_PERSON: {

@@ -11,10 +11,12 @@ import { switchUnit } from "./nixos/switching.ts";
 import { systemsOf } from "./nixos/system-profile.ts";
 import type { State } from "./policy/state.ts";
 import type { Generations, ServiceManager } from "./ports.ts";
+import type { RoutineServices } from "./routines/services.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 import { createSystemdManager } from "./systemd/manager.ts";
 import { createFeeder } from "./systemd/notify.ts";
-import { systemdSite } from "./systemd/site.ts";
+import { createRoutineUnits } from "./systemd/routine-units.ts";
+import { type SystemdSite, systemdSite } from "./systemd/site.ts";
 import { createStandInFiles } from "./systemd/stand-in-files.ts";
 import { createSystemctl } from "./systemd/systemctl.ts";
 
@@ -27,6 +29,7 @@ export interface HostOptions {
 /** What watchd has to do on a NixOS host besides what it does everywhere. */
 export interface Host {
   readonly services: ServiceManager;
+  readonly runs: RoutineServices;
   readonly generations: Generations;
   readonly beforeActing: (state: State) => Promise<void>;
   readonly onReconciled: () => void;
@@ -51,18 +54,22 @@ export function openHost({ state, runtime, log }: HostOptions): Host {
     systemctl: createSystemctl(new AbortController().signal),
     log,
   });
+  const site: SystemdSite = {
+    ...systemdSite,
+    exits: join(runtime, "exits"),
+    runs: join(runtime, "runs"),
+    routineRuns: join(runtime, "routine-runs"),
+    held: join(runtime, "held"),
+    stopped: join(state, "stopped"),
+  };
+  const isSwitching = () => generations.isSwitching();
   const services = createSystemdManager({
     standInsSettled: (agent) => standIns.settled(agent),
-    site: {
-      ...systemdSite,
-      exits: join(runtime, "exits"),
-      runs: join(runtime, "runs"),
-      held: join(runtime, "held"),
-      stopped: join(state, "stopped"),
-    },
-    isSwitching: () => generations.isSwitching(),
+    site,
+    isSwitching,
     log,
   });
+  const runs = createRoutineUnits({ site, isSwitching, log });
   const gates = createGatesFile({ state: own });
   const failures = createFailures({ state: own });
   const feeder = createFeeder(process.env, log);
@@ -71,6 +78,7 @@ export function openHost({ state, runtime, log }: HostOptions): Host {
   let teller: (() => Promise<void>) | null = null;
   return {
     services,
+    runs,
     generations,
     machine: (about) =>
       createNixosMachine({ ...about, site: nixosSite, generations, systems: () => systemsOf(nixosSite) }),

@@ -1,7 +1,12 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { exitCode, isDarumaError, messageOf, serveStatus, serveUnix, type UnixServer } from "@daruma/base";
+import { alertsSocketName } from "@daruma/config";
 import { connectLedger } from "@daruma/ledger";
 import { openAgentApi } from "./agent-api/agent-api.ts";
+import { alertRoutes } from "./alerts/api.ts";
+import { openAlerts } from "./alerts/runtime.ts";
+import { createSecrets } from "./alerts/secrets.ts";
+import { createTransport } from "./alerts/transport.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { createClock } from "./clock.ts";
 import { driftRoutes } from "./drift/api.ts";
@@ -16,7 +21,7 @@ import { createProber } from "./probe.ts";
 import { createProcessManager } from "./processes/manager.ts";
 import { createRoutineProcesses } from "./processes/routine-runs.ts";
 import { routineRoutes } from "./routines/api.ts";
-import { noRoutines, openRoutines } from "./routines/runtime.ts";
+import { openRoutines } from "./routines/runtime.ts";
 import { apiRoutes } from "./supervisor/api.ts";
 import type { World } from "./supervisor/executor.ts";
 import type { LedgerPort } from "./supervisor/outbox.ts";
@@ -35,31 +40,49 @@ async function main(): Promise<void> {
   const counts = new Counts();
   const host = options.generations === null ? openHost({ ...options, log }) : null;
   const world = host ?? (await laptop(options, options.generations ?? ""));
-  const routines =
-    host === null
-      ? openRoutines({
-          services: createRoutineProcesses({ stateDir: options.state, runtimeDir: options.runtime }),
-          stateDir: options.state,
-          runtimeDir: options.runtime,
-          journalDir: join(options.state, "watchd", "routines"),
-          clock,
-          connectLedger: () => connectLedger({ socket: options.ledger }),
-          ledgerSocket: options.ledger,
-          log,
-          onRecords: (records) => counts.countRoutines(records),
-          onFatal: fail,
-        })
-      : null;
-  const follow = async () => routines?.follow(begun?.current ?? null).catch(fail);
+  const alerts = openAlerts({
+    journalDir: join(options.state, "watchd", "alerts"),
+    clock,
+    connectLedger: () => connectLedger({ socket: options.ledger }),
+    ledgerSocket: options.ledger,
+    secrets: createSecrets(host === null ? null : (process.env.CREDENTIALS_DIRECTORY ?? "/nonexistent")),
+    transport: createTransport({
+      egressd: egressd === undefined ? null : join(dirname(egressd), alertsSocketName),
+    }),
+    log,
+    onFatal: fail,
+  });
+  const isolation = host === null ? "one" : "users";
+  const routines = openRoutines({
+    services: host?.runs ?? createRoutineProcesses({ stateDir: options.state, runtimeDir: options.runtime }),
+    stateDir: options.state,
+    runtimeDir: options.runtime,
+    isolation,
+    journalDir: join(options.state, "watchd", "routines"),
+    clock,
+    connectLedger: () => connectLedger({ socket: options.ledger }),
+    ledgerSocket: options.ledger,
+    hear: (epoch, entries) => alerts.hear("routines", epoch, entries),
+    log,
+    onRecords: (records) => counts.countRoutines(records),
+    onFatal: fail,
+  });
+  const follow = async () => {
+    if (begun === null) return;
+    await alerts.follow(begun.current);
+    await routines.follow(begun.current).catch(fail);
+  };
   const connect = () => connectLedger({ socket: options.ledger });
   let begun: Supervisor | null = null;
   let drift: Drift | null = null;
   const agents = openAgentApi({
     runtime: options.runtime,
-    isolation: host === null ? "one" : "users",
+    isolation,
     state: () => begun?.state ?? null,
     connectLedger: connect,
     onRestart: (agent, runId) => begun?.dispatch({ type: "restart-asked", agent, runId }),
+    onIdle: (agent, runId, forMs) => begun?.dispatch({ type: "idle", agent, runId, forMs }),
+    onProgress: (agent, runId, count) => begun?.dispatch({ type: "progress", agent, runId, count }),
     monoNow: () => clock.now().mono,
     onBeat: (agent, runId) => begun?.dispatch({ type: "beat", agent, runId }),
     log,
@@ -72,6 +95,7 @@ async function main(): Promise<void> {
     ...(egressd === undefined
       ? {}
       : { followUpstreams: (tell) => followUpstreams({ socket: egressd, tell }) }),
+    hear: (epoch, entries) => alerts.hear("agents", epoch, entries),
     log,
     onFatal: fail,
     onRecords: (records, state) => counts.countAgents(records, state),
@@ -83,6 +107,7 @@ async function main(): Promise<void> {
     onReconciled: () => {
       host?.onReconciled();
       void agents.check();
+      if (begun !== null) alerts.reconciled(begun.state);
       void follow();
     },
   });
@@ -97,7 +122,7 @@ async function main(): Promise<void> {
   const watching = await openDrift(watched);
   drift = watching;
   const recordIntent = (entry: Parameters<LedgerPort["append"]>[0]) => appendOnce(connect, entry);
-  const facts = () => factsOf(supervisor, routines ?? noRoutines, counts);
+  const facts = () => factsOf(supervisor, routines, counts);
   const onBug = (error: unknown) => log(stackOf(error));
   const server = await serveUnix({
     path: options.socket,
@@ -108,12 +133,13 @@ async function main(): Promise<void> {
         clock,
         recordIntent,
         onAllow: host?.onAllow ?? (async () => undefined),
-        routines: { follow, drain: async () => routines?.drain() },
+        routines: { follow, drain: () => routines.drain() },
       }),
       ...driftRoutes({ drift: watching, current: () => supervisor.current?.path ?? "", recordIntent }),
-      ...routineRoutes(routines ?? noRoutines),
+      ...routineRoutes(routines),
+      ...alertRoutes(alerts),
       "POST /v1/routines/kill": async () => {
-        await routines?.kill();
+        await routines.kill();
         return { schemaVersion: 1 };
       },
       "GET /v1/facts": async () => facts(),
@@ -125,8 +151,9 @@ async function main(): Promise<void> {
     await status?.close();
     await watching.close();
     await agents.close();
-    await routines?.close();
+    await routines.close();
     await supervisor.close();
+    await alerts.close();
   };
   endOnSignals(server, close, options.exitWithParent);
   process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid })}\n`);

@@ -59,10 +59,22 @@ export interface ServiceManager {
   stopped(): Promise<ReadonlySet<string>>;
   /** Durable. Stops and starts nothing by itself. */
   setStopped(agent: string, stopped: boolean): Promise<void>;
-  /** Resident memory of the whole run in bytes, for the runs asked for that are alive. */
-  memory(runIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** What the runs asked for use, as far as they are alive. */
+  usage(runIds: readonly string[]): Promise<ReadonlyMap<string, Usage>>;
   /** Stops watching. Agents keep running. */
   close(): Promise<void>;
+}
+
+/** What all processes of a run use together; null for what cannot be told here. */
+export interface Usage {
+  readonly memoryBytes: number | null;
+  /** Processor time since the run began. */
+  readonly cpuMs: number | null;
+  readonly openFiles: number | null;
+  /** Processes and threads. */
+  readonly tasks: number | null;
+  /** Read from and written to disks since the run began. */
+  readonly ioBytes: number | null;
 }
 
 export interface GenerationInfo {

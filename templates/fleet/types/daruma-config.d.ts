@@ -7,13 +7,13 @@ declare module "@daruma/config" {
       readonly [name: string]: HostInput;
     };
     /**
-     * What the agents of every host may reach.
+     * What the agents and routines of every host may reach.
      *
      * @default {}
      */
     readonly egress?: {
       /**
-       * What every agent may reach beside what it lists itself.
+       * What every agent and routine may reach beside what it lists itself.
        *
        * @default []
        *
@@ -65,7 +65,7 @@ declare module "@daruma/config" {
         readonly port: number;
       })[];
       /**
-       * What no agent may reach, whatever else allows it.
+       * What no agent and no routine may reach, whatever else allows it.
        *
        * @default []
        *
@@ -454,6 +454,21 @@ declare module "@daruma/config" {
           };
         };
         /**
+         * Of what is told, and to whom, where that is not as the host says.
+         *
+         * @default {}
+         */
+        readonly alerts?: {
+          /**
+           * Of which ends of a run it tells. Without it: as the host says.
+           *
+           * @example ["success","failure","anomaly"]
+           */
+          readonly on?: readonly ("success" | "failure" | "anomaly")[];
+          /** Sinks that are told. Without it: as the host says. */
+          readonly to?: readonly (string)[];
+        };
+        /**
          * Limits that the system enforces.
          *
          * @default {}
@@ -485,6 +500,56 @@ declare module "@daruma/config" {
            */
           readonly grace?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
         };
+        /**
+         * What its runs may reach: names and networks with their ports; nothing else. Without it, and without rules of its host or fleet: everything.
+         *
+         * @example ["api.example.com:443",{"host":"db.example.com","port":5432,"protocol":"postgres"}]
+         */
+        readonly egress?: readonly (string | {
+          /**
+           * A host by its name, or `*.` and a name for all that is below it.
+           *
+           * @example "api.example.com"
+           */
+          readonly host: string;
+          /**
+           * The port that may be reached.
+           *
+           * @example 443
+           */
+          readonly port: number;
+          /**
+           * What the first bytes of a connection have to be; `tcp`: anything. Without it: tls for port 443, else tcp.
+           *
+           * @example "postgres"
+           */
+          readonly protocol?: "tls" | "tcp" | "postgres";
+          /**
+           * Whether the name may lead to an address that is not public. Without it: it may not.
+           *
+           * @example true
+           */
+          readonly private?: boolean;
+          /**
+           * A port of the loopback address that leads there without any proxy protocol. Without it: none.
+           *
+           * @example 15432
+           */
+          readonly forward?: number;
+        } | {
+          /**
+           * A network, for addresses and for names that lead there.
+           *
+           * @example "10.0.0.0/8"
+           */
+          readonly cidr: string;
+          /**
+           * The port that may be reached.
+           *
+           * @example 443
+           */
+          readonly port: number;
+        })[];
       };
     };
     /**
@@ -558,7 +623,7 @@ declare module "@daruma/config" {
       readonly ignore?: readonly (string)[];
     };
     /**
-     * What the agents of the host may reach, and the limits of that.
+     * What the agents and routines of the host may reach, and the limits of that.
      *
      * @default {}
      */
@@ -570,7 +635,7 @@ declare module "@daruma/config" {
        */
       readonly mode?: "enforce" | "observe";
       /**
-       * What every agent may reach beside what it lists itself.
+       * What every agent and routine may reach beside what it lists itself.
        *
        * @default []
        *
@@ -622,7 +687,7 @@ declare module "@daruma/config" {
         readonly port: number;
       })[];
       /**
-       * What no agent may reach, whatever else allows it.
+       * What no agent and no routine may reach, whatever else allows it.
        *
        * @default []
        *
@@ -656,13 +721,13 @@ declare module "@daruma/config" {
         readonly port?: number;
       })[];
       /**
-       * Limits of the proxy for each agent.
+       * Limits of the proxy for each agent and routine.
        *
        * @default {}
        */
       readonly limits?: {
         /**
-         * Connections of one agent at the same time.
+         * Connections of one agent, or of all runs of one routine, at the same time.
          *
          * @default 512
          */
@@ -679,6 +744,205 @@ declare module "@daruma/config" {
          * @example "10GiB"
          */
         readonly bytes?: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
+      };
+    };
+    /**
+     * Who is told when something is wrong, and of what.
+     *
+     * @default {}
+     */
+    readonly alerts?: {
+      /**
+       * Those who are told, by name.
+       *
+       * @default {}
+       *
+       * @example {"chat":{"kind":"slack","credential":"/run/secrets/slack-url"}}
+       */
+      readonly sinks?: {
+        readonly [name: string]: {
+          /**
+           * What kind of service it is.
+           *
+           * @example "slack"
+           */
+          readonly kind: "webhook" | "slack" | "discord" | "telegram" | "pagerduty" | "opsgenie" | "whatsapp" | "email";
+          /**
+           * File of the secret: the webhook's URL for slack and discord, the token or key for telegram, pagerduty, opsgenie and whatsapp, the signing secret (whsec_…) for webhook, the password for email.
+           *
+           * @example "/run/secrets/slack-url"
+           */
+          readonly credential?: string;
+          /**
+           * Where it is. Needed for webhook (https://…) and email (smtps://HOST:465 or smtp://HOST:587); for others only where it is not the usual place.
+           *
+           * @example "https://events.eu.pagerduty.com"
+           */
+          readonly url?: string;
+          /**
+           * Sender: an address for email, the ID of the phone number for whatsapp.
+           *
+           * @example "daruma@example.com"
+           */
+          readonly from?: string;
+          /**
+           * Recipients: addresses for email; the chat for telegram and the number for whatsapp, one each.
+           *
+           * @default []
+           *
+           * @example ["oncall@example.com"]
+           */
+          readonly to?: readonly (string)[];
+          /**
+           * Name under which email logs in. Without it: no login.
+           *
+           * @example "daruma"
+           */
+          readonly user?: string;
+          /**
+           * Name of the approved whatsapp template, whose body has three variables: state, title and details.
+           *
+           * @example "daruma_alert"
+           */
+          readonly template?: string;
+          /**
+           * Language of the whatsapp template.
+           *
+           * @default "en"
+           */
+          readonly language?: string;
+          /**
+           * Sink that is told as well where this one cannot be.
+           *
+           * @example "mail"
+           */
+          readonly fallback?: string;
+          /**
+           * Whether its host may have an address that is not public.
+           *
+           * @default false
+           */
+          readonly private?: boolean;
+        };
+      };
+      /**
+       * Sinks for what no agent and no routine sends elsewhere. Empty: every sink that is not the fallback of another.
+       *
+       * @default []
+       */
+      readonly to?: readonly (string)[];
+      /**
+       * Of what agents tell that do not say so themselves: of any recovery, of escalations only, or only of what stays unresolved.
+       *
+       * @default "unresolved"
+       */
+      readonly agents?: "recovery" | "escalation" | "unresolved" | "never";
+      /**
+       * How long a failure of an agent lasts until it counts as unresolved.
+       *
+       * @default "10m"
+       */
+      readonly after?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /**
+       * Of which ends of a run routines tell that do not say so themselves.
+       *
+       * @default ["failure","anomaly"]
+       */
+      readonly routines?: readonly ("success" | "failure" | "anomaly")[];
+      /**
+       * A time of each day in which only what is serious is sent. Without it: none.
+       *
+       * @example {"from":"22:00","to":"07:00","timezone":"Europe/Berlin"}
+       */
+      readonly quiet?: {
+        /**
+         * When it begins, each day.
+         *
+         * @example "22:00"
+         */
+        readonly from: string;
+        /**
+         * When it ends; before `from` if it goes over midnight.
+         *
+         * @example "07:00"
+         */
+        readonly to: string;
+        /**
+         * Time zone of both.
+         *
+         * @default "UTC"
+         *
+         * @example "Europe/Berlin"
+         */
+        readonly timezone?: string;
+        /**
+         * The least severity that is sent all the same.
+         *
+         * @default "critical"
+         */
+        readonly except?: "info" | "warning" | "error" | "critical";
+      };
+      /**
+       * How many messages become one.
+       *
+       * @default {}
+       */
+      readonly digest?: {
+        /**
+         * Messages to one sink within `within` after which further ones are gathered.
+         *
+         * @default 5
+         */
+        readonly after?: number;
+        /**
+         * Time in which `after` are counted.
+         *
+         * @default "1m"
+         */
+        readonly within?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+        /**
+         * How often what was gathered is sent, as one message.
+         *
+         * @default "5m"
+         */
+        readonly every?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      };
+      /**
+       * What could not be delivered for this long is given up.
+       *
+       * @default "3d"
+       */
+      readonly giveUp?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /**
+       * A URL of a monitor elsewhere, which raises the alarm when nobody asks for it any more.
+       *
+       * @example {"credential":"/run/secrets/monitor-url","url":"https://hc-ping.com"}
+       */
+      readonly deadMansSwitch?: {
+        /**
+         * File of the URL that is asked for as long as all is well.
+         *
+         * @example "/run/secrets/monitor-url"
+         */
+        readonly credential: string;
+        /**
+         * Beginning of that URL: scheme and host, and the port if it is not the usual one.
+         *
+         * @example "https://hc-ping.com"
+         */
+        readonly url: string;
+        /**
+         * How often it is asked for.
+         *
+         * @default "1m"
+         */
+        readonly every?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+        /**
+         * Whether its host may have an address that is not public.
+         *
+         * @default false
+         */
+        readonly private?: boolean;
       };
     };
     /**
@@ -830,6 +1094,103 @@ declare module "@daruma/config" {
        * @default "15s"
        */
       readonly silence?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+    };
+    /**
+     * How the agent shows that its work gets on. Without it: nobody looks.
+     *
+     * @example {"within":"10m"}
+     */
+    readonly progress?: {
+      /**
+       * The counter that the agent tells (POST /v1/progress) has to rise within this time, in which it does not call itself idle; otherwise the agent hangs, and is restarted.
+       *
+       * @example "10m"
+       */
+      readonly within: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+    };
+    /**
+     * What the agent may use; if it uses more, it is restarted at a moment that suits it. Without it: whatever there is.
+     *
+     * @example {"memory":"384MiB","leak":{"growth":"64MiB","within":"30m"},"openFiles":4096}
+     */
+    readonly resources?: {
+      /**
+       * Memory of all processes of the agent together. Less than `limits.memory`, which is enforced at once.
+       *
+       * @example "384MiB"
+       */
+      readonly memory?: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
+      /**
+       * Growth of memory that does not end.
+       *
+       * @example {"growth":"64MiB","within":"30m"}
+       */
+      readonly leak?: {
+        /**
+         * Growth within `within` that is a leak.
+         *
+         * @example "64MiB"
+         */
+        readonly growth: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
+        /**
+         * The window over which growth is measured: by the median of the slopes between all its points, so that neither a single peak nor a single step counts.
+         *
+         * @default "30m"
+         */
+        readonly within?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      };
+      /**
+       * Processors in use: 1 is one of them all the time.
+       *
+       * @example 1.5
+       */
+      readonly cpu?: number;
+      /**
+       * Open file descriptors of all processes of the agent together.
+       *
+       * @example 4096
+       */
+      readonly openFiles?: number;
+      /**
+       * Processes and threads.
+       *
+       * @example 512
+       */
+      readonly tasks?: number;
+      /**
+       * What is read from and written to disks, in a second.
+       *
+       * @example "64MiB"
+       */
+      readonly io?: `${bigint}${"B" | "KiB" | "MiB" | "GiB" | "TiB"}`;
+      /**
+       * Time that a passing health check takes. Less than `health.expect.within`.
+       *
+       * @example "400ms"
+       */
+      readonly latency?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /**
+       * How long more than that has to be in use without a break. Not for `leak`, which has a window of its own.
+       *
+       * @default "1m"
+       */
+      readonly sustained?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /**
+       * How long the restart waits for a moment that the agent calls idle (POST /v1/idle).
+       *
+       * @default "10m"
+       */
+      readonly restartWithin?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+    };
+    /**
+     * What the agent needs of others: name -> where it is. While it is not reached, failures are put down to it, and nothing is rolled back.
+     *
+     * @default {}
+     *
+     * @example {"db":"tcp://db.example.com:5432","api":"https://api.example.com/health"}
+     */
+    readonly dependencies?: {
+      readonly [name: string]: string;
     };
     /**
      * When and how fast the agent is started again.
@@ -1012,6 +1373,27 @@ declare module "@daruma/config" {
        */
       readonly port: number;
     })[];
+    /**
+     * Of what is told, and to whom, where that is not as the host says.
+     *
+     * @default {}
+     */
+    readonly alerts?: {
+      /**
+       * Of what it tells. Without it: as the host says.
+       *
+       * @example "recovery"
+       */
+      readonly on?: "recovery" | "escalation" | "unresolved" | "never";
+      /**
+       * How long a failure lasts until it counts as unresolved. Without it: as the host says.
+       *
+       * @example "2m"
+       */
+      readonly after?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
+      /** Sinks that are told. Without it: as the host says. */
+      readonly to?: readonly (string)[];
+    };
     /**
      * Whether a generation counts as known-good only once this agent stayed healthy.
      *

@@ -1,6 +1,6 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { type ExitCode, exitCode } from "@daruma/base";
-import { agentEgress, type Fleet } from "@daruma/config";
+import { agentEgress, egressSubjects, type Fleet } from "@daruma/config";
 import type { Context } from "../cli/command.ts";
 import {
   checkGenerated,
@@ -53,9 +53,9 @@ async function compileAll(context: Context, { options }: CompileInput): Promise<
 
 /** What is declared and not enforced must not look as if it were. */
 function unenforced(fleet: Fleet): string[] {
-  return Object.entries(fleet.hosts).flatMap(([host, { agents, egress }]) => {
-    const policies = Object.entries(agents).map(
-      ([name, { egress: own }]) => [name, agentEgress(egress, own)] as const,
+  return Object.entries(fleet.hosts).flatMap(([host, declared]) => {
+    const policies = egressSubjects(declared).map(
+      ([name, { egress: own }]) => [name, agentEgress(declared.egress, own)] as const,
     );
     const observed = policies.filter(([, policy]) => policy?.mode === "observe").map(([name]) => name);
     if (observed.length === 0) return [];

@@ -4,9 +4,10 @@ import { type ExitCode, exitCode } from "@daruma/base";
 import type { Fleet } from "@daruma/config";
 import type { Context } from "../cli/command.ts";
 import { compileErrors, loadFleet } from "../compile/index.ts";
-import { diffFleets, sourcesOf } from "../diff/diff.ts";
+import { diffFleets } from "../diff/diff.ts";
 import { hasChanges } from "../diff/document.ts";
 import { atRevision, type Revision } from "../diff/revision.ts";
+import { sourcesOf } from "../diff/sources.ts";
 import { describeDiff } from "../diff/words.ts";
 
 export interface DiffInput {
@@ -53,6 +54,10 @@ function notesOn(revision: Revision, before: Fleet, after: Fleet): string[] {
 
 function directoriesOf(fleet: Fleet): string[] {
   return [
-    ...new Set(Object.values(fleet.hosts).flatMap(({ agents }) => Object.values(agents).flatMap(sourcesOf))),
+    ...new Set(
+      Object.values(fleet.hosts).flatMap(({ agents, routines }) =>
+        [...Object.values(agents), ...Object.values(routines)].flatMap(sourcesOf),
+      ),
+    ),
   ];
 }

@@ -4,7 +4,7 @@ import { configOption, followOption, linesOption, stateOption } from "./options.
 
 export const egressExplainCommand = defineCommand({
   path: ["egress", "explain"],
-  summary: "Tell whether an agent may reach a target, and by which rule",
+  summary: "Tell whether an agent or routine may reach a target, and why",
   description:
     "Reads the fleet file and judges the target by the same code as egressd, without asking any daemon and without resolving names. An allowed name is judged once more when it is resolved: every address that it leads to has to be public, unless the rule says private: true or a network names the address. Says what the rules are, not whether anything enforces them.",
   args: {
@@ -15,11 +15,16 @@ export const egressExplainCommand = defineCommand({
     },
   },
   options: {
-    agent: { type: "text", value: "NAME", description: "The agent that wants to reach it. Always needed" },
+    agent: { type: "text", value: "NAME", description: "The agent that wants to reach it" },
+    routine: {
+      type: "text",
+      value: "NAME",
+      description: "The routine whose runs want to reach it. It or --agent is always needed",
+    },
     host: {
       type: "text",
       value: "NAME",
-      description: "The host of the fleet that the agent is on. Needed if several have an agent of that name",
+      description: "The host of the fleet that it is on. Needed if several have one of that name",
     },
     config: configOption,
   },
@@ -36,7 +41,7 @@ export const egressExplainCommand = defineCommand({
   ],
   exits: [
     { code: exitCode.ok, means: "there is a decision, whichever" },
-    { code: exitCode.unknownUnit, means: "the fleet has no such agent" },
+    { code: exitCode.unknownUnit, means: "the fleet has no such agent or routine" },
   ],
   load: async () => (await import("./egress-explain.ts")).egressExplain,
 });
@@ -60,12 +65,13 @@ export const egressStatusCommand = defineCommand({
 
 export const egressLogCommand = defineCommand({
   path: ["egress", "log"],
-  summary: "Show what agents reached, and what they were refused",
+  summary: "Show what agents and routines reached, and were refused",
   description:
     "The entries of egressd in the ledger, oldest first. Hosts, bytes and times; what was said is in no entry. What repeats within a few seconds is one entry with a count. With --json: one stored entry a line, in its exact bytes.",
   args: {},
   options: {
     agent: { type: "text", value: "NAME", description: "Only of this agent" },
+    routine: { type: "text", value: "NAME", description: "Only of the runs of this routine" },
     denied: { type: "flag", description: "Only what was refused, or would be" },
     lines: linesOption,
     follow: followOption,

@@ -1,5 +1,7 @@
 import { type ExitCode, exitCode } from "@daruma/base";
+import { routineSubject } from "@daruma/config";
 import { type EntryFilter, ledgerStatus, type StoredEntry } from "@daruma/ledger";
+import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
 import { collectEntries } from "../story/collect.ts";
@@ -10,6 +12,7 @@ import { patienceMs } from "./ledger-read.ts";
 export interface EgressLogInput {
   readonly options: {
     readonly agent: string | undefined;
+    readonly routine: string | undefined;
     readonly denied: boolean;
     readonly lines: number;
     readonly follow: boolean;
@@ -32,7 +35,7 @@ export async function egressLog(context: Context, { options }: EgressLogInput): 
     );
   for (const stored of await lastOf(socket, head.seq, options, signal)) await print(stored);
   if (!options.follow) return exitCode.ok;
-  const filter = filterOf(everything, options.agent);
+  const filter = filterOf(everything, subjectOf(options));
   for await (const stored of followEntries({ socket, after: head.seq, filter, signal, patienceMs })) {
     if (!options.denied || denials.includes(stored.entry.action)) await print(stored);
   }
@@ -43,16 +46,23 @@ export async function egressLog(context: Context, { options }: EgressLogInput): 
 async function lastOf(
   socket: string,
   last: number,
-  { agent, denied, lines }: EgressLogInput["options"],
+  options: EgressLogInput["options"],
   signal: AbortSignal,
 ): Promise<readonly StoredEntry[]> {
+  const { denied, lines } = options;
   if (lines === 0) return [];
   const about = { socket, before: last + 1, newest: lines, signal };
-  const ask = (action: string) => collectEntries({ ...about, filter: filterOf(action, agent) });
+  const ask = (action: string) => collectEntries({ ...about, filter: filterOf(action, subjectOf(options)) });
   const found = (await Promise.all((denied ? denials : [everything]).map(ask))).flat();
   return found.sort((a, b) => a.entry.seq - b.entry.seq).slice(-lines);
 }
 
-function filterOf(action: string, agent: string | undefined): EntryFilter {
-  return { action, ...(agent === undefined ? {} : { subject: agent }) };
+function subjectOf({ agent, routine }: EgressLogInput["options"]): string | undefined {
+  if (agent !== undefined && routine !== undefined)
+    throw agentctlErrors.make("CLI_E_USAGE", "--agent and --routine are one too many");
+  return routine === undefined ? agent : routineSubject(routine);
+}
+
+function filterOf(action: string, subject: string | undefined): EntryFilter {
+  return { action, ...(subject === undefined ? {} : { subject }) };
 }

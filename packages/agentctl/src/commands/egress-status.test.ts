@@ -47,9 +47,9 @@ t.test("egress counts as enforced only where that is proven", async (t) => {
 });
 
 t.test("each agent is told of in one line", async (t) => {
-  t.same(describeEgress({ agents: {} }, plain), ["no agent is confined"]);
+  t.same(describeEgress({ agents: {} }, plain), ["no agent and no routine is confined"]);
   t.same(describeEgress({ agents: { untested, proven, open, observed } }, plain), [
-    "AGENT     ENFORCED  CONNECTIONS  DENIED  NOTE",
+    "WHO       ENFORCED  CONNECTIONS  DENIED  NOTE",
     "observed  no        2            1       only observed",
     "open      no        2            1       open: DNS over UDP (192.0.2.1:53)",
     `proven    yes       2            1       tested at ${at}; api.example.com:443: refused`,

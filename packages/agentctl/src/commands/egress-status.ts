@@ -21,20 +21,20 @@ export async function egressStatus(context: Context, { options }: EgressStatusIn
   return isKept(status) ? exitCode.ok : exitCode.unhealthy;
 }
 
-/** Whether all agents whose rules are to be enforced are proven to be behind the wall. */
+/** Whether all agents and routines whose rules are to be enforced are proven to be behind the wall. */
 export function isKept({ agents }: Pick<EgressdStatus, "agents">): boolean {
   return Object.values(agents).every(({ mode, enforced }) => mode === "observe" || enforced);
 }
 
 export function describeEgress({ agents }: Pick<EgressdStatus, "agents">, paint: Paint): readonly string[] {
   const names = Object.keys(agents).sort();
-  if (names.length === 0) return ["no agent is confined"];
+  if (names.length === 0) return ["no agent and no routine is confined"];
   const rows = names.flatMap((name) => {
     const agent = agents[name];
     return agent === undefined ? [] : [{ name, agent, standing: standingOf(agent) }];
   });
   const [header = "", ...lines] = formatTable(
-    ["AGENT", "ENFORCED", "CONNECTIONS", "DENIED", "NOTE"],
+    ["WHO", "ENFORCED", "CONNECTIONS", "DENIED", "NOTE"],
     rows.map(({ name, agent, standing }) => [
       name,
       standing.word,

@@ -19,8 +19,7 @@ export const initCommand = defineCommand({
     "npm-registry": {
       type: "text",
       value: "URL",
-      description:
-        "The npm registry that Nix builds Daruma from, for flake.nix. Without it: to be filled in there",
+      description: "The npm registry that Nix builds Daruma from, for flake.nix. Without it: npm's own",
     },
     types: {
       type: "flag",

@@ -6,13 +6,12 @@ import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
 import { followEntries } from "../story/follow.ts";
 import { checkCursor, readCursor, writeCursor } from "../stream/cursor.ts";
-import { type Destination, parseDestination } from "../stream/destination.ts";
-import { type Format, formats, printFrames, printLines } from "../stream/format.ts";
-import { headersOf, openHttpSink } from "../stream/http-sink.ts";
+import { parseDestination } from "../stream/destination.ts";
+import { formats, printFrames, printLines } from "../stream/format.ts";
+import { headersOf } from "../stream/http-sink.ts";
+import { openSink } from "../stream/open.ts";
 import { pump } from "../stream/pump.ts";
-import { Passing, type Sink, type SinkOptions } from "../stream/sink.ts";
-import { openSocketSink } from "../stream/socket-sink.ts";
-import { openStdoutSink } from "../stream/stdout-sink.ts";
+import { Passing } from "../stream/sink.ts";
 import { patienceMs } from "./ledger-read.ts";
 
 export interface StreamInput {
@@ -33,6 +32,7 @@ export async function ledgerStream(context: Context, { options }: StreamInput): 
   const destination = parseDestination(options.to, format);
   const headers =
     destination.kind === "http" ? headersOf(context.environment.OTEL_EXPORTER_OTLP_HEADERS) : {};
+  const printers = { lines: printLines, frames: printFrames };
   const { sockets } = await locateInstance(options.state, context);
   const socket = sockets.operatorLedger;
   const path = options.cursor === undefined ? null : resolve(context.cwd, options.cursor);
@@ -43,7 +43,7 @@ export async function ledgerStream(context: Context, { options }: StreamInput): 
   const sent = await pump({
     from,
     entries: (after, signal) => entriesOf(socket, after, last, signal),
-    open: (sink) => openSink(context, destination, format, headers, sink),
+    open: (sink) => openSink({ context, destination, format, headers, printers }, sink),
     keep: async (position) => {
       if (path !== null) await writeCursor(path, position);
     },
@@ -71,24 +71,4 @@ async function* entriesOf(
 ): AsyncGenerator<StoredEntry, void, undefined> {
   if (last === null) yield* followEntries({ socket, after, signal, patienceMs });
   else if (last > after) yield* readEntries({ socket, after, limit: last - after, signal });
-}
-
-async function openSink(
-  { output }: Context,
-  destination: Destination,
-  format: Format,
-  headers: Readonly<Record<string, string>>,
-  options: SinkOptions,
-): Promise<Sink> {
-  switch (destination.kind) {
-    case "stdout":
-      return openStdoutSink(output, printLines[format], options);
-    case "socket":
-      return openSocketSink(destination, printFrames[format === "syslog" ? "syslog" : "jsonl"], options);
-    case "http": {
-      const { url } = destination;
-      const onNote = (text: string) => output.note(text);
-      return openHttpSink({ ...options, url, headers, format: format === "otlp" ? "otlp" : "jsonl", onNote });
-    }
-  }
 }

@@ -117,6 +117,34 @@ export const routineRunCommand = defineCommand({
   load: async () => (await import("./routine-run.ts")).routineRun,
 });
 
+export const routineStopCommand = defineCommand({
+  path: ["routine", "stop"],
+  summary: "Stop runs of a routine: they are over, and not tried again",
+  description:
+    "Of all its runs that are active or wait, or of the one that is named. Asks each to end as the routine says, and waits until it has. The routine itself goes on: pause it for that.",
+  args: {
+    ...nameArgument,
+    RUN: {
+      type: "text",
+      required: false,
+      description: "Id of one run, as `agentctl routine show` lists it",
+    },
+  },
+  options: { timeout: timeoutOption, state: stateOption },
+  json: "document",
+  examples: [
+    { run: "agentctl routine stop nightly", does: "End what runs of it, and what waits" },
+    { run: "agentctl routine stop nightly run-5dafa2fae1-5", does: "End this run only" },
+  ],
+  exits: [
+    { code: exitCode.ok, means: "they are over; also if there were none" },
+    { code: exitCode.error, means: "there is no such run" },
+    { code: exitCode.unhealthy, means: "one is not over within --timeout; it still is to end" },
+    unknownExit,
+  ],
+  load: async () => (await import("./routine-stop.ts")).routineStop,
+});
+
 export const routinePauseCommand = defineCommand({
   path: ["routine", "pause"],
   summary: "Pause a routine: it runs only by hand until it is resumed",
@@ -172,7 +200,7 @@ export const routineLogsCommand = defineCommand({
   path: ["routine", "logs"],
   summary: "Show what a run has written",
   description:
-    "Of the newest run that has begun, or of the one that is named. All attempts of a run write to one log.",
+    "Of the newest run that has begun, or of the one that is named. All attempts of a run write to one log: on a host that is the journal, under the name of the run's unit.",
   args: nameArgument,
   options: {
     run: { type: "text", value: "RUN", description: "Id of the run, as `agentctl routine show` lists it" },

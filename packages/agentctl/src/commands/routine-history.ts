@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { type ExitCode, exitCode, systemCode } from "@daruma/base";
 import { type EntryFilter, ledgerStatus, readEntries, type StoredEntry } from "@daruma/ledger";
+import { execa } from "execa";
 import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
@@ -63,11 +64,32 @@ export async function routineLogs(
     const what = wanted === undefined ? "no run of it has begun" : `there are no files of ${wanted}`;
     throw agentctlErrors.make("ROUTINE_E_NO_LOG", `${args.NAME}: ${what}`);
   }
-  const path = join(found.directory, "log");
-  const lines = (await endOf(path)).slice(-options.lines || Number.POSITIVE_INFINITY);
-  const document = { schemaVersion: 1, routine: args.NAME, run: found.run, path, lines } as const;
+  const { unit, directory, run } = found;
+  const path = unit === null ? join(directory, "log") : null;
+  const all = path === null ? await ofJournal(unit ?? "", options.lines) : await endOf(path);
+  const lines = all.slice(-options.lines || Number.POSITIVE_INFINITY);
+  const document = { schemaVersion: 1, routine: args.NAME, run, path, unit, lines } as const;
   await context.output.result(document, () => lines);
   return exitCode.ok;
+}
+
+const journalTimeoutMs = 30_000;
+
+/** What the programs of a unit have written, without what systemd says of it. @throws ROUTINE_E_NO_LOG */
+async function ofJournal(unit: string, count: number): Promise<readonly string[]> {
+  const number = ["-n", count === 0 ? "all" : String(count)];
+  const args = ["--no-pager", "-q", "-o", "cat", ...number, `_SYSTEMD_UNIT=${unit}`];
+  const { failed, stdout, exitCode, stderr } = await execa("journalctl", args, {
+    reject: false,
+    stdin: "ignore",
+    timeout: journalTimeoutMs,
+  });
+  if (!failed) return stdout === "" ? [] : stdout.split("\n");
+  const why =
+    exitCode === undefined ? "journalctl could not be run" : stderr.trim() || `exit code ${exitCode}`;
+  throw agentctlErrors.make("ROUTINE_E_NO_LOG", `the journal of ${unit} cannot be read: ${why}`, {
+    where: unit,
+  });
 }
 
 /** @throws ROUTINE_E_NO_LOG */

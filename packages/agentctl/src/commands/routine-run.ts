@@ -1,15 +1,16 @@
 import { readFile } from "node:fs/promises";
-import { userInfo } from "node:os";
 import { resolve } from "node:path";
 import { type ExitCode, exitCode, messageOf } from "@daruma/base";
 import { readEntries } from "@daruma/ledger";
 import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
-import { mayComeBack, pause } from "../instance/patience.ts";
-import { type RoutineDetails, type WatchdClient, watchdClient } from "../instance/watchd-client.ts";
+import { pause } from "../instance/patience.ts";
+import { type WatchdClient, watchdClient } from "../instance/watchd-client.ts";
 import { elapsed } from "../story/elapsed.ts";
 import { durationOf } from "./duration.ts";
+import { person } from "./person.ts";
+import { isActive, routineIfAny } from "./routine-runs.ts";
 
 interface Named {
   readonly args: { readonly NAME: string };
@@ -99,19 +100,6 @@ async function waitFor(
   }
 }
 
-async function routineIfAny(watchd: WatchdClient, name: string): Promise<RoutineDetails | null> {
-  try {
-    return (await watchd.routine(name)).routine;
-  } catch (error) {
-    if (!mayComeBack(error)) throw error;
-    return null;
-  }
-}
-
-function isActive({ runs, waiting }: RoutineDetails, run: string): boolean {
-  return [...runs, ...waiting].some((each) => each.run === run);
-}
-
 /** What the ledger says of its end; null as long as it says nothing. */
 async function endOf(socket: string, run: string, signal: AbortSignal): Promise<Finished | null> {
   for await (const { entry } of readEntries({ socket, filter: { run, action: "routine.*" }, signal })) {
@@ -149,17 +137,6 @@ export async function routineResume(
     `${args.NAME} is not paused${next === null ? "" : `; it is due next at ${next}`}`,
   ]);
   return exitCode.ok;
-}
-
-/** Whoever is at the keyboard, as far as the system knows: for people to ask, no proof of anything. */
-function person({ environment }: Context): string {
-  const behind = environment.SUDO_USER ?? "";
-  if (behind !== "") return behind;
-  try {
-    return userInfo().username;
-  } catch {
-    return `uid ${process.getuid?.() ?? "?"}`;
-  }
 }
 
 /** @throws ROUTINE_E_INPUT */

@@ -1,4 +1,5 @@
 import type { Command } from "../cli/command.ts";
+import { alertListCommand, alertTestCommand } from "./alert-commands.ts";
 import { checkCommand } from "./check-command.ts";
 import { checkHostCommand } from "./check-host-command.ts";
 import { compileCommand } from "./compile-command.ts";
@@ -36,6 +37,7 @@ import {
   ledgerTraceCommand,
 } from "./ledger-query-commands.ts";
 import { ledgerStreamCommand } from "./ledger-stream-command.ts";
+import { logsCommand, logsExportCommand } from "./logs-commands.ts";
 import { metricsCommand } from "./metrics-command.ts";
 import {
   routineHistoryCommand,
@@ -46,6 +48,7 @@ import {
   routineResumeCommand,
   routineRunCommand,
   routineShowCommand,
+  routineStopCommand,
 } from "./routine-commands.ts";
 import { schemaCommand } from "./schema-command.ts";
 
@@ -65,16 +68,21 @@ export const commandTable: readonly Command[] = [
   generationsAllowCommand,
   rollbackCommand,
   explainRollbackCommand,
+  logsCommand,
+  logsExportCommand,
   metricsCommand,
   driftCommand,
   routineListCommand,
   routineShowCommand,
   routineNextCommand,
   routineRunCommand,
+  routineStopCommand,
   routinePauseCommand,
   routineResumeCommand,
   routineHistoryCommand,
   routineLogsCommand,
+  alertListCommand,
+  alertTestCommand,
   egressExplainCommand,
   egressStatusCommand,
   egressLogCommand,

@@ -65,11 +65,6 @@ export const compileErrors = defineErrors({
     remedy: "Replace the text named in the message.",
     exit: exitCode.error,
   },
-  COMPILE_E_ROUTINES: {
-    summary: "A host has routines, and the NixOS modules of this release do not run any.",
-    remedy: "Run them with `agentctl dev`, or take them out of the hosts that are compiled.",
-    exit: exitCode.error,
-  },
   COMPILE_E_FOREIGN: {
     summary: "A file that would be generated exists already and was not written by agentctl.",
     remedy: "Move the file away, or choose another directory with --out.",

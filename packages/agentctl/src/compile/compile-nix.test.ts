@@ -66,6 +66,19 @@ const agent = fc.record(
       ),
     }),
     heartbeat: fc.constantFrom({ through: "http" }, { through: "notify", every: "1500ms", silence: "1m" }),
+    progress: fc.constant({ within: "90s" }),
+    resources: fc.constantFrom(
+      {},
+      { memory: "300MiB", leak: { growth: "1MiB" }, cpu: 1.5, openFiles: 12, latency: "400ms" },
+      {
+        leak: { growth: "64MiB", within: "20m" },
+        tasks: 9,
+        io: "5MiB",
+        sustained: "90s",
+        restartWithin: "0ms",
+      },
+    ),
+    dependencies: fc.constantFrom({}, { db: "tcp://db.example:5432", "a b": "https://api.example/x?y=$z" }),
     restart: fc.record({
       when: fc.constantFrom("always", "on-failure", "never"),
       exits: fc.constantFrom({}, { "3": "temporary", SIGUSR1: "success" }),

@@ -39,13 +39,29 @@ const small = fleetOf({
   },
 });
 
-t.test("a host with routines is refused, since no module would run them", async (t) => {
-  const routines = { nightly: { command: ["/bin/true"], schedule: "@daily" } };
-  const fleet = fleetOf({ web: { system: "x86_64-linux", agents: {}, routines } });
-  t.throws(() => compile(fleet), {
-    code: "COMPILE_E_ROUTINES",
-    problems: [{ path: "hosts.web.routines.nightly" }],
-  });
+t.test("a routine is spelled out, but for what it does not have", async (t) => {
+  const nightly = {
+    command: ["/bin/true"] as const,
+    schedule: "0 2 * * *",
+    timezone: "Europe/Berlin",
+    on: { ledger: [{ action: "generation.*" }] },
+    expect: { loaded: { min: 1 } },
+    egress: ["db.example.com:5432"],
+  };
+  const fleet = fleetOf({ web: { system: "x86_64-linux", agents: {}, routines: { nightly } } });
+  const text = compile(fleet).get("web/default.nix") ?? "";
+  const routines = text.slice(text.indexOf("    routines = {"));
+  for (const line of [
+    'schedule = "0 2 * * *";',
+    'timezone = "Europe/Berlin";',
+    'action = "generation.*";',
+    "min = 1;",
+    "max = null;",
+    "webhook = null;",
+    'overlap = "skip";',
+    'host = "db.example.com";',
+  ])
+    t.match(routines, line);
 });
 
 t.test("a host's file reads as a person would write it", async (t) => {
@@ -82,6 +98,24 @@ t.test("a host's file reads as a person would write it", async (t) => {
         bytes = null;
       };
     };
+    alerts = {
+      sinks = { };
+      to = [ ];
+      agents = "unresolved";
+      after = "10m";
+      routines = [
+        "failure"
+        "anomaly"
+      ];
+      quiet = null;
+      digest = {
+        after = 5;
+        within = "1m";
+        every = "5m";
+      };
+      giveUp = "3d";
+      deadMansSwitch = null;
+    };
     agents = {
       enricher = {
         command = [
@@ -109,6 +143,9 @@ t.test("a host's file reads as a person would write it", async (t) => {
           };
         };
         heartbeat = null;
+        progress = null;
+        resources = null;
+        dependencies = { };
         restart = {
           when = "on-failure";
           exits = { };
@@ -130,10 +167,17 @@ t.test("a host's file reads as a person would write it", async (t) => {
           grace = "30s";
         };
         escalate = [ "alert" ];
+        fallback = null;
         egress = null;
+        alerts = {
+          on = null;
+          after = null;
+          to = null;
+        };
         required = true;
       };
     };
+    routines = { };
   };
 }
 `,

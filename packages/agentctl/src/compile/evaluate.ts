@@ -6,7 +6,14 @@ import { type DarumaError, messageOf, type Problem } from "@daruma/base";
 import { configErrors, type Fleet } from "@daruma/config";
 import type { Judged } from "../lint/silence.ts";
 import { compileErrors } from "./catalogue.ts";
-import { evaluatorArgument, lintArgument, type Place, type Report, reportDescriptor } from "./report.ts";
+import {
+  evaluatorArgument,
+  lintArgument,
+  type Place,
+  type Report,
+  reportDescriptor,
+  unpackFleet,
+} from "./report.ts";
 
 export interface EvaluateOptions {
   /** The fleet file, absolute or relative to the current directory. */
@@ -81,7 +88,7 @@ function evaluationOf(report: Report, file: string): Evaluation {
   const dependencies = report.dependencies.length === 0 ? [file] : report.dependencies;
   switch (report.kind) {
     case "fleet":
-      return { ok: true, dependencies, fleet: report.fleet, lints: nearLints(report.lints) };
+      return { ok: true, dependencies, fleet: unpackFleet(report.fleet), lints: nearLints(report.lints) };
     case "invalid": {
       const problems = report.problems.map(withNearPlace);
       const message = `the fleet has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}`;

@@ -14,6 +14,7 @@ import {
   type Failure,
   lintArgument,
   type Place,
+  packFleet,
   type Report,
   reportDescriptor,
 } from "./report.ts";
@@ -47,7 +48,10 @@ export async function runEvaluator(argv: readonly string[]): Promise<never> {
   }
 }
 
-type Finding = Report extends infer R ? (R extends Report ? Omit<R, "dependencies"> : never) : never;
+type Reported = Report extends infer R ? (R extends Report ? Omit<R, "dependencies"> : never) : never;
+type Finding =
+  | Exclude<Reported, { readonly kind: "fleet" }>
+  | (Omit<Extract<Reported, { readonly kind: "fleet" }>, "fleet"> & { readonly fleet: config.Fleet });
 
 async function judge(exported: unknown, file: string): Promise<Finding> {
   const hasDefault = typeof exported === "object" && exported !== null && "default" in exported;
@@ -126,7 +130,8 @@ function explain(error: unknown, trace: ModuleTrace): Failure {
 }
 
 function finish(trace: ModuleTrace, finding: Finding): never {
-  const report = { ...finding, dependencies: [...trace.files].sort() };
+  const found = finding.kind === "fleet" ? { ...finding, fleet: packFleet(finding.fleet) } : finding;
+  const report = { ...found, dependencies: [...trace.files].sort() };
   writeFileSync(reportDescriptor, `${JSON.stringify(report)}\n`);
   // The user's code may have left timers or servers behind, which would keep the process alive.
   process.exit(0);

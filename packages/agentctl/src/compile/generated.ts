@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type DarumaError, messageOf, systemCode, writeFileAtomic } from "@daruma/base";
+import { type DarumaError, messageOf, replaceFile, systemCode } from "@daruma/base";
 import { compileErrors } from "./catalogue.ts";
 import { generatedMark, hostFile } from "./compile.ts";
 
@@ -57,7 +57,7 @@ export async function writeGenerated(out: string, files: Files): Promise<WriteRe
   const written = differences.filter(({ state }) => state !== "orphaned").map(({ path }) => path);
   const removed = differences.filter(({ state }) => state === "orphaned").map(({ path }) => path);
   return guarded(out, async () => {
-    await eachOf(written, (path) => writeFileAtomic(join(out, path), files.get(path) ?? ""));
+    await eachOf(written, (path) => replaceFile(join(out, path), files.get(path) ?? ""));
     await eachOf(removed, (path) => removeFile(join(out, path)));
     return { written, removed, unchanged: files.size - written.length };
   });

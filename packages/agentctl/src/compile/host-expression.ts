@@ -1,5 +1,5 @@
-import { isAbsolute, join, normalize, relative, resolve } from "node:path";
 import {
+  type AgentAlerts,
   type AgentSpec,
   type DriftPolicy,
   type EgressRule,
@@ -12,10 +12,11 @@ import {
   type HostSpec,
   isNetwork,
   type JsonScalar,
+  type ResourcePolicy,
   type RestartPolicy,
   type ScopedRule,
-  type Word,
 } from "@daruma/config";
+import { agentAlertsExpression, alertsExpression, routineAlertsExpression } from "./alerts-expression.ts";
 import {
   type NixDirectory,
   type NixExpression,
@@ -23,26 +24,30 @@ import {
   nixList,
   nixNull,
   nixNumber,
-  nixPackageFile,
   nixSet,
-  nixSourceFile,
+  nixShared,
   nixString,
 } from "./nix-expression.ts";
-import { storeName } from "./store-name.ts";
-
-/** Where the files are that sources are relative to, and the file that will refer to them. Both absolute. */
-export interface Places {
-  /** The directory of the fleet file. */
-  readonly configDirectory: string;
-  /** The directory of the generated file. */
-  readonly fileDirectory: string;
-}
+import {
+  backoffExpression,
+  mapSorted,
+  nixDirectory,
+  type Places,
+  processSettings,
+  programSettings,
+  wordExpression,
+} from "./program-expression.ts";
+import { routineSettings } from "./routine-expression.ts";
 
 /**
  * The value of `services.daruma` for a host, with the names and the units of the fleet file. Everything is spelled out,
  * defaults too: the file says what runs, whatever module reads it.
  */
-export function hostExpression(spec: HostSpec, places: Places): NixExpression {
+export function hostExpression(
+  spec: HostSpec,
+  places: Places,
+  agentOf: AgentPrinter = agentExpression,
+): NixExpression {
   return nixSet({
     enable: nixBoolean(true),
     host: nixString(spec.host),
@@ -58,7 +63,19 @@ export function hostExpression(spec: HostSpec, places: Places): NixExpression {
     egress: egressExpression(spec.egress),
     // Not spelled out where there are none: modules of the release before do not have it.
     ...(spec.metrics === null ? {} : { metrics: metricsExpression(spec.metrics) }),
-    agents: nixSet(mapSorted(spec.agents, (agent) => agentExpression(agent, places))),
+    alerts: alertsExpression(spec.alerts),
+    agents: nixSet(
+      mapSorted(spec.agents, (agent, name) => agentOf(agent, spec.alerts?.agents[name], places)),
+    ),
+    routines: nixSet(
+      mapSorted(spec.routines, (routine, name) =>
+        nixSet({
+          ...routineSettings(routine, places),
+          alerts: routineAlertsExpression(spec.alerts?.routines[name]),
+          egress: ownEgress(routine.egress),
+        }),
+      ),
+    ),
   });
 }
 
@@ -73,26 +90,50 @@ function driftExpression(drift: DriftPolicy): NixExpression {
   });
 }
 
-function agentExpression(agent: AgentSpec, places: Places): NixExpression {
+export type AgentPrinter = (
+  agent: AgentSpec,
+  alerts: AgentAlerts | undefined,
+  places: Places,
+) => NixExpression;
+
+/** Prints an agent once that is on many hosts, unless its sources are elsewhere from there, or others are told of it. */
+export function sharedAgents(): AgentPrinter {
+  const known = new Map<AgentSpec, { readonly sources: string; readonly expression: NixExpression }>();
+  return (agent, alerts, places) => {
+    const sources = JSON.stringify([sourcesOf(agent, places), alerts]);
+    const last = known.get(agent);
+    if (last?.sources === sources) return last.expression;
+    const expression = nixShared(agentExpression(agent, alerts, places));
+    known.set(agent, { sources, expression });
+    return expression;
+  };
+}
+
+function sourcesOf({ command, environment }: AgentSpec, places: Places): NixDirectory[] {
+  const words = [...command, ...Object.values(environment)];
+  return words.flatMap((word) =>
+    typeof word === "string" || word.ref !== "source" ? [] : [nixDirectory(word.directory, places)],
+  );
+}
+
+function agentExpression(agent: AgentSpec, alerts: AgentAlerts | undefined, places: Places): NixExpression {
   return nixSet({
-    command: nixList(agent.command.map((word) => wordExpression(word, places))),
-    environment: nixSet(mapSorted(agent.environment, (word) => wordExpression(word, places))),
-    workingDirectory: agent.workingDirectory === null ? nixNull : nixString(agent.workingDirectory),
-    credentials: nixSet(mapSorted(agent.credentials, nixString)),
+    ...programSettings(agent, places),
     startup: nixString(formatDuration(agent.startupMs)),
     health: agent.health === null ? nixNull : healthExpression(agent.health),
     heartbeat: agent.heartbeat === null ? nixNull : heartbeatExpression(agent.heartbeat),
+    progress:
+      agent.progress === undefined
+        ? nixNull
+        : nixSet({ within: nixString(formatDuration(agent.progress.withinMs)) }),
+    resources: agent.resources === undefined ? nixNull : resourcesExpression(agent.resources),
+    dependencies: nixSet(mapSorted(agent.dependencies ?? {}, nixString)),
     restart: restartExpression(agent.restart),
-    limits: nixSet({
-      memory: agent.limits.memoryBytes === null ? nixNull : nixString(formatSize(agent.limits.memoryBytes)),
-    }),
-    stop: nixSet({
-      signal: nixString(agent.stop.signal),
-      grace: nixString(formatDuration(agent.stop.graceMs)),
-    }),
+    ...processSettings(agent),
     escalate: nixList(agent.escalate.map(nixString)),
     fallback: agent.fallback === undefined ? nixNull : fallbackExpression(agent.fallback, places),
-    egress: agent.egress === null ? nixNull : nixList(agent.egress.map((rule) => nixSet(ruleSettings(rule)))),
+    egress: ownEgress(agent.egress),
+    alerts: agentAlertsExpression(alerts),
     required: nixBoolean(agent.required),
   });
 }
@@ -135,20 +176,38 @@ function heartbeatExpression({ through, everyMs, silenceMs }: HeartbeatPolicy): 
   });
 }
 
+function resourcesExpression(resources: ResourcePolicy): NixExpression {
+  const size = (bytes: number | null) => (bytes === null ? nixNull : nixString(formatSize(bytes)));
+  const number = (value: number | null) => (value === null ? nixNull : nixNumber(value));
+  const { leak, latencyMs } = resources;
+  return nixSet({
+    memory: size(resources.memoryBytes),
+    leak:
+      leak === null
+        ? nixNull
+        : nixSet({ growth: size(leak.growthBytes), within: nixString(formatDuration(leak.withinMs)) }),
+    cpu: number(resources.cpu),
+    openFiles: number(resources.openFiles),
+    tasks: number(resources.tasks),
+    io: size(resources.ioBytesPerSecond),
+    latency: latencyMs === null ? nixNull : nixString(formatDuration(latencyMs)),
+    sustained: nixString(formatDuration(resources.sustainedMs)),
+    restartWithin: nixString(formatDuration(resources.restartWithinMs)),
+  });
+}
+
 function restartExpression({ when, exits = {}, backoff, attempts, withinMs }: RestartPolicy): NixExpression {
   return nixSet({
     when: nixString(when),
     exits: nixSet(mapSorted(exits, nixString)),
-    backoff: nixSet({
-      kind: nixString(backoff.kind ?? "exponential"),
-      initial: nixString(formatDuration(backoff.initialMs)),
-      factor: nixNumber(backoff.factor),
-      max: nixString(formatDuration(backoff.maxMs)),
-      jitter: nixNumber(backoff.jitter),
-    }),
+    backoff: backoffExpression(backoff),
     attempts: nixNumber(attempts),
     within: nixString(formatDuration(withinMs)),
   });
+}
+
+function ownEgress(rules: AgentSpec["egress"]): NixExpression {
+  return rules === null ? nixNull : nixList(rules.map((rule) => nixSet(ruleSettings(rule))));
 }
 
 function egressExpression({ mode, allow, deny, limits }: HostEgress): NixExpression {
@@ -186,27 +245,4 @@ function ruleSettings(rule: EgressRule): Record<string, NixExpression> {
     private: nixBoolean(rule.private),
     forward: rule.forward === null ? nixNull : nixNumber(rule.forward),
   };
-}
-
-function wordExpression(word: Word, places: Places): NixExpression {
-  if (typeof word === "string") return nixString(word);
-  if (word.ref === "nixpkg") return nixPackageFile(word.attribute, word.path);
-  return nixSourceFile(nixDirectory(word.directory, places), storeName(word.directory), word.file);
-}
-
-function nixDirectory(directory: string, places: Places): NixDirectory {
-  if (isAbsolute(directory)) return { absolute: join("/", normalize(directory)) };
-  const path = relative(places.fileDirectory, resolve(places.configDirectory, directory));
-  const parts = path.split("/").filter((part) => part !== "");
-  const up = parts.filter((part) => part === "..").length;
-  return { up, below: parts.slice(up).join("/") };
-}
-
-/** In code unit order, so that the output does not depend on the order in the fleet file. */
-function mapSorted<T>(
-  record: Readonly<Record<string, T>>,
-  map: (value: T) => NixExpression,
-): Record<string, NixExpression> {
-  const entries = Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, value]) => [key, map(value)]));
 }

@@ -30,6 +30,16 @@ export function printNix(expression: NixExpression, indent = ""): string {
   return expression[source](indent);
 }
 
+/** The same expression, which keeps what it printed last: for one that is printed many times at one place. */
+export function nixShared(expression: NixExpression): NixExpression {
+  let last: { readonly indent: string; readonly text: string } | undefined;
+  const print: Printer = (indent) => {
+    if (last?.indent !== indent) last = { indent, text: expression[source](indent) };
+    return last.text;
+  };
+  return Object.freeze({ ...expression, [source]: print });
+}
+
 export function nixString(text: string): NixExpression {
   return constant(quoted(text));
 }

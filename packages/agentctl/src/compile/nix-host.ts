@@ -41,8 +41,18 @@ export interface NixHost {
     readonly deny: readonly NixRule[];
     readonly limits: { readonly connections: number; readonly idle: string; readonly bytes: string | null };
   };
+  readonly alerts: NixAlerts;
   readonly metrics?: HostSpec["metrics"];
   readonly agents: Readonly<Record<string, NixAgent>>;
+}
+
+interface NixAlerts {
+  readonly sinks: Readonly<Record<string, unknown>>;
+  readonly to: readonly string[];
+  readonly quiet: unknown;
+  readonly digest: { readonly after: number; readonly within: string; readonly every: string };
+  readonly giveUp: string;
+  readonly deadMansSwitch: { readonly every: string; readonly [key: string]: unknown } | null;
 }
 
 /** What an option leaves open is null. */
@@ -75,6 +85,19 @@ interface NixAgent {
     };
   } | null;
   readonly heartbeat: { readonly through: string; readonly every: string; readonly silence: string } | null;
+  readonly progress: { readonly within: string } | null;
+  readonly resources: {
+    readonly memory: string | null;
+    readonly leak: { readonly growth: string; readonly within: string } | null;
+    readonly cpu: number | null;
+    readonly openFiles: number | null;
+    readonly tasks: number | null;
+    readonly io: string | null;
+    readonly latency: string | null;
+    readonly sustained: string;
+    readonly restartWithin: string;
+  } | null;
+  readonly dependencies: Readonly<Record<string, string>>;
   readonly restart: {
     readonly when: string;
     readonly exits: Readonly<Record<string, string>>;
@@ -91,6 +114,11 @@ interface NixAgent {
   readonly limits: { readonly memory: string | null };
   readonly stop: { readonly signal: string; readonly grace: string };
   readonly escalate: readonly string[];
+  readonly alerts: {
+    readonly on: string | null;
+    readonly after: string | null;
+    readonly to: readonly string[] | null;
+  };
   readonly fallback: Pick<NixAgent, "command" | "environment"> | null;
   readonly required: boolean;
 }
@@ -124,8 +152,29 @@ export function hostOf(nix: NixHost): unknown {
         bytes: nix.egress.limits.bytes === null ? null : amount(parseSize(nix.egress.limits.bytes)),
       },
     },
+    alerts: alertsOf(nix),
     metrics: nix.metrics ?? null,
     agents: Object.fromEntries(Object.entries(nix.agents).map(([name, value]) => [name, agentOf(value)])),
+  };
+}
+
+function alertsOf({ alerts, agents }: NixHost): unknown {
+  const { sinks, to, quiet, digest, giveUp, deadMansSwitch } = alerts;
+  if (Object.keys(sinks).length === 0 && deadMansSwitch === null) return null;
+  const { every, ...rest } = deadMansSwitch ?? { every: "0s" };
+  const each = Object.entries(agents).map(([name, { alerts: own }]) => [
+    name,
+    { on: own.on, afterMs: ms(own.after ?? ""), to: own.to },
+  ]);
+  return {
+    sinks,
+    to,
+    agents: Object.fromEntries(each),
+    routines: {},
+    quiet,
+    digest: { after: digest.after, withinMs: ms(digest.within), everyMs: ms(digest.every) },
+    giveUpMs: ms(giveUp),
+    deadMansSwitch: deadMansSwitch === null ? null : { ...rest, everyMs: ms(every) },
   };
 }
 
@@ -156,6 +205,9 @@ function agentOf(nix: NixAgent): unknown {
       everyMs: ms(heartbeat.every),
       silenceMs: ms(heartbeat.silence),
     },
+    ...(nix.progress === null ? {} : { progress: { withinMs: ms(nix.progress.within) } }),
+    ...(nix.resources === null ? {} : { resources: resourcesOf(nix.resources) }),
+    ...(Object.keys(nix.dependencies).length === 0 ? {} : { dependencies: nix.dependencies }),
     restart: {
       when: restart.when,
       ...(Object.keys(restart.exits).length === 0 ? {} : { exits: restart.exits }),
@@ -191,6 +243,21 @@ function ruleOf({ host, cidr, port, protocol, private: own, forward, scope }: Ni
   };
 }
 
+function resourcesOf(nix: NonNullable<NixAgent["resources"]>): unknown {
+  const size = (text: string | null) => (text === null ? null : amount(parseSize(text)));
+  return {
+    memoryBytes: size(nix.memory),
+    leak: nix.leak && { growthBytes: size(nix.leak.growth), withinMs: ms(nix.leak.within) },
+    cpu: nix.cpu,
+    openFiles: nix.openFiles,
+    tasks: nix.tasks,
+    ioBytesPerSecond: size(nix.io),
+    latencyMs: nix.latency === null ? null : ms(nix.latency),
+    sustainedMs: ms(nix.sustained),
+    restartWithinMs: ms(nix.restartWithin),
+  };
+}
+
 function bodyOf({ contains, json }: NonNullable<NixAgent["health"]>["expect"]): unknown {
   return contains === null && Object.keys(json).length === 0 ? null : { contains, json };
 }
@@ -211,7 +278,7 @@ export function withPaths(spec: HostSpec): unknown {
     ...program(value),
     ...(value.fallback === undefined ? {} : { fallback: program(value.fallback) }),
   });
-  // The modules have no routines: a host with any is refused before it is printed.
+  // Routines go all the way to host.json in tests/nix/routines.test.ts.
   const { routines: _, ...rest } = spec;
   return {
     ...rest,

@@ -15,13 +15,9 @@ import { loadOptionsTemplate } from "./templates.ts";
 
 type Members = Readonly<Record<string, NixExpression>>;
 
-/** Options of a host in a fleet file that NixOS does not have: agentctl refuses a host with routines. */
-const notInNix: readonly string[] = ["routines"];
-
-/** The text of modules/options.nix: the options of a host in a fleet file, without some, as options of NixOS. */
-export async function optionsModule(leftOut = notInNix): Promise<string> {
-  const fields = hostFields().filter(({ name }) => !leftOut.includes(name));
-  const options = nixOptions({ ...own(), ...fieldOptions(fields) });
+/** The text of modules/options.nix: the options of a host in a fleet file as options of NixOS. */
+export async function optionsModule(): Promise<string> {
+  const options = nixOptions({ ...own(), ...fieldOptions(hostFields()) });
   return (await loadOptionsTemplate())({ options: printNix(options, "  ") });
 }
 
@@ -33,7 +29,7 @@ function own(): Members {
       nixSet({
         type: nixCall("types.bool"),
         default: nixBoolean(false),
-        description: nixString("Whether Daruma runs the agents of this host."),
+        description: nixString("Whether Daruma runs the agents and routines of this host."),
       }),
     ),
     host: nixCall(

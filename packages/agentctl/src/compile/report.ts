@@ -1,5 +1,5 @@
 import type { Problem } from "@daruma/base";
-import type { Fleet } from "@daruma/config";
+import type { AgentSpec, Fleet, Host } from "@daruma/config";
 import type { Judged } from "../lint/silence.ts";
 import type { compileErrors } from "./catalogue.ts";
 
@@ -13,9 +13,45 @@ interface Traced {
 
 interface FleetReport extends Traced {
   readonly kind: "fleet";
-  readonly fleet: Fleet;
+  readonly fleet: PackedFleet;
   /** Present when they were asked for. */
   readonly lints?: Judged;
+}
+
+/** A fleet in which agents that are one object are written once. */
+export interface PackedFleet {
+  readonly agents: readonly AgentSpec[];
+  /** By their index in `agents`. */
+  readonly hosts: Readonly<
+    Record<string, Omit<Host, "agents"> & { readonly agents: Readonly<Record<string, number>> }>
+  >;
+}
+
+export function packFleet(fleet: Fleet): PackedFleet {
+  const indices = new Map<AgentSpec, number>();
+  const indexOf = (agent: AgentSpec) => {
+    const index = indices.get(agent) ?? indices.size;
+    indices.set(agent, index);
+    return index;
+  };
+  const hosts = mapValues(fleet.hosts, (host) => ({ ...host, agents: mapValues(host.agents, indexOf) }));
+  return { agents: [...indices.keys()], hosts };
+}
+
+/** The fleet again; agents that were one object are one. */
+export function unpackFleet({ agents, hosts }: PackedFleet): Fleet {
+  const agentAt = (index: number) => {
+    const agent = agents[index];
+    if (agent === undefined) throw new Error(`the report has no agent ${index}`);
+    return agent;
+  };
+  return {
+    hosts: mapValues(hosts, (host) => ({ ...host, agents: mapValues(host.agents, agentAt) })),
+  };
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
 }
 
 interface InvalidReport extends Traced {

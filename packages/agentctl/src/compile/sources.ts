@@ -12,22 +12,36 @@ export interface SourceUse {
   readonly isProgram: boolean;
 }
 
+type Program = Pick<AgentSpec, "command" | "environment">;
+
 /** Every use of `source()`, in the order of the fleet. */
 export function sourcesOf(fleet: Fleet): readonly SourceUse[] {
-  const programs = Object.entries(fleet.hosts).flatMap(([host, spec]) =>
+  return programsOf(fleet).flatMap(({ at, program }) => usesIn(program, at));
+}
+
+interface PlacedProgram {
+  readonly at: readonly string[];
+  readonly program: Program;
+}
+
+function programsOf(fleet: Fleet): PlacedProgram[] {
+  return Object.entries(fleet.hosts).flatMap(([host, spec]) =>
     (["agents", "routines"] as const).flatMap((kind) =>
-      Object.entries<Pick<AgentSpec, "command" | "environment">>(spec[kind]).map(([name, program]) => ({
+      Object.entries<Program>(spec[kind]).map(([name, program]) => ({
         at: ["hosts", host, kind, name],
         program,
       })),
     ),
   );
-  return programs.flatMap(({ at, program: { command, environment } }) => [
+}
+
+function usesIn({ command, environment }: Program, at: readonly string[]): SourceUse[] {
+  return [
     ...command.flatMap((word, index) => useOf(word, [...at, "command", index], index === 0)),
     ...Object.entries(environment).flatMap(([name, word]) =>
       useOf(word, [...at, "environment", name], false),
     ),
-  ]);
+  ];
 }
 
 function useOf(word: Word, path: readonly PropertyKey[], isProgram: boolean): SourceUse[] {
@@ -44,12 +58,19 @@ function useOf(word: Word, path: readonly PropertyKey[], isProgram: boolean): So
 export async function checkSources(fleet: Fleet, configFile: string): Promise<void> {
   const checked = new Map<string, Promise<string | undefined>>();
   const problems: Problem[] = [];
-  for (const { path, source, isProgram } of sourcesOf(fleet)) {
-    const key = JSON.stringify([source.directory, source.file, isProgram]);
-    const check = checked.get(key) ?? sourceProblem(source, isProgram, configFile);
-    checked.set(key, check);
-    const message = await check;
-    if (message !== undefined) problems.push({ path, message });
+  // The same object may be the agent of many hosts.
+  const sound = new Set<Program>();
+  for (const { at, program } of programsOf(fleet)) {
+    if (sound.has(program)) continue;
+    const before = problems.length;
+    for (const { path, source, isProgram } of usesIn(program, at)) {
+      const key = JSON.stringify([source.directory, source.file, isProgram]);
+      const check = checked.get(key) ?? sourceProblem(source, isProgram, configFile);
+      checked.set(key, check);
+      const message = await check;
+      if (message !== undefined) problems.push({ path, message });
+    }
+    if (problems.length === before) sound.add(program);
   }
   if (problems.length === 0) return;
   const count = problems.length === 1 ? "a source" : `${problems.length} sources`;

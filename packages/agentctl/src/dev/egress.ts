@@ -1,10 +1,11 @@
+import { egressSubjects } from "@daruma/config";
 import type { Build } from "@daruma/watchd";
 import type { Daemon } from "./daemon.ts";
 import { type DaemonsOptions, startEgressDaemon } from "./daemons.ts";
 
 /**
- * egressd under `agentctl dev`: started with the first generation that confines an agent. It finds by itself which
- * generation is current, after a deploy and after a rollback alike.
+ * egressd under `agentctl dev`: started with the first generation that confines an agent or a routine, or has somebody to tell of
+ * alerts. It finds by itself which generation is current, after a deploy and after a rollback alike.
  */
 export class EgressKeeper {
   readonly #options: DaemonsOptions;
@@ -14,10 +15,11 @@ export class EgressKeeper {
     this.#options = options;
   }
 
-  /** Before the agents of a generation start: one that finds no proxy would take that for a fault of the network. */
+  /** Before anything of a generation starts: what finds no proxy would take that for a fault of the network. */
   async prepare({ manifest }: Build): Promise<void> {
-    const confined = Object.entries(manifest.agents).filter(([, { egress }]) => egress !== null);
-    if (confined.length > 0) this.#daemon ??= await startEgressDaemon(this.#options);
+    const confined = egressSubjects(manifest).filter(([, { egress }]) => egress !== null);
+    if (confined.length > 0 || manifest.alerts != null)
+      this.#daemon ??= await startEgressDaemon(this.#options);
     await this.#options.report.egress(confined.map(([name]) => name));
   }
 

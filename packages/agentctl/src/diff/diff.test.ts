@@ -91,10 +91,10 @@ t.test("egress is told as what is opened and what is closed", async (t) => {
   t.same(told(bare(agent), bare(open)), [
     "web changes",
     "daruma-agent-aa.service is restarted: egress",
-    "daruma-egressd.service is stopped and removed: no agent has egress rules any more",
-    "daruma-egress-wall.service is stopped and removed: no agent is confined any more",
-    "daruma-egress-watch.service is stopped and removed: no agent is confined any more",
-    "daruma-egress-self-test.path is stopped and removed: no agent is confined any more",
+    "daruma-egressd.service is stopped and removed: no agent and no routine has egress rules any more",
+    "daruma-egress-wall.service is stopped and removed: no agent and no routine is confined any more",
+    "daruma-egress-watch.service is stopped and removed: no agent and no routine is confined any more",
+    "daruma-egress-self-test.path is stopped and removed: no agent and no routine is confined any more",
     "! egress opened: aa, everything: there are no rules",
     "egress closed: aa, api.example.com:443 (tls)",
   ]);
@@ -141,4 +141,50 @@ t.test("what is said about the whole fleet is a change", async (t) => {
   const found = diffFleets(one({}), one({}), { ...same, notes: ["flake.lock changes"] });
   t.equal(hasChanges(found), true);
   t.same(describeDiff(found), ["note: flake.lock changes", "1 host is left as it is"]);
+});
+
+t.test("of routines is told what is new from their next run on, and when they run", async (t) => {
+  const nightly = { command: agent.command, schedule: "0 2 * * *", egress: ["api.example.com:443"] };
+  const host = (routines: object) => one({}, { routines });
+  const units = (before: object, after: object, options = same) =>
+    told(host(before), host(after), options).filter(
+      (line) => /routine/.test(line) && !/left alone/.test(line),
+    );
+  t.same(units({ nightly }, { nightly }), []);
+  t.same(units({}, { nightly }), [
+    "daruma-routine-nightly@.service is added, and runs when it is due: it is new",
+    "! egress opened: routine:nightly, api.example.com:443 (tls)",
+  ]);
+  t.same(units({ nightly }, {}), [
+    "daruma-routine-nightly@.service is removed, and what runs of it goes on to its end: it is removed",
+    "egress closed: routine:nightly, api.example.com:443 (tls)",
+  ]);
+  const changed = { ...nightly, schedule: "0 3 * * *", retries: 2, environment: { A: "1" }, egress: [] };
+  t.same(units({ nightly }, { nightly: changed }), [
+    "daruma-routine-nightly@.service changes from its next run on: environment.A, egress",
+    "egress closed: routine:nightly, api.example.com:443 (tls)",
+    "policy: routine:nightly, schedule: 0 2 * * * -> 0 3 * * *",
+    "policy: routine:nightly, retries: 0 -> 2",
+  ]);
+  const code = units({ nightly }, { nightly }, { ...same, sourceState: () => "changed" });
+  t.same(code, ["daruma-routine-nightly@.service changes from its next run on: the code in ./web"]);
+});
+
+t.test("who is told of what is told, and that watchd is restarted for other secrets", async (t) => {
+  const sinks = { chat: { kind: "slack", credential: "/run/secrets/chat" } };
+  const bare = (alerts: object) =>
+    fleetOf({ web: { system: "x86_64-linux", agents: { aa: { command: agent.command } }, alerts } });
+  const lines = told(bare({}), bare({ sinks }));
+  t.ok(lines.includes("daruma-egressd.service is started: alerts have sinks"), lines.join("\n"));
+  t.ok(lines.includes("daruma-watchd.service is restarted: the secrets of its alerts"), lines.join("\n"));
+  t.ok(
+    lines.some((line) => line.startsWith("policy: alerts.sinks.chat: ")),
+    lines.join("\n"),
+  );
+  const later = told(bare({ sinks }), bare({ sinks, giveUp: "1d" }));
+  t.notOk(later.some((line) => line.includes("daruma-watchd.service is restarted")));
+  t.ok(
+    later.some((line) => line.includes("alerts.giveUpMs: 259200000 -> 86400000")),
+    later.join("\n"),
+  );
 });

@@ -1,18 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import {
-  type AgentSpec,
-  agentEgress,
-  type Fleet,
-  type Host,
-  type SourceReference,
-  type Word,
-} from "@daruma/config";
+import { type AgentSpec, agentEgress, type Fleet, type Host } from "@daruma/config";
+import { diffAlertSecrets } from "./alerts.ts";
 import type { FleetDiff, HostDiff, UnitChange } from "./document.ts";
 import { diffEgress, egressUnits } from "./egress.ts";
 import { changedKeys, diffPolicies, hostPolicies, policyOptions, unitOptions } from "./options.ts";
-
-/** What became of a source's directory: `unknown` where it is not in the repository. */
-export type SourceState = "same" | "changed" | "unknown";
+import { diffRoutines } from "./routines.ts";
+import { changedSources, type SourceState } from "./sources.ts";
 
 export interface DiffOptions {
   /** Compares the directory of a source before with the one after. */
@@ -62,10 +55,23 @@ function diffHost(
           ...diffPolicies(null, hostPolicies(before), hostPolicies(after)),
           ...names.flatMap((name) => diffAgentPolicies(name, old[name], now[name])),
         ];
-  const all = [...units, ...diffEgressUnits(before, after)];
-  const changed = policies.length > 0 || egress.length > 0 || all.some(({ action }) => action !== "none");
+  const routines = diffRoutines(before, after, options.sourceState);
+  const changes = {
+    units: [
+      ...units,
+      ...routines.units,
+      ...diffEgressUnits(before, after),
+      ...diffAlertSecrets(before, after),
+    ],
+    egress: [...egress, ...routines.egress],
+    policies: [...policies, ...routines.policies],
+  };
+  const changed =
+    changes.policies.length > 0 ||
+    changes.egress.length > 0 ||
+    changes.units.some(({ action }) => action !== "none");
   const state = before === undefined ? "added" : changed ? "changed" : "unchanged";
-  return { host, state, units: all, egress, policies };
+  return { host, state, ...changes };
 }
 
 function reach(host: Host | undefined, agent: AgentSpec | undefined) {
@@ -87,44 +93,35 @@ function diffUnit(
   return { unit, action: all.length === 0 ? "none" : "restart", reasons: all };
 }
 
-/** Sources that are named as before and whose files changed. */
-function changedSources(
-  before: AgentSpec,
-  after: AgentSpec,
-  sourceState: DiffOptions["sourceState"],
-): string[] {
-  const old = new Set(sourcesOf(before));
-  return [...new Set(sourcesOf(after))]
-    .filter((directory) => old.has(directory) && sourceState(directory, directory) === "changed")
-    .map((directory) => `the code in ${directory}`);
-}
-
-/** The directories of an agent's sources. */
-export function sourcesOf({ command, environment, fallback }: AgentSpec): string[] {
-  return [command, environment, fallback?.command ?? [], fallback?.environment ?? {}]
-    .flatMap((words): Word[] => Object.values(words))
-    .filter((word): word is SourceReference => typeof word !== "string" && word.ref === "source")
-    .map(({ directory }) => directory);
-}
-
 function diffAgentPolicies(name: string, before: AgentSpec | undefined, after: AgentSpec | undefined) {
   if (before === undefined || after === undefined) return [];
   return diffPolicies(name, policyOptions(before), policyOptions(after));
 }
 
-/** The units that are there because some agent has egress rules. */
+/** The units that are there because some agent or routine has egress rules. */
 function diffEgressUnits(before: Host | undefined, after: Host): UnitChange[] {
   const old = before && egressUnits(before);
   const now = egressUnits(after);
   const proxy = presence(
     "daruma-egressd.service",
-    (old?.ports.size ?? 0) > 0,
-    now.ports.size > 0,
-    "has egress rules",
+    (old?.ports.size ?? 0) > 0 || (before?.alerts ?? null) !== null,
+    now.ports.size > 0 || after.alerts !== null,
+    now.ports.size > 0 || (old?.ports.size ?? 0) > 0
+      ? "the first agent or routine has egress rules"
+      : "alerts have sinks",
+    "no agent and no routine has egress rules any more",
   );
   const hadWall = (old?.wall ?? null) !== null;
   const hasWall = now.wall !== null;
-  const walls = wallUnits.flatMap((unit) => presence(unit, hadWall, hasWall, "is confined"));
+  const walls = wallUnits.flatMap((unit) =>
+    presence(
+      unit,
+      hadWall,
+      hasWall,
+      "the first agent or routine is confined",
+      "no agent and no routine is confined any more",
+    ),
+  );
   if (!hadWall || !hasWall || old?.wall === now.wall) return [...proxy, ...walls];
   const reload: UnitChange = {
     unit: "daruma-egress-wall.service",
@@ -141,12 +138,8 @@ const wallUnits = [
   "daruma-egress-self-test.path",
 ] as const;
 
-function presence(unit: string, was: boolean, is: boolean, what: string): UnitChange[] {
+function presence(unit: string, was: boolean, is: boolean, first: string, last: string): UnitChange[] {
   if (!was && !is) return [];
   if (was && is) return [{ unit, action: "none", reasons: [] }];
-  return [
-    is
-      ? { unit, action: "start", reasons: [`the first agent ${what}`] }
-      : { unit, action: "stop", reasons: [`no agent ${what} any more`] },
-  ];
+  return [is ? { unit, action: "start", reasons: [first] } : { unit, action: "stop", reasons: [last] }];
 }

@@ -15,20 +15,24 @@ export interface HostDiff {
 
 export interface UnitChange {
   readonly unit: string;
-  /** What the switch does to it, if it runs. `none`: it is left alone. */
-  readonly action: "start" | "stop" | "restart" | "reload" | "none";
+  /**
+   * What the switch does to it, if it runs. `none`: it is left alone. Of the templates of routines, whose runs no switch touches:
+   * `add`, `remove`, and `next` where the next runs are other ones.
+   */
+  readonly action: "start" | "stop" | "restart" | "reload" | "none" | "add" | "remove" | "next";
   /** What about it changed, as options of the fleet file; values are left out where they could be anything. */
   readonly reasons: readonly string[];
 }
 
 export interface EgressChange {
+  /** Or `routine:NAME`. */
   readonly agent: string;
   readonly change: "opened" | "closed";
   readonly what: string;
 }
 
 export interface PolicyChange {
-  /** `null` for the host's own. */
+  /** Or `routine:NAME`; `null` for the host's own. */
   readonly agent: string | null;
   readonly option: string;
   /** As they are written in a fleet file; `null` where there is none. */

@@ -1,16 +1,17 @@
 import {
   type AgentEgress,
   type AgentSpec,
-  agentEgress,
+  egressSubjects,
   formatRule,
   type Host,
+  hostProxyPorts,
   isNetwork,
-  proxyPorts,
+  type RoutineSpec,
   type ScopedRule,
 } from "@daruma/config";
 import type { EgressChange } from "./document.ts";
 
-/** What an agent may reach more and less than before. `undefined` for an agent that is not there. */
+/** What an agent or a routine may reach more and less than before. `undefined` for one that is not there. */
 export function diffEgress(
   agent: string,
   before: AgentEgress | null | undefined,
@@ -56,25 +57,22 @@ function describeRule(rule: ScopedRule): string {
 
 /** What of a host's egress is in its units. */
 export interface EgressUnits {
-  /** The proxy's port of each agent with rules. */
+  /** The proxy's port of each agent and routine with rules. */
   readonly ports: ReadonlyMap<string, number>;
   /** Who is behind the wall, with the ports that stay open; `null` without a wall. */
   readonly wall: string | null;
 }
 
 export function egressUnits(host: Host): EgressUnits {
-  const agents = Object.entries(host.agents);
-  const withRules = agents.filter(([, { egress }]) => agentEgress(host.egress, egress) !== null);
-  const taken = new Set(agents.flatMap(([, agent]) => forwardsOf(agent)));
-  const ports = proxyPorts(
-    withRules.map(([name]) => name),
-    taken,
-  );
-  const confined = host.egress.mode === "enforce" ? withRules : [];
-  const wall = confined.map(([name, agent]) => [name, ports.get(name), forwardsOf(agent)]).sort();
-  return { ports, wall: confined.length === 0 ? null : JSON.stringify(wall) };
+  const ports = hostProxyPorts(host);
+  const confined = host.egress.mode === "enforce" ? egressSubjects(host) : [];
+  const wall = confined
+    .filter(([subject]) => ports.has(subject))
+    .map(([subject, each]) => [subject, ports.get(subject), forwardsOf(each)])
+    .sort();
+  return { ports, wall: wall.length === 0 ? null : JSON.stringify(wall) };
 }
 
-function forwardsOf({ egress }: AgentSpec): number[] {
+function forwardsOf({ egress }: AgentSpec | RoutineSpec): number[] {
   return (egress ?? []).flatMap((rule) => (isNetwork(rule) || rule.forward === null ? [] : [rule.forward]));
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { type AgentSpec, formatDuration, formatSize, type Host } from "@daruma/config";
+import { type AgentSpec, formatDuration, formatSize, type Host, type ResourcePolicy } from "@daruma/config";
+import { alertPolicies } from "./alerts.ts";
 import type { PolicyChange } from "./document.ts";
 
 /** Options of an agent by which it runs, with what is compared. A change restarts its unit. */
@@ -62,6 +63,7 @@ export function policyOptions(agent: AgentSpec): ReadonlyMap<string, string> {
     ["startup", formatDuration(agent.startupMs)],
     ...probes,
     ...beats,
+    ...detectorOptions(agent),
     ["restart.when", when],
     ...Object.entries(exits ?? {}).map(([end, meaning]) => [`restart.exits.${end}`, meaning] as const),
     ["restart.backoff.kind", backoff.kind ?? "exponential"],
@@ -79,10 +81,36 @@ export function policyOptions(agent: AgentSpec): ReadonlyMap<string, string> {
   ]);
 }
 
+function detectorOptions({ progress, resources, dependencies = {} }: AgentSpec): [string, string][] {
+  const { leak, ...plain } = resources ?? { leak: null };
+  const { memoryBytes, cpu, openFiles, tasks, ioBytesPerSecond, latencyMs, ...rest } = plain as Partial<
+    Omit<ResourcePolicy, "leak">
+  >;
+  const { sustainedMs, restartWithinMs, ...untold } = rest;
+  untold satisfies Record<string, never>;
+  const told = <T>(option: string, value: T | null | undefined, format: (value: T) => string = String) =>
+    value == null ? [] : [[option, format(value)] as [string, string]];
+  return [
+    ...told("progress.within", progress?.withinMs, formatDuration),
+    ...told("resources.memory", memoryBytes, formatSize),
+    ...told("resources.leak.growth", leak?.growthBytes, formatSize),
+    ...told("resources.leak.within", leak?.withinMs, formatDuration),
+    ...told("resources.cpu", cpu),
+    ...told("resources.openFiles", openFiles),
+    ...told("resources.tasks", tasks),
+    ...told("resources.io", ioBytesPerSecond, formatSize),
+    ...told("resources.latency", latencyMs, formatDuration),
+    ...told("resources.sustained", sustainedMs, formatDuration),
+    ...told("resources.restartWithin", restartWithinMs, formatDuration),
+    ...Object.entries(dependencies).flatMap(([name, url]) => told(`dependencies.${name}`, url)),
+  ];
+}
+
 export function hostPolicies({
   watchdog,
   drift,
   egress,
+  alerts,
   metrics,
   system,
 }: Host): ReadonlyMap<string, string> {
@@ -100,6 +128,7 @@ export function hostPolicies({
     ...(egress.limits.bytes === null
       ? []
       : [["egress.limits.bytes", formatSize(egress.limits.bytes)] as const]),
+    ...alertPolicies(alerts),
     ...(metrics === null
       ? []
       : [
@@ -147,6 +176,6 @@ export function changedKeys(
   );
 }
 
-function prefixed(name: string, values: Readonly<Record<string, unknown>>): [string, unknown][] {
+export function prefixed(name: string, values: Readonly<Record<string, unknown>>): [string, unknown][] {
   return Object.entries(values).map(([key, value]) => [`${name}.${key}`, value]);
 }

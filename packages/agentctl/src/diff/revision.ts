@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { messageOf } from "@daruma/base";
 import { execa } from "execa";
 import { compileErrors } from "../compile/index.ts";
-import type { SourceState } from "./diff.ts";
+import type { SourceState } from "./sources.ts";
 
 /** A fleet's repository at an earlier commit, and as it is now. */
 export interface Revision {

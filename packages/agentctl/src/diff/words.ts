@@ -6,6 +6,9 @@ const verbs: Readonly<Record<UnitChange["action"], string>> = {
   restart: "is restarted",
   reload: "is reloaded",
   none: "is left alone",
+  add: "is added, and runs when it is due",
+  remove: "is removed, and what runs of it goes on to its end",
+  next: "changes from its next run on",
 };
 
 /** What a deploy would do, in words for whoever approves it. Lines that open something up are marked. */

@@ -48,7 +48,8 @@ async function readFile(path: string): Promise<LogLines | NoLog> {
     const { size } = await file.stat();
     const from = Math.max(0, size - readBytes);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(readBytes), 0, readBytes, from);
-    const lines = linesOf(buffer.toString("utf8", 0, bytesRead));
+    // Where its beginning was copied away there is a hole, which reads as NUL (watchd's log-files.ts).
+    const lines = linesOf(buffer.toString("utf8", 0, bytesRead).replace(/^\0+/, ""));
     if (lines.length === 0) return { ...where, missing: "it is empty" };
     return { ...where, extent: "its last lines as of now: it bears no times", lines };
   } catch (error) {

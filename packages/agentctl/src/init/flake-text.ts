@@ -1,7 +1,7 @@
 export interface FlakeParts {
   /** A flake reference to Daruma. */
   readonly daruma: string;
-  /** The address of the npm registry that Nix builds Daruma from; `null` where it is still to be filled in. */
+  /** The address of the npm registry that Nix builds Daruma from; `null` for npm's own. */
   readonly npmRegistry: string | null;
 }
 
@@ -24,8 +24,9 @@ export function flakeText({ daruma, npmRegistry }: FlakeParts): string {
     let
       inherit (nixpkgs) lib;
 
-      # Daruma's lock file names no registry. This is the address that its dependencies are fetched from, by their hashes.
-      npmRegistry = ${npmRegistry === null ? 'throw "flake.nix: set npmRegistry to the address of the npm registry to build Daruma from"' : nixText(npmRegistry)};
+      # Daruma's lock file names no registry. This is the address that its dependencies are fetched from, by their hashes;
+      # "mirror://npm" is nixpkgs' name for npm's own.
+      npmRegistry = ${nixText(npmRegistry ?? "mirror://npm")};
 
       systems = [
         "x86_64-linux"

@@ -157,7 +157,12 @@ export interface RoutineDetails extends RoutineStatus {
     readonly group: string | null;
   };
   /** Where the newest runs have their files, the newest first. */
-  readonly files: readonly { readonly run: string; readonly directory: string }[];
+  readonly files: readonly {
+    readonly run: string;
+    readonly directory: string;
+    /** Under which the journal has what it writes; null where that is the file `log`. */
+    readonly unit: string | null;
+  }[];
 }
 
 export interface RunAnswer {
@@ -168,12 +173,54 @@ export interface RunAnswer {
   readonly why: string | null;
 }
 
+export interface StopRunsAnswer {
+  readonly schemaVersion: 1;
+  readonly routine: string;
+  /** The runs that were active or waited. */
+  readonly runs: readonly string[];
+}
+
 interface RoutineDocument {
   readonly schemaVersion: 1;
   readonly routine: RoutineStatus;
 }
 
 /** watchd behind its socket. Every call may throw SOCKET_E_* and what watchd itself answers with. */
+export interface AlertMessage {
+  readonly id: string;
+  readonly sink: string;
+  readonly state: "waiting" | "sent" | "failed";
+  readonly kind: "open" | "over" | "event" | "test";
+  readonly title: string;
+  /** Of a digest: how many alerts it is about. */
+  readonly members: number;
+  readonly why: string | null;
+  readonly providerId: string | null;
+}
+
+export interface AlertsDocument {
+  readonly schemaVersion: 1;
+  readonly sinks: readonly {
+    readonly name: string;
+    readonly kind: string;
+    readonly state: "ok" | "failing" | "denied";
+    readonly why: string | null;
+    readonly waiting: number;
+    readonly gathered: number;
+  }[];
+  readonly deadMansSwitch: { readonly lastBeatAt: string | null; readonly why: string | null } | null;
+  readonly open: readonly {
+    readonly key: string;
+    readonly severity: string;
+    readonly title: string;
+    readonly since: string;
+  }[];
+  readonly messages: readonly AlertMessage[];
+}
+
+/** A test waits for every sink, each of which has 15 s. */
+const alertTestWithinMs = 60_000;
+
 export interface WatchdClient {
   status(): Promise<StatusDocument>;
   generations(): Promise<GenerationsDocument>;
@@ -190,8 +237,16 @@ export interface WatchdClient {
   routine(name: string): Promise<{ readonly schemaVersion: 1; readonly routine: RoutineDetails }>;
   /** Answers once it is durable what became of the request. `input` in Base64. */
   runRoutine(routine: string, by: string, input: string | null): Promise<RunAnswer>;
+  /** Answers once it is durable that the runs are to end. */
+  stopRoutine(routine: string, run: string | null, by: string): Promise<StopRunsAnswer>;
   pauseRoutine(routine: string, by: string, why: string): Promise<RoutineDocument>;
   resumeRoutine(routine: string, by: string): Promise<RoutineDocument>;
+  alerts(): Promise<AlertsDocument>;
+  /** Answers once each sink has said something, or 20 s are over. */
+  testAlerts(
+    sink: string | undefined,
+    by: string,
+  ): Promise<{ readonly schemaVersion: 1; readonly results: readonly AlertMessage[] }>;
   /** Ends every run of a routine at once, and starts no other. */
   killRuns(): Promise<unknown>;
   reload(): Promise<{ readonly number: number | null; readonly path: string | null }>;
@@ -232,8 +287,13 @@ export function watchdClient(socket: string): WatchdClient {
     routine: (name) => call("GET", `/v1/routine?${new URLSearchParams({ name })}`),
     runRoutine: (routine, by, input) =>
       call("POST", "/v1/routines/run", { routine, by, ...(input === null ? {} : { input }) }),
+    stopRoutine: (routine, run, by) =>
+      call("POST", "/v1/routines/stop", { routine, by, ...(run === null ? {} : { run }) }),
     pauseRoutine: (routine, by, why) => call("POST", "/v1/routines/pause", { routine, by, why }),
     resumeRoutine: (routine, by) => call("POST", "/v1/routines/resume", { routine, by }),
+    alerts: () => call("GET", "/v1/alerts"),
+    testAlerts: (sink, by) =>
+      call("POST", "/v1/alerts/test", { by, ...(sink === undefined ? {} : { sink }) }, alertTestWithinMs),
     killRuns: () => call("POST", "/v1/routines/kill"),
     reload: () => call("POST", "/v1/reload"),
     drain: async (timeoutMs) => void (await call("POST", "/v1/drain", undefined, timeoutMs)),

@@ -45,6 +45,13 @@ export const lintErrors = defineErrors({
       'Set `watchdog.rollbackBudget` to 1 or more and `required` to true, or take "rollback" out of `escalate`.',
     exit: exitCode.error,
   },
+  LINT_E_DST_GAP: {
+    summary:
+      "A routine has a time of day that its time zone leaves out within the next year, when the clocks go forward: that run is later than on any other day.",
+    remedy:
+      "Choose a time outside that hour or a zone without summer time, such as UTC, or silence the finding with the reason why one run may be late.",
+    exit: exitCode.error,
+  },
   LINT_E_PLAIN_SECRET: {
     summary:
       "A secret is in the fleet file. From there it gets into generated files, the Nix store, which everybody on the host can read, and every generation.",

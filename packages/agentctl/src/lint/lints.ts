@@ -3,14 +3,17 @@ import {
   type AgentSpec,
   agentEgress,
   type EgressRule,
+  egressSubjects,
   type Fleet,
   formatDuration,
   formatPath,
   formatRule,
   type Host,
   isNetwork,
+  type RoutineSpec,
 } from "@daruma/config";
 import type { LintCode } from "./catalogue.ts";
+import { gapProblem } from "./gaps.ts";
 import { portClashes } from "./ports.ts";
 import { plainSecrets } from "./secrets.ts";
 
@@ -21,15 +24,20 @@ export interface Finding extends Problem {
 
 type Path = readonly (string | number)[];
 
-/** Everything in a fleet that is allowed and bites in production, in the order of the fleet. */
-export function lintFleet(fleet: Fleet): Finding[] {
-  return Object.entries(fleet.hosts).flatMap(([name, host]) => lintHost(host, ["hosts", name]));
+/**
+ * Everything in a fleet that is allowed and bites in production, in the order of the fleet.
+ *
+ * @param now Unix time in ms; for what the clocks of time zones will do.
+ */
+export function lintFleet(fleet: Fleet, now = Date.now()): Finding[] {
+  return Object.entries(fleet.hosts).flatMap(([name, host]) => lintHost(host, ["hosts", name], now));
 }
 
-function lintHost(host: Host, path: Path): Finding[] {
+function lintHost(host: Host, path: Path, now: number): Finding[] {
   const agents = Object.entries(host.agents);
   const observed =
-    host.egress.mode === "observe" && agents.some(([, { egress }]) => agentEgress(host.egress, egress));
+    host.egress.mode === "observe" &&
+    egressSubjects(host).some(([, { egress }]) => agentEgress(host.egress, egress) !== null);
   return [
     ...when(
       observed,
@@ -42,13 +50,33 @@ function lintHost(host: Host, path: Path): Finding[] {
       return sharedName(rule, [...path, "egress", "allow"]);
     }),
     ...agents.flatMap(([name, agent]) => lintAgent(agent, host, [...path, "agents", name])),
-    ...Object.entries(host.routines).flatMap(([name, routine]) =>
-      plainSecrets(routine).map((each) =>
+    ...Object.entries(host.routines).flatMap(([name, routine]) => [
+      ...lintRoutine(name, routine, [...path, "routines", name], now),
+      ...when(
+        agentEgress(host.egress, routine.egress) === null,
+        "LINT_E_EGRESS_OPEN",
+        [...path, "routines", name],
+        "may reach everything: there are no egress rules for it",
+      ),
+      ...(routine.egress ?? []).flatMap((rule, index) =>
+        sharedName(rule, [...path, "routines", name, "egress", index]),
+      ),
+      ...plainSecrets(routine).map((each) =>
         finding("LINT_E_PLAIN_SECRET", [...path, "routines", name, ...each.path], each.message),
       ),
-    ),
+    ]),
     ...portClashes(host).map((clash) =>
       finding("LINT_E_PORT_CLASH", [...path, ...clash.path], clash.message),
+    ),
+  ];
+}
+
+function lintRoutine(name: string, routine: RoutineSpec, path: Path, now: number): Finding[] {
+  const gap = gapProblem(name, routine, now);
+  return [
+    ...(gap === undefined ? [] : [finding("LINT_E_DST_GAP", [...path, "schedule"], gap)]),
+    ...plainSecrets(routine).map((each) =>
+      finding("LINT_E_PLAIN_SECRET", [...path, ...each.path], each.message),
     ),
   ];
 }

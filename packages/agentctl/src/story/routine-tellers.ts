@@ -23,6 +23,7 @@ export const routineTellers: Readonly<Record<string, (details: Details, entry: E
   "routine.over-memory": (d, entry) =>
     `${run(entry)} uses ${mib(d.bytes)} of memory, more than its limit of ${mib(d.limitBytes)}, and is ended`,
   "routine.stop-failed": (d, entry) => `${run(entry)} could not be stopped: ${text(d.message)}`,
+  "routine.stop-request": (d, entry) => `${run(entry)} is to end: asked by ${text(d.by)}`,
   "routine.stray": (_, entry) => `${run(entry)} is stopped: nobody knows what it is for`,
   "routine.delivery": (d) =>
     `a webhook was ${text(d.outcome)}${typeof d.why === "string" ? ` (${d.why})` : ""}${typeof d.times === "number" && d.times > 1 ? ` ${d.times} times` : ""}`,

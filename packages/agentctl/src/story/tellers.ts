@@ -82,6 +82,12 @@ const tellers: Readonly<Record<string, Teller>> = {
   "dependency.down": (d) => `waits for ${text(d.dependency)}: ${text(d.reason)}`,
   "dependency.up": (d) => `${text(d.dependency)} is back`,
   "alert.raise": (d) => `ALERT: ${text(d.message)}`,
+  "alert.sent": (d) => `took ${text(d.message)}: ${text(d.title)}`,
+  "alert.failed": (d) => `will not get "${text(d.title)}": ${text(d.why)}`,
+  "alert.delayed": (d) => `takes no alerts: ${text(d.why)}`,
+  "alert.restored": (d) => `takes alerts again, after ${ms(d.afterMs)}`,
+  "alert.heartbeat": (d) =>
+    d.outcome === "restored" ? "the monitor is asked again" : `the monitor is not reached: ${text(d.why)}`,
   "data.consume": (d, entry) => `${who(d, entry)} consumed ${dataRecord(d, entry)}`,
   "data.produce": (d, entry) => `${who(d, entry)} produced ${dataRecord(d, entry)}`,
   "egress.deny": (d) => `was refused${times(d.times)}: ${text(d.message)}`,

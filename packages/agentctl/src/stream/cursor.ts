@@ -10,6 +10,21 @@ import type { Position } from "./sink.ts";
  * @throws STREAM_E_CURSOR
  */
 export async function readCursor(path: string): Promise<Position | null> {
+  const found = await readDocument(path);
+  if (found === null) return null;
+  const { seq, hash } = found;
+  if (
+    typeof seq === "number" &&
+    Number.isSafeInteger(seq) &&
+    seq >= 1 &&
+    /^[0-9a-f]{64}$/.test(String(hash))
+  ) {
+    return { seq, hash: String(hash) };
+  }
+  throw unusable(path, "it is no cursor of ours");
+}
+
+async function readDocument(path: string): Promise<Readonly<Record<string, unknown>> | null> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -18,10 +33,8 @@ export async function readCursor(path: string): Promise<Position | null> {
     throw unusable(path, `it cannot be read: ${messageOf(cause)}`, cause);
   }
   try {
-    const { schemaVersion, seq, hash } = JSON.parse(text);
-    if (schemaVersion === 1 && Number.isSafeInteger(seq) && seq >= 1 && /^[0-9a-f]{64}$/.test(hash)) {
-      return { seq, hash };
-    }
+    const document: Record<string, unknown> = Object(JSON.parse(text));
+    if (document.schemaVersion === 1) return document;
   } catch {
     // Said below, for whatever is no cursor.
   }
@@ -34,11 +47,40 @@ export async function readCursor(path: string): Promise<Position | null> {
  * @throws STREAM_E_CURSOR
  */
 export async function writeCursor(path: string, { seq, hash }: Position): Promise<void> {
+  await writeDocument(path, { schemaVersion: 1, seq, hash });
+}
+
+async function writeDocument(path: string, document: object): Promise<void> {
   try {
-    await writeFileAtomic(path, `${JSON.stringify({ schemaVersion: 1, seq, hash })}\n`, 0o600);
+    await writeFileAtomic(path, `${JSON.stringify(document)}\n`, 0o600);
   } catch (cause) {
     throw unusable(path, `it cannot be written: ${messageOf(cause)}`, cause);
   }
+}
+
+/** Where the lines of one agent are gone on with: what a log's source says of the last one that was acknowledged. */
+export interface LogCursor {
+  readonly agent: string;
+  readonly cursor: string;
+}
+
+/**
+ * `null` if there is no such file yet.
+ *
+ * @throws STREAM_E_CURSOR, also for the cursor of another agent
+ */
+export async function readLogCursor(path: string, agent: string): Promise<LogCursor | null> {
+  const found = await readDocument(path);
+  if (found === null) return null;
+  const { cursor, agent: of } = found;
+  if (typeof cursor !== "string" || typeof of !== "string") throw unusable(path, "it is no cursor of logs");
+  if (of !== agent) throw unusable(path, `it is of the agent ${of}`);
+  return { agent, cursor };
+}
+
+/** @throws STREAM_E_CURSOR */
+export async function writeLogCursor(path: string, { agent, cursor }: LogCursor): Promise<void> {
+  await writeDocument(path, { schemaVersion: 1, agent, cursor });
 }
 
 /**

@@ -1,10 +1,7 @@
 import { messageOf } from "@daruma/base";
-import type { StoredEntry } from "@daruma/ledger";
 import { agentctlErrors } from "../catalogue.ts";
-import type { Format } from "./format.ts";
-import { printLines } from "./format.ts";
-import { otlpRequest } from "./otlp.ts";
-import { lastOf, neverFails, Passing, type Sink, type SinkOptions } from "./sink.ts";
+import type { Format, Print } from "./format.ts";
+import { neverFails, Passing, type Sink, type SinkOptions } from "./sink.ts";
 
 const answerMs = 30_000;
 /** OTLP 1, "Failures": these, and none else, are worth another attempt. */
@@ -12,8 +9,10 @@ const passing: readonly number[] = [408, 429, 502, 503, 504];
 /** Of an answer, no more than this is looked at. */
 const longestAnswer = 64 * 1024;
 
-export interface HttpSinkOptions extends SinkOptions {
+export interface HttpSinkOptions<T, P> extends SinkOptions<T, P> {
   readonly url: string;
+  /** All of a request, in that format. */
+  readonly print: Print<T>;
   readonly format: Exclude<Format, "syslog">;
   readonly headers: Readonly<Record<string, string>>;
   /** Something that the receiver took and says something about. */
@@ -21,16 +20,13 @@ export interface HttpSinkOptions extends SinkOptions {
 }
 
 /** One POST for each number of entries; an answer of 2xx is the acknowledgement. */
-export function openHttpSink(options: HttpSinkOptions): Sink {
-  const [type, print] =
-    options.format === "otlp"
-      ? ["application/json", (entries: readonly StoredEntry[]) => JSON.stringify(otlpRequest(entries))]
-      : ["application/x-ndjson", printLines.jsonl];
+export function openHttpSink<T, P>(options: HttpSinkOptions<T, P>): Sink<T> {
+  const type = options.format === "otlp" ? "application/json" : "application/x-ndjson";
   return {
-    async send(entries) {
-      const position = lastOf(entries);
+    async send(items) {
+      const position = options.lastOf(items);
       if (position === null) return;
-      const answer = await post(options, String(type), print(entries));
+      const answer = await post(options, type, options.print(items));
       if (options.format === "otlp") noteRejected(answer, options.onNote);
       await options.onAcknowledged(position);
     },
@@ -41,7 +37,11 @@ export function openHttpSink(options: HttpSinkOptions): Sink {
 }
 
 /** @throws Passing, STREAM_E_REFUSED */
-async function post({ url, headers, signal }: HttpSinkOptions, type: string, body: string): Promise<string> {
+async function post(
+  { url, headers, signal }: Pick<HttpSinkOptions<never, never>, "url" | "headers" | "signal">,
+  type: string,
+  body: string,
+): Promise<string> {
   let response: Response;
   let text: string;
   try {

@@ -38,7 +38,7 @@ function logRecord({ entry, line }: StoredEntry): object {
   };
 }
 
-function text(key: string, stringValue: string): object {
+export function text(key: string, stringValue: string): object {
   return { key, value: { stringValue } };
 }
 

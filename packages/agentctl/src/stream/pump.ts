@@ -2,16 +2,18 @@ import { isDarumaError, messageOf } from "@daruma/base";
 import type { StoredEntry } from "@daruma/ledger";
 import { mayComeBack, pause } from "../instance/patience.ts";
 import { inBatches } from "./batches.ts";
-import { Passing, type Position, type Sink, type SinkOptions } from "./sink.ts";
+import { lastOf, Passing, type Position, type Sink, type SinkOptions } from "./sink.ts";
 
-export interface PumpOptions {
-  /** Where to begin: after the last entry that was acknowledged. */
-  readonly from: Position | null;
-  /** Entries after `seq`, in order; ends if no more are wanted. */
-  readonly entries: (after: number, signal: AbortSignal) => AsyncIterable<StoredEntry>;
-  readonly open: (options: SinkOptions) => Promise<Sink>;
+export interface PumpOptions<T, P> {
+  /** Where to begin: after the last one that was acknowledged. */
+  readonly from: P | null;
+  /** What comes after it, in order; ends if no more are wanted. */
+  readonly items: (after: P | null, signal: AbortSignal) => AsyncIterable<T>;
+  readonly lastOf: SinkOptions<T, P>["lastOf"];
+  readonly bytesOf: (item: T) => number;
+  readonly open: (options: SinkOptions<T, P>) => Promise<Sink<T>>;
   /** Resolves once the position is durable. */
-  readonly keep: (position: Position) => Promise<void>;
+  readonly keep: (position: P) => Promise<void>;
   /** Told once when the receiver or the ledger is away, and with `null` once when it takes entries again. */
   readonly onTrouble: (why: string | null) => void;
   /** How long to try without any progress. */
@@ -25,27 +27,39 @@ export interface PumpOptions {
 const longestPauseMs = 60_000;
 /** Of what a receiver asks for. */
 const longestAskedMs = 3_600_000;
-const limits = {
-  most: 500,
-  mostBytes: 1024 * 1024,
-  bytesOf: ({ line }: StoredEntry) => Buffer.byteLength(line),
-  lingerMs: 50,
-};
+const limits = { most: 500, mostBytes: 1024 * 1024, lingerMs: 50 };
+
+/** Of a pump of entries: what differs from one of other things. */
+export interface EntryPumpOptions
+  extends Omit<PumpOptions<StoredEntry, Position>, "items" | "lastOf" | "bytesOf"> {
+  /** Entries after `seq`. */
+  readonly entries: (after: number, signal: AbortSignal) => AsyncIterable<StoredEntry>;
+}
+
+/** Sends entries of the ledger. Returns how many were acknowledged. */
+export async function pump({ entries, ...options }: EntryPumpOptions): Promise<number> {
+  const last = await pumpAll({
+    ...options,
+    items: (after, signal) => entries(after?.seq ?? 0, signal),
+    lastOf,
+    bytesOf: ({ line }) => Buffer.byteLength(line),
+  });
+  return (last?.seq ?? 0) - (options.from?.seq ?? 0);
+}
 
 /**
- * Sends entries, each at least once and in order. Whatever fails in passing is begun anew after the last entry that was
- * acknowledged, with growing pauses. Returns how many were acknowledged.
+ * Sends items, each at least once and in order. Whatever fails in passing is begun anew after the last one that was
+ * acknowledged, with growing pauses. Returns the position of the last one that was acknowledged.
  *
  * @throws what is no matter of waiting, or has lasted too long; the reason of `signal`
  */
-export async function pump(options: PumpOptions): Promise<number> {
+export async function pumpAll<T, P>(options: PumpOptions<T, P>): Promise<P | null> {
   const { signal, random = Math.random, firstPauseMs = 500 } = options;
   let position = options.from;
-  const first = position?.seq ?? 0;
   let pauseMs = firstPauseMs;
   let lastProgress = performance.now();
   let troubled = false;
-  const onAcknowledged = async (acknowledged: Position) => {
+  const onAcknowledged = async (acknowledged: P) => {
     await options.keep(acknowledged);
     position = acknowledged;
     pauseMs = firstPauseMs;
@@ -55,8 +69,8 @@ export async function pump(options: PumpOptions): Promise<number> {
   };
   for (;;) {
     try {
-      await sendAll(options, position?.seq ?? 0, onAcknowledged);
-      return (position?.seq ?? 0) - first;
+      await sendAll(options, position, onAcknowledged);
+      return position;
     } catch (error) {
       signal.throwIfAborted();
       const lasting = !(error instanceof Passing) && !mayComeBack(error);
@@ -72,16 +86,16 @@ export async function pump(options: PumpOptions): Promise<number> {
   }
 }
 
-async function sendAll(
-  options: PumpOptions,
-  after: number,
-  onAcknowledged: (position: Position) => Promise<void>,
+async function sendAll<T, P>(
+  options: PumpOptions<T, P>,
+  after: P | null,
+  onAcknowledged: (position: P) => Promise<void>,
 ): Promise<void> {
   const ending = new AbortController();
   const signal = AbortSignal.any([options.signal, ending.signal]);
-  const sink = await options.open({ onAcknowledged, signal });
+  const sink = await options.open({ onAcknowledged, lastOf: options.lastOf, signal });
   const unless = endedBy(sink.failed, signal);
-  const batches = inBatches(options.entries(after, signal), limits);
+  const batches = inBatches(options.items(after, signal), { ...limits, bytesOf: options.bytesOf });
   try {
     for (;;) {
       const next = await unless(batches.next());

@@ -6,14 +6,14 @@ export interface Position {
   readonly hash: string;
 }
 
-/** Where entries go, for as long as nothing fails. */
-export interface Sink {
+/** Where entries, or other things `T`, go, for as long as nothing fails. */
+export interface Sink<T = StoredEntry> {
   /**
    * Resolves once more can be sent: no earlier than the receiver has room for it.
    *
    * @throws whatever failed; then the sink is of no use any more
    */
-  send(entries: readonly StoredEntry[]): Promise<void>;
+  send(items: readonly T[]): Promise<void>;
   /** Rejects as soon as nothing more can be sent, even while nothing is. */
   readonly failed: Promise<never>;
   /**
@@ -25,9 +25,12 @@ export interface Sink {
   close(): void;
 }
 
-export interface SinkOptions {
+/** `P` is by which a stream of them is gone on with. */
+export interface SinkOptions<T = StoredEntry, P = Position> {
+  /** Of the last of them. */
+  readonly lastOf: (items: readonly T[]) => P | null;
   /** Everything up to here has been received. Called in order, one at a time. */
-  readonly onAcknowledged: (position: Position) => Promise<void>;
+  readonly onAcknowledged: (position: P) => Promise<void>;
   readonly signal: AbortSignal;
 }
 

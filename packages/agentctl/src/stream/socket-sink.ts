@@ -1,10 +1,9 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { isDarumaError, messageOf } from "@daruma/base";
-import type { StoredEntry } from "@daruma/ledger";
 import type { Destination } from "./destination.ts";
 import type { Print } from "./format.ts";
-import { lastOf, Passing, type Position, type Sink, type SinkOptions } from "./sink.ts";
+import { Passing, type Sink, type SinkOptions } from "./sink.ts";
 
 /**
  * Syslog has no acknowledgements (RFC 6587, 5425): what was written counts as received when the connection has then stood for
@@ -19,27 +18,27 @@ const stallMs = 60_000;
 type SocketDestination = Extract<Destination, { kind: "socket" }>;
 
 /** @throws Passing */
-export async function openSocketSink(
+export async function openSocketSink<T, P>(
   destination: SocketDestination,
-  print: Print,
-  options: SinkOptions,
-): Promise<Sink> {
+  print: Print<T>,
+  options: SinkOptions<T, P>,
+): Promise<Sink<T>> {
   const socket = await connected(destination, options.signal);
   return new SocketSink(socket, print, options);
 }
 
-class SocketSink implements Sink {
+class SocketSink<T, P> implements Sink<T> {
   readonly #socket: Socket;
-  readonly #print: Print;
-  readonly #options: SinkOptions;
+  readonly #print: Print<T>;
+  readonly #options: SinkOptions<T, P>;
   readonly failed: Promise<never>;
   /** Written, and not settled yet. */
-  #written: { readonly position: Position; readonly at: number }[] = [];
+  #written: { readonly position: P; readonly at: number }[] = [];
   readonly #timer: NodeJS.Timeout;
   #acknowledging: Promise<void> = Promise.resolve();
   #onSettled: () => void = () => {};
 
-  constructor(socket: Socket, print: Print, options: SinkOptions) {
+  constructor(socket: Socket, print: Print<T>, options: SinkOptions<T, P>) {
     this.#socket = socket;
     this.#print = print;
     this.#options = options;
@@ -63,11 +62,11 @@ class SocketSink implements Sink {
     this.#timer = setInterval(() => this.#settle(performance.now() - settleMs), settleMs / 4);
   }
 
-  async send(entries: readonly StoredEntry[]): Promise<void> {
-    const position = lastOf(entries);
+  async send(items: readonly T[]): Promise<void> {
+    const position = this.#options.lastOf(items);
     if (position === null) return;
     const written = new Promise<void>((resolve, reject) => {
-      this.#socket.write(this.#print(entries), (error) =>
+      this.#socket.write(this.#print(items), (error) =>
         error ? reject(new Passing(messageOf(error))) : resolve(),
       );
     });

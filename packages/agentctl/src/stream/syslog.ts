@@ -12,7 +12,7 @@ const severities = { critical: 2, warning: 4, info: 6 } as const;
  */
 export const structuredDataId = "daruma@32473";
 
-const byteOrderMark = "\ufeff";
+export const byteOrderMark = "\ufeff";
 
 /**
  * An entry as a syslog message (RFC 5424): its names in structured data, and itself as the text, so that whoever has all of
@@ -32,12 +32,16 @@ export function syslogMessage({ entry, line }: StoredEntry): string {
 }
 
 function structuredData(entry: StoredEntry["entry"]): string {
-  const values = [["seq", String(entry.seq)] as const, ["hash", entry.hash] as const, ...labelsOf(entry)];
+  return structured([["seq", String(entry.seq)], ["hash", entry.hash], ...labelsOf(entry)]);
+}
+
+/** One element of structured data (RFC 5424 6.3). */
+export function structured(values: readonly (readonly [name: string, value: string])[]): string {
   const parameters = values.map(([name, value]) => ` ${name}="${value.replaceAll(/["\\\]]/g, "\\$&")}"`);
   return `[${structuredDataId}${parameters.join("")}]`;
 }
 
 /** PRINTUSASCII: what is none becomes a question mark. */
-function printable(text: string, most: number): string {
+export function printable(text: string, most: number): string {
   return text.replaceAll(/[^!-~]/gu, "?").slice(0, most);
 }

@@ -5,7 +5,7 @@ import t, { type Test } from "tap";
 import { authority, type Certificate } from "./fixtures/certificates.ts";
 import { storedEntries } from "./fixtures/entries.ts";
 import { printFrames } from "./format.ts";
-import { Passing, type Position } from "./sink.ts";
+import { lastOf, Passing, type Position } from "./sink.ts";
 import { openSocketSink } from "./socket-sink.ts";
 
 const ours = authority("Ours");
@@ -42,6 +42,7 @@ const signal = new AbortController().signal;
 function open(host: string, port: number, onAcknowledged: (position: Position) => Promise<void>) {
   return openSocketSink({ kind: "socket", tls: true, host, port }, printFrames.syslog, {
     onAcknowledged,
+    lastOf,
     signal,
   });
 }

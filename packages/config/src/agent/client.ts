@@ -88,6 +88,33 @@ export async function heartbeat(options?: Options): Promise<{ readonly everyMs: 
 }
 
 /**
+ * Tells the counter of this run's work, for an agent that declares `progress`: a number that rises as the work gets on. `withinMs` is the
+ * time within which it has to, null where nobody looks.
+ *
+ * @param count a whole number, not negative
+ * @throws AgentSocketError
+ */
+export async function progress(
+  count: number,
+  options?: Options,
+): Promise<{ readonly withinMs: number | null }> {
+  const { withinMs } = await ask("POST", "/v1/progress", JSON.stringify({ count }), options);
+  return { withinMs: typeof withinMs === "number" ? withinMs : null };
+}
+
+/**
+ * Says that this run has nothing to do for so long (0: it has again). Who is to be restarted because it uses too much is restarted then;
+ * and a counter need not rise. `restart` says that it is about to be asked to stop.
+ *
+ * @param forMs milliseconds, at most 7 days
+ * @throws AgentSocketError
+ */
+export async function idle(forMs: number, options?: Options): Promise<{ readonly restart: boolean }> {
+  const { restart } = await ask("POST", "/v1/idle", JSON.stringify({ forMs }), options);
+  return { restart: restart === true };
+}
+
+/**
  * Asks to be restarted, which is no failure: watchd stops the agent as it declares and starts it again. What an agent starts itself
  * for that would be stopped along with it. Resolves once that is on its way.
  *

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
+import { agentEgress, type EgressRule, egressSubjects, type HostEgress, isNetwork } from "./rule.ts";
 
 /** Below the ports that Linux gives out by itself (32768 and up), above those that are well known. */
 const first = 20480;
 const count = 12288;
 
 /**
- * The port of 127.0.0.1 on which each agent finds its proxy. It derives from the agent's name, so that adding an agent moves
+ * The port of 127.0.0.1 on which each agent or routine finds its proxy. It derives from the name, so that adding one moves
  * no other, except one whose port it takes: names come in their order, and the later one moves on.
  *
  * @param taken ports that have another use
@@ -26,4 +27,29 @@ export function proxyPorts(
     ports.set(name, port);
   }
   return ports;
+}
+
+interface WithEgress {
+  readonly egress: readonly EgressRule[] | null;
+}
+
+/** `proxyPorts` of all agents and routines of a host that have rules, by `egressSubjects`. */
+export function hostProxyPorts(
+  host: {
+    readonly agents: Readonly<Record<string, WithEgress>>;
+    readonly routines: Readonly<Record<string, WithEgress>>;
+    readonly egress: HostEgress;
+  },
+  seed = "",
+): ReadonlyMap<string, number> {
+  const all = egressSubjects(host);
+  const confined = all.filter(([, { egress }]) => agentEgress(host.egress, egress) !== null);
+  const forwards = all
+    .flatMap(([, { egress }]) => egress ?? [])
+    .flatMap((rule) => (isNetwork(rule) || rule.forward === null ? [] : [rule.forward]));
+  return proxyPorts(
+    confined.map(([subject]) => subject),
+    new Set(forwards),
+    seed,
+  );
 }

@@ -72,7 +72,26 @@ export interface AgentEgress {
   readonly limits: EgressLimits;
 }
 
-/** What a manifest says of one agent. */
+/** What rules, proofs and entries about egress call a routine: an agent may have the same name. */
+export function routineSubject(routine: string): string {
+  return `routine:${routine}`;
+}
+
+/** Of agents by their names, and of routines as `routineSubject` has them: whatever a host or a manifest has of them. */
+export function egressSubjects<T, U>({
+  agents,
+  routines,
+}: {
+  readonly agents: Readonly<Record<string, T>>;
+  readonly routines: Readonly<Record<string, U>>;
+}): readonly (readonly [subject: string, each: T | U])[] {
+  return [
+    ...Object.entries(agents),
+    ...Object.entries(routines).map(([name, each]) => [routineSubject(name), each] as const),
+  ];
+}
+
+/** What a manifest says of one agent, or of one routine. */
 export interface EgressManifest extends AgentEgress {
   /** The port of 127.0.0.1 on which the agent, and nobody else, finds its proxy. */
   readonly port: number;

@@ -80,7 +80,7 @@ export const DenySchema = Schema.Array(
 
 const LimitsSchema = Schema.Struct({
   connections: defaulted(wholeNumber(1, 100_000), {
-    description: "Connections of one agent at the same time.",
+    description: "Connections of one agent, or of all runs of one routine, at the same time.",
     default: 512,
   }),
   idle: defaulted(duration("1s", "1d"), {
@@ -94,12 +94,12 @@ const LimitsSchema = Schema.Struct({
 }).annotate({ expected: "an object" });
 
 const allow = defaulted(AllowSchema, {
-  description: "What every agent may reach beside what it lists itself.",
+  description: "What every agent and routine may reach beside what it lists itself.",
   default: [],
   example: ["cache.example.com:443", { cidr: "10.0.0.0/8", port: 5432 }],
 });
 const deny = defaulted(DenySchema, {
-  description: "What no agent may reach, whatever else allows it.",
+  description: "What no agent and no routine may reach, whatever else allows it.",
   default: [],
   example: ["*.pastebin.example", { cidr: "203.0.113.0/24" }],
 });
@@ -112,7 +112,10 @@ export const HostEgressSchema = Schema.Struct({
   }),
   allow,
   deny,
-  limits: defaulted(LimitsSchema, { description: "Limits of the proxy for each agent.", default: {} }),
+  limits: defaulted(LimitsSchema, {
+    description: "Limits of the proxy for each agent and routine.",
+    default: {},
+  }),
 }).annotate({ expected: "an object" });
 
 /** `egress` of the fleet. */

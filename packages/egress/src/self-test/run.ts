@@ -88,7 +88,7 @@ export function probeUnit(directory: string): RunOptions["probe"] {
     try {
       await rm(output, { force: true });
       await writeFile(input, JSON.stringify(request));
-      await systemctl("start", `daruma-egress-probe@${agent}.service`);
+      await systemctl("start", probeOf(agent));
       return JSON.parse(await readFile(output, "utf8"));
     } finally {
       await Promise.all([input, output].map((file) => rm(file, { force: true })));
@@ -96,7 +96,15 @@ export function probeUnit(directory: string): RunOptions["probe"] {
   };
 }
 
-/** Agents need the wall: systemd stops them before it. */
+/** @param subject an agent, or a routine as `routineSubject` has it */
+export function probeOf(subject: string): string {
+  const [kind, name] = subject.split(":");
+  return name === undefined
+    ? `daruma-egress-probe@${subject}.service`
+    : `daruma-egress-probe-${kind}@${name}.service`;
+}
+
+/** Agents and routines need the wall: systemd stops them before it. */
 export async function takeAgentsAway(): Promise<void> {
   await systemctl("stop", "daruma-egress-wall.service");
 }

@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { consume, heartbeat, produce, restart, self } from "@daruma/config/agent";
+import { consume, heartbeat, idle, produce, progress, restart, self } from "@daruma/config/agent";
 import type { AppendRequest, LedgerConnection } from "@daruma/ledger";
 import t, { type Test } from "tap";
 import { initialState, type State } from "../policy/state.ts";
@@ -56,6 +56,7 @@ async function apiFor(t: Test, { isolation = "one", agents = ["web", "other"] } 
   const ledger = fakeLedger();
   const logs: string[] = [];
   const beats: string[] = [];
+  const said: string[] = [];
   const restarts: string[] = [];
   const clock = { mono: 1_000 };
   const world = { state: stateWith(...agents) };
@@ -66,6 +67,8 @@ async function apiFor(t: Test, { isolation = "one", agents = ["web", "other"] } 
     connectLedger: ledger.connect,
     onRestart: (agent, runId) => restarts.push(`${agent} ${runId}`),
     monoNow: () => clock.mono,
+    onIdle: (agent, runId, forMs) => said.push(`${agent} ${runId} idle ${forMs}`),
+    onProgress: (agent, runId, count) => said.push(`${agent} ${runId} ${count}`),
     onBeat: (agent, runId) => beats.push(`${agent} ${runId}`),
     log: (message) => logs.push(message),
   });
@@ -74,7 +77,7 @@ async function apiFor(t: Test, { isolation = "one", agents = ["web", "other"] } 
     rmSync(runtime, { recursive: true });
   });
   const at = (agent: string) => ({ socket: agentSocketPath(runtime, agent), withinMs: 0 });
-  return { runtime, ledger, logs, beats, restarts, clock, world, api, at };
+  return { runtime, ledger, logs, beats, said, restarts, clock, world, api, at };
 }
 
 /** What a program without our client gets. */
@@ -170,6 +173,25 @@ t.test("a heartbeat counts however large or odd it is, and so does any other wor
   const before = beats.length;
   t.same(await heartbeat(at("other")), { everyMs: null }, "nobody listens for it");
   t.equal(beats.length, before);
+});
+
+t.test("an agent tells how far its work is, and when it has none", async (t) => {
+  const { api, said, world, at } = await apiFor(t);
+  await api.follow(world.state);
+  t.same(await progress(7, at("web")), { withinMs: null });
+  t.same(await idle(60_000, at("other")), { restart: false });
+  t.same(said, ["web run-web 7", "other run-other idle 60000"]);
+  const web = agentState({ phase: "healthy", run: runAt("run-web", 9) });
+  const excess = { resource: "openFiles", evidence: {} } as const;
+  const policy = { ...web.policy, progress: { withinMs: 9_000 } };
+  const waiting = { ...web, policy, pending: { excess, since: 1 } };
+  world.state = { ...world.state, agents: { ...world.state.agents, web: waiting } };
+  t.same(await progress(8, at("web")), { withinMs: 9_000 });
+  t.same(await idle(1, at("web")), { restart: true });
+  t.same(await idle(0, at("web")), { restart: false });
+  for (const wrong of [-1, 1.5, 2 ** 60])
+    await t.rejects(progress(wrong, at("web")), { code: "AGENT_E_BAD_REQUEST" });
+  await t.rejects(idle(8 * 86_400_000, at("web")), { code: "AGENT_E_BAD_REQUEST" });
 });
 
 t.test("an agent asks for its own restart, but not in a loop", async (t) => {

@@ -16,6 +16,10 @@ export interface AgentApiOptions {
   readonly onBeat: (agent: string, runId: string) => void;
   /** The agent asks for its own restart, and may have it. */
   readonly onRestart: (agent: string, runId: string) => void;
+  /** The agent has nothing to do for so many milliseconds. */
+  readonly onIdle: (agent: string, runId: string, forMs: number) => void;
+  /** The agent tells the counter of its work. */
+  readonly onProgress: (agent: string, runId: string, count: number) => void;
   /** On the clock of the supervisor. */
   readonly monoNow: () => number;
   readonly log: (message: string) => void;
@@ -31,8 +35,8 @@ export interface AgentApi {
 /** The agents' sockets. An agent that was removed has its own for as long as it still runs. */
 export function openAgentApi(options: AgentApiOptions): AgentApi {
   const ledger = createAgentLedger(options.connectLedger);
-  const { state, onRestart, monoNow } = options;
-  const routes = { state, ledger, onRestart, monoNow, now: () => performance.now() };
+  const { state, onRestart, onIdle, onProgress, monoNow } = options;
+  const routes = { state, ledger, onRestart, onIdle, onProgress, monoNow, now: () => performance.now() };
   const sockets = createAgentSockets({
     ...options,
     routesOf: (agent) => agentRoutes(agent, routes),

@@ -13,6 +13,8 @@ export interface RoutesOptions {
   readonly state: () => State | null;
   readonly ledger: AgentLedger;
   readonly onRestart: (agent: string, runId: string) => void;
+  readonly onIdle: (agent: string, runId: string, forMs: number) => void;
+  readonly onProgress: (agent: string, runId: string, count: number) => void;
   /** On the clock of the state, in milliseconds. */
   readonly monoNow: () => number;
   /** Monotonic, in milliseconds. */
@@ -68,9 +70,32 @@ export function agentRoutes(name: string, options: RoutesOptions): Readonly<Reco
       options.onRestart(name, runId);
       return { schemaVersion: 1, run: runId };
     },
+    "POST /v1/idle": async ({ body }) => {
+      const { runId } = runOf(options, name);
+      const forMs = numberIn(body, "forMs", longestIdleMs);
+      // Told before it is asked to stop: it may answer for that itself.
+      const restart = forMs > 0 && stateOf(options).agents[name]?.pending != null;
+      options.onIdle(name, runId, forMs);
+      return { schemaVersion: 1, run: runId, restart };
+    },
+    "POST /v1/progress": async ({ body }) => {
+      const { runId } = runOf(options, name);
+      options.onProgress(name, runId, numberIn(body, "count", Number.MAX_SAFE_INTEGER));
+      const progress = stateOf(options).agents[name]?.policy.progress;
+      return { schemaVersion: 1, run: runId, withinMs: progress?.withinMs ?? null };
+    },
     "POST /v1/consume": append("data.consume"),
     "POST /v1/produce": append("data.produce"),
   };
+}
+
+/** Nobody has nothing to do for longer. */
+const longestIdleMs = 7 * 86_400_000;
+
+function numberIn(body: unknown, key: string, most: number): number {
+  const value = typeof body === "object" && body !== null ? Reflect.get(body, key) : undefined;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= most) return value;
+  throw watchdErrors.make("AGENT_E_BAD_REQUEST", `\`${key}\` must be a whole number from 0 to ${most}`);
 }
 
 /** With which status an agent is refused. */

@@ -13,7 +13,8 @@ const noRestarts: Readonly<Record<FailureCause, number>> = {
   crash: 0,
   hang: 0,
   unhealthy: 0,
-  memory: 0,
+  leak: 0,
+  resource: 0,
   "start-failed": 0,
   dependency: 0,
   configuration: 0,
@@ -108,7 +109,8 @@ export class Counts {
       else if (action === "routine.missed") routine.missed += 1;
       else if (action === "routine.queued") add(routine.overlaps, "queued");
       else if (action === "routine.skipped" && details.why === "overlap") add(routine.overlaps, "skipped");
-      else if (action === "routine.dropped" && details.why !== "removed") add(routine.overlaps, "dropped");
+      else if (action === "routine.dropped" && !["removed", "stopped"].includes(String(details.why)))
+        add(routine.overlaps, "dropped");
       else if (
         action === "routine.started" &&
         details.attempt === 1 &&

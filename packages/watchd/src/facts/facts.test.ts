@@ -1,9 +1,16 @@
 import t from "tap";
 import { probed, story } from "../policy/fixtures/story.ts";
 import { Machine } from "../routines/fixtures/machine.ts";
-import { noRoutines } from "../routines/runtime.ts";
 import { Counts } from "./counts.ts";
 import { factsOf } from "./facts.ts";
+
+const noRoutines = {
+  stateDir: "/",
+  journalOf: () => null,
+  now: () => ({ mono: 0, wall: 0 }),
+  declared: {},
+  engine: null,
+};
 
 t.test(
   "restarts are counted by cause, recoveries by how long they took, rollbacks by how they ended",

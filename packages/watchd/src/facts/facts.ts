@@ -1,5 +1,5 @@
-import type { Phase, State } from "../policy/state.ts";
-import type { CurrentGeneration, Run } from "../ports.ts";
+import type { AgentState, Phase, State } from "../policy/state.ts";
+import type { CurrentGeneration, Run, Usage } from "../ports.ts";
 import type { RoutinesView } from "../routines/runtime.ts";
 import type { AgentCounts, Counts, RoutineCounts } from "./counts.ts";
 
@@ -36,6 +36,8 @@ export interface AgentFacts extends AgentCounts {
   readonly pid: number | null;
   /** Unix time in milliseconds; null while it does not run. */
   readonly startedAt: number | null;
+  /** What its run uses, as measured last; null before that. */
+  readonly usage: Usage | null;
 }
 
 export interface RoutineFacts extends RoutineCounts {
@@ -98,9 +100,16 @@ function agentFacts(name: string, { state, runs }: FactsSource, counts: Counts):
       recovering: incident !== null,
       pid: run === null ? null : (runs.get(run.runId)?.pid ?? null),
       startedAt: run?.started.wall ?? null,
+      usage: usageOf(agent),
       ...counts.agent(name),
     },
   ];
+}
+
+function usageOf({ usage: { sample } }: AgentState): Usage | null {
+  if (sample === null) return null;
+  const { at: _, ...usage } = sample;
+  return usage;
 }
 
 function routineFacts(name: string, { engine }: RoutinesView, counts: Counts): readonly RoutineFacts[] {

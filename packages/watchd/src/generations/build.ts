@@ -6,11 +6,11 @@ import {
   agentEgress,
   type HostManifest,
   type HostSpec,
-  isNetwork,
+  hostProxyPorts,
   type PackageReference,
-  proxyPorts,
   type RoutineManifest,
   type RoutineSpec,
+  routineSubject,
   type SourceReference,
   type Word,
 } from "@daruma/config";
@@ -21,6 +21,7 @@ import {
   fallbackDigest,
   hostDigest,
   type ResolvedAgent,
+  type ResolvedRoutine,
   type ResolvedWord,
   routineDigest,
 } from "./digests.ts";
@@ -124,7 +125,8 @@ function wordsOf(spec: HostSpec): Use[] {
 }
 
 function manifestOf(spec: HostSpec, root: string, settle: (word: Word) => ResolvedWord): HostManifest {
-  const ports = portsOf(spec, root);
+  // Each state directory has ports of its own: several may run on one machine.
+  const ports = hostProxyPorts(spec, root);
   return {
     schemaVersion: 1,
     host: spec.host,
@@ -142,19 +144,17 @@ function manifestOf(spec: HostSpec, root: string, settle: (word: Word) => Resolv
         return [name, manifestOfAgent(resolved, ports.get(name))];
       }),
     ),
-    routines: mapValues(spec.routines, (routine) => manifestOfRoutine(routine, settle)),
+    routines: Object.fromEntries(
+      Object.entries(spec.routines).map(([name, routine]) => {
+        const command = routine.command.map(settle);
+        const environment = mapValues(routine.environment, settle);
+        const egress = agentEgress(spec.egress, routine.egress);
+        const resolved = { spec: routine, egress, command, environment };
+        return [name, manifestOfRoutine(resolved, ports.get(routineSubject(name)))];
+      }),
+    ),
+    ...(spec.alerts === null ? {} : { alerts: spec.alerts }),
   };
-}
-
-/** Each state directory has ports of its own: several may run on one machine. */
-function portsOf({ agents, egress }: HostSpec, root: string): ReadonlyMap<string, number> {
-  const confined = Object.keys(agents).filter(
-    (name) => agentEgress(egress, agents[name]?.egress ?? null) !== null,
-  );
-  const forwards = Object.values(agents)
-    .flatMap((agent) => agent.egress ?? [])
-    .map((rule) => (isNetwork(rule) ? null : rule.forward));
-  return proxyPorts(confined, new Set(forwards.filter((port) => port !== null)), root);
 }
 
 function manifestOfAgent(agent: ResolvedAgent, port: number | undefined): AgentManifest {
@@ -181,14 +181,13 @@ function mapProgram<T, R>(
   return { command: command.map(map), environment: mapValues(environment, map) };
 }
 
-function manifestOfRoutine(spec: RoutineSpec, settle: (word: Word) => ResolvedWord): RoutineManifest {
-  const command = spec.command.map(settle);
-  const environment = mapValues(spec.environment, settle);
+function manifestOfRoutine(routine: ResolvedRoutine, port: number | undefined): RoutineManifest {
   return {
-    ...spec,
-    digest: routineDigest(spec, { command, environment }),
-    command: command.map((word) => word.text),
-    environment: mapValues(environment, (word) => word.text),
+    ...routine.spec,
+    egress: routine.egress === null || port === undefined ? null : { ...routine.egress, port },
+    digest: routineDigest(routine),
+    command: routine.command.map((word) => word.text),
+    environment: mapValues(routine.environment, (word) => word.text),
   };
 }
 

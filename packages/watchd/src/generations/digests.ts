@@ -8,13 +8,20 @@ export interface ResolvedWord {
   readonly identity: JsonValue;
 }
 
-export interface ResolvedAgent {
+export interface ResolvedAgent extends Resolved {
   readonly spec: AgentSpec;
+  readonly fallback: Pick<Resolved, "command" | "environment"> | null;
+}
+
+export interface ResolvedRoutine extends Resolved {
+  readonly spec: RoutineSpec;
+}
+
+interface Resolved {
   /** Its own rules and those of its host and fleet. */
   readonly egress: AgentEgress | null;
   readonly command: readonly ResolvedWord[];
   readonly environment: Readonly<Record<string, ResolvedWord>>;
-  readonly fallback: Pick<ResolvedAgent, "command" | "environment"> | null;
 }
 
 /**
@@ -41,26 +48,27 @@ function judged({ spec, egress, command, environment, fallback }: ResolvedAgent)
     stop: { ...spec.stop },
     // Not where nothing is said about them: digests of an earlier release stay what they were.
     ...(spec.heartbeat === null ? {} : { heartbeat: { ...spec.heartbeat } }),
+    ...(spec.progress === undefined ? {} : { progress: { ...spec.progress } }),
+    ...(spec.resources === undefined ? {} : { resources: spec.resources as object as JsonValue }),
+    ...(spec.dependencies === undefined ? {} : { dependencies: { ...spec.dependencies } }),
     ...(egress === null ? {} : { egress: egress as object as JsonValue }),
     ...(fallback === null ? {} : { fallback: identities(fallback) }),
   };
 }
 
 /** Hash of all by which a deploy can change what a run of a routine does. When it runs is not in it. */
-export function routineDigest(
-  { workingDirectory, credentials, limits, stop }: RoutineSpec,
-  { command, environment }: Pick<ResolvedAgent, "command" | "environment">,
-): string {
+export function routineDigest({ spec, egress, command, environment }: ResolvedRoutine): string {
   return digestOf({
     ...identities({ command, environment }),
-    workingDirectory,
-    credentials,
-    limits: { ...limits },
-    stop: { ...stop },
+    workingDirectory: spec.workingDirectory,
+    credentials: spec.credentials,
+    limits: { ...spec.limits },
+    stop: { ...spec.stop },
+    ...(egress === null ? {} : { egress: egress as object as JsonValue }),
   });
 }
 
-function identities({ command, environment }: Pick<ResolvedAgent, "command" | "environment">): {
+function identities({ command, environment }: Pick<Resolved, "command" | "environment">): {
   readonly command: JsonValue[];
   readonly environment: Record<string, JsonValue>;
 } {

@@ -1,6 +1,6 @@
 import type { JsonValue } from "@daruma/base";
 import type { AgentManifest, HealthPolicy, StopPolicy } from "@daruma/config";
-import type { CurrentGeneration, ExitCause, KnownGood, ProbeOutcome, Run } from "../ports.ts";
+import type { CurrentGeneration, ExitCause, KnownGood, ProbeOutcome, Run, Usage } from "../ports.ts";
 import type { StandIn } from "./state.ts";
 
 /** What the core is told. Everything else it knows is in its state. */
@@ -49,9 +49,14 @@ export type Event =
   | { readonly type: "beat"; readonly agent: string; readonly runId: string }
   /** The agent wants to be restarted. */
   | { readonly type: "restart-asked"; readonly agent: string; readonly runId: string }
+  | UsageEvent
+  /** The agent has nothing to do for so long; 0: it has again. */
+  | { readonly type: "idle"; readonly agent: string; readonly runId: string; readonly forMs: number }
+  /** The agent tells the counter of its work. */
+  | { readonly type: "progress"; readonly agent: string; readonly runId: string; readonly count: number }
+  | DependenciesEvent
   /** What runs is not what is declared, whatever made it so: it is to begin anew. */
   | { readonly type: "replace-asked"; readonly agent: string; readonly runId: string; readonly why: string }
-  | { readonly type: "memory"; readonly agent: string; readonly runId: string; readonly bytes: number }
   | { readonly type: "closure-verified"; readonly path: string; readonly problems: readonly string[] }
   | { readonly type: "promoted"; readonly path: string; readonly knownGood: readonly KnownGood[] }
   | { readonly type: "promotion-failed"; readonly path: string; readonly message: string }
@@ -96,6 +101,25 @@ export type Event =
   | { readonly type: "upstreams"; readonly down: Readonly<Record<string, string>> }
   | { readonly type: "drain" }
   | { readonly type: "tick" };
+
+/** What runs use, as measured at the monotonic instant `at`. */
+export interface UsageEvent {
+  readonly type: "usage";
+  readonly at: number;
+  readonly runs: readonly { readonly agent: string; readonly runId: string; readonly usage: Usage }[];
+}
+
+/** Whether what agents declare to need is reached, as asked at the monotonic instant `at`. */
+export interface DependenciesEvent {
+  readonly type: "dependencies";
+  readonly at: number;
+  readonly found: readonly {
+    readonly agent: string;
+    readonly dependency: string;
+    /** Why it is not reached; null if it is. */
+    readonly problem: string | null;
+  }[];
+}
 
 /** What the core asks for. Each is carried out once, and exactly one event tells its end to the watchd that asked. */
 export type Command =

@@ -2,6 +2,7 @@ import type { JsonValue } from "@daruma/base";
 import { raiseAlert } from "./alerting.ts";
 import { backoffDelay, longestDelay, patientDelay, withinWindow } from "./backoff.ts";
 import { escalate, scheduleRestart } from "./escalation.ts";
+import { awaitsWord, downDependencyOf } from "./needs.ts";
 import { isExhausted } from "./rollback-rules.ts";
 import type { AgentState, FailureCause, Incident } from "./state.ts";
 import { agentOf, draw, freshId, patchAgent, record, type Turn } from "./turn.ts";
@@ -35,8 +36,9 @@ export interface Failure {
 export function bookFailure(turn: Turn, name: string, failure: Failure): void {
   const agent = agentOf(turn, name);
   if (agent === undefined) return;
-  const upstream = explainsItself(failure) ? null : downUpstreamOf(turn.state, name, turn.now);
-  const { cause, fault } = upstream === null ? failure : ({ cause: "dependency", fault: "outside" } as const);
+  const outside = explainsItself(failure) ? {} : outsideOf(turn, name);
+  const isOutside = Object.keys(outside).length > 0;
+  const { cause, fault } = isOutside ? ({ cause: "dependency", fault: "outside" } as const) : failure;
   const isOld = failure.heard !== undefined && isBeforeSwitch(turn, failure.heard.at);
   const incident = agent.incident ?? openIncident(turn, cause, beganAt(turn, failure));
   patchAgent(turn, name, { incident, ...booked(turn, agent, fault, isOld) });
@@ -46,7 +48,7 @@ export function bookFailure(turn: Turn, name: string, failure: Failure): void {
     incident: incident.id,
     run: failure.run,
     severity: "warning",
-    details: { cause, ...failure.details, ...(upstream === null ? {} : { upstream }) },
+    details: { cause, ...failure.details, ...outside },
   });
 }
 
@@ -63,9 +65,19 @@ function beganAt({ state }: Turn, { heard }: Failure): number {
   return heard.at < mono && heard.runKnownAt <= mono ? generation.activatedTurn : turn;
 }
 
-/** Nothing outside makes an agent too big, impossible to start, or say that its configuration is wrong. */
+/** What is down that the agent needs, as the ledger tells it; nothing where nothing is. */
+function outsideOf({ state, now }: Turn, name: string): { readonly [key: string]: string } {
+  const upstream = downUpstreamOf(state, name, now);
+  if (upstream !== null) return { upstream };
+  const dependency = downDependencyOf(state, name, now);
+  return dependency === null ? {} : { dependency };
+}
+
+const ownCauses: readonly FailureCause[] = ["leak", "resource", "start-failed", "configuration"];
+
+/** Nothing outside makes an agent use too much, impossible to start, or say that its configuration is wrong. */
 function explainsItself({ cause, fault }: Failure): boolean {
-  return fault !== "own" || cause === "memory" || cause === "start-failed" || cause === "configuration";
+  return fault !== "own" || ownCauses.includes(cause);
 }
 
 function booked(turn: Turn, agent: AgentState, fault: Failure["fault"], isOld: boolean): Partial<AgentState> {
@@ -128,11 +140,18 @@ export function recover(turn: Turn, name: string): void {
     return;
   }
   if (agent.held || agent.misconfigured || isExhausted(agent, turn.now)) {
-    escalate(turn, name);
+    if (agent.held || agent.misconfigured || !awaitsWord(agent)) escalate(turn, name);
+    else waitForWord(turn, name, agent);
     return;
   }
   const recent = withinWindow(agent.failures, agent.policy.restart, turn.now.mono).length;
   scheduleRestart(turn, name, backoffDelay(agent.policy.restart.backoff, recent, draw(turn)));
+}
+
+/** Nobody has asked since it failed whether what it needs is there. The answer, or its next failure, decides. */
+function waitForWord(turn: Turn, name: string, agent: AgentState): void {
+  patchAgent(turn, name, { awaitsWord: true });
+  scheduleRestart(turn, name, longestDelay(agent.policy.restart.backoff, draw(turn)));
 }
 
 /** An agent that is well for a moment between two such faults has not waited them out: they count within the window. */

@@ -107,7 +107,7 @@ t.test("an agent that is removed while its failed run is being stopped is not re
   const s = story({ agents: { a: { limits: { memoryBytes: 1 } }, b: "b-1" } })
     .healthy("a")
     .holding("stop");
-  s.send({ type: "memory", agent: "a", runId: s.agent("a").run?.runId ?? "", bytes: 2 });
+  s.uses("a", { memoryBytes: 2 });
   s.deploy("/two", { agents: { b: "b-1" } }).holding();
   t.same(Object.keys(s.state.agents), ["b"]);
 });

@@ -101,6 +101,8 @@ function kept(known: AgentState, inForce: Pick<AgentState, "policy" | "standIn">
     ...inForce,
     goingBack: null,
     declared: true,
+    lacking: stillNeeded(known.lacking, known.policy, inForce.policy),
+    reached: stillNeeded(known.reached, known.policy, inForce.policy),
     stoppedBy: unlessByPerson(known.stoppedBy),
     incident: alertsAreNew ? withoutAlerts(known.incident) : known.incident,
     evidence: [],
@@ -109,6 +111,19 @@ function kept(known: AgentState, inForce: Pick<AgentState, "policy" | "standIn">
     misconfigured: false,
     provenInGeneration: known.phase === "healthy" || known.phase === "completed",
   };
+}
+
+/** What is known of a dependency is known of the same place under the same name alone; all else is asked anew. */
+function stillNeeded<T>(
+  known: Readonly<Record<string, T>>,
+  before: AgentPolicy,
+  policy: AgentPolicy,
+): Readonly<Record<string, T>> {
+  const same = (name: string) => {
+    const url = policy.dependencies?.[name];
+    return url !== undefined && url === before.dependencies?.[name];
+  };
+  return Object.fromEntries(Object.entries(known).filter(([name]) => same(name)));
 }
 
 function withoutAlerts(incident: Incident | null): Incident | null {
@@ -123,6 +138,8 @@ function redefined(known: AgentState, policy: AgentPolicy): Partial<AgentState> 
     standIn: null,
     goingBack: null,
     declared: true,
+    lacking: stillNeeded(known.lacking, known.policy, policy),
+    reached: stillNeeded(known.reached, known.policy, policy),
     stoppedBy: unlessByPerson(known.stoppedBy),
     // What is wrong with the new definition is news, even if the incident is an old one.
     incident: withoutAlerts(known.incident),

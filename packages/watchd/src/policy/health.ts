@@ -1,6 +1,7 @@
 import type { ProbeOutcome } from "../ports.ts";
 import { raiseAlert } from "./alerting.ts";
 import { bookFailure } from "./failure.ts";
+import { noteLatency } from "./preemption.ts";
 import { acceleratedDelay, beginStop, firstProbeMs } from "./start-stop.ts";
 import type { AgentState } from "./state.ts";
 import { agentOf, patchAgent, record, type Turn } from "./turn.ts";
@@ -12,8 +13,10 @@ export function onProbed(turn: Turn, name: string, runId: string, outcome: Probe
   const agent = agentOf(turn, name);
   if (agent?.run?.runId !== runId || agent.policy.health === null || !agent.probe.outstanding) return;
   if (agent.phase !== "verifying" && agent.phase !== "healthy") return;
-  if (outcome.ok) onPass(turn, name, agent, agent.policy.health.everyMs);
-  else if (outcome.dependency !== undefined)
+  if (outcome.ok) {
+    onPass(turn, name, agent, agent.policy.health.everyMs);
+    if (agent.phase === "healthy") noteLatency(turn, name, outcome.latencyMs);
+  } else if (outcome.dependency !== undefined)
     onDependencyDown(turn, name, agent, outcome.dependency, outcome.reason);
   else onMiss(turn, name, agent, outcome.reason);
 }

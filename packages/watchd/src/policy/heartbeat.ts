@@ -12,10 +12,10 @@ import { agentOf, patchAgent, type Turn } from "./turn.ts";
  * A deadline that is noticed this much too late was slept through, by watchd or by the whole machine: what the agent said
  * meanwhile may still be waiting to be heard, so it gets one more round.
  */
-const sleptThroughMs = 1_000;
+export const sleptThroughMs = 1_000;
 
 /** A watchd that was busy sees the time before it sees what has come in meanwhile; after this long it has seen both. */
-const doubtMs = 250;
+export const doubtMs = 250;
 
 /** The agent has said something through its own socket. */
 export function onBeat(turn: Turn, name: string, runId: string): void {

@@ -3,6 +3,7 @@
  * draws no randomness that is not in its state, so that the same story always ends the same way.
  */
 import type { Instant } from "../ports.ts";
+import { onDependencies } from "./dependencies.ts";
 import type { Command, Event, LedgerRecord } from "./events.ts";
 import { onGeneration, onRollbackDone, onRollbackFailed, onRollbackRefused } from "./generation.ts";
 import { onEarlierFound, onEarlierRefused } from "./going-back.ts";
@@ -10,6 +11,7 @@ import { becomeHealthy, onProbed } from "./health.ts";
 import { hangsAt, isHeard, onBeat, onSilence } from "./heartbeat.ts";
 import { onDrain, onOperatorAllow, onOperatorRollback } from "./operator.ts";
 import { onReplaceAsked, onRestartAsked } from "./own-restart.ts";
+import { onIdle, onPreemptionDue, onUsage, preemptionDue } from "./preemption.ts";
 import {
   endProbation,
   onClosureVerified,
@@ -19,7 +21,8 @@ import {
   probationEnds,
   watchProbation,
 } from "./probation.ts";
-import { onExited, onMemory, onStarted, onStartFailed, onStopFailed, onStopped } from "./runs.ts";
+import { onProgress, onStuck, stuckAt } from "./progress.ts";
+import { onExited, onStarted, onStartFailed, onStopFailed, onStopped } from "./runs.ts";
 import { onLeftWithoutWatchd, onOperatorStart, onStopAsked } from "./standstill.ts";
 import { askStop, beginStart } from "./start-stop.ts";
 import type { AgentState, State } from "./state.ts";
@@ -72,8 +75,14 @@ function apply(turn: Turn, event: Event): void {
       return onReplaceAsked(turn, event.agent, event.runId, event.why);
     case "restart-asked":
       return onRestartAsked(turn, event.agent, event.runId);
-    case "memory":
-      return onMemory(turn, event.agent, event.runId, event.bytes);
+    case "usage":
+      return onUsage(turn, event);
+    case "idle":
+      return onIdle(turn, event.agent, event.runId, event.forMs);
+    case "progress":
+      return onProgress(turn, event.agent, event.runId, event.count);
+    case "dependencies":
+      return onDependencies(turn, event);
     case "closure-verified":
       return onClosureVerified(turn, event.path, event.problems);
     case "promoted":
@@ -123,11 +132,23 @@ function runTimer(turn: Turn, name: string, agent: AgentState): void {
   } else if (agent.phase === "stopping") {
     askStop(turn, name, "it could not be stopped before");
   } else {
-    const silentAt = hangsAt(agent);
-    if (silentAt !== null && silentAt <= turn.now.mono) onSilence(turn, name, silentAt);
-    const lookAt = nextLook(agentOf(turn, name) ?? agent);
-    if (lookAt !== null && lookAt <= turn.now.mono) look(turn, name);
+    // Each may end what the next would ask about.
+    whenDue(turn, name, hangsAt, onSilence);
+    whenDue(turn, name, stuckAt, onStuck);
+    whenDue(turn, name, preemptionDue, onPreemptionDue);
+    whenDue(turn, name, nextLook, look);
   }
+}
+
+function whenDue(
+  turn: Turn,
+  name: string,
+  dueAt: (agent: AgentState) => number | null,
+  act: (turn: Turn, name: string, dueAt: number) => void,
+): void {
+  const agent = agentOf(turn, name);
+  const at = agent === undefined ? null : dueAt(agent);
+  if (at !== null && at <= turn.now.mono) act(turn, name, at);
 }
 
 /** Whether it has lasted, or how it answers. */
@@ -146,9 +167,11 @@ function look(turn: Turn, name: string): void {
 /** Monotonic instant of the next thing that the clock alone brings about for this agent. */
 function nextTimer(agent: AgentState): number | null {
   if (agent.phase === "backoff" || agent.phase === "stopping") return agent.restartAt;
-  const [lookAt, silentAt] = [nextLook(agent), hangsAt(agent)];
-  if (lookAt === null || silentAt === null) return lookAt ?? silentAt;
-  return Math.min(lookAt, silentAt);
+  return earliest(earliest(nextLook(agent), hangsAt(agent)), earliest(stuckAt(agent), preemptionDue(agent)));
+}
+
+function earliest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
 function nextLook(agent: AgentState): number | null {

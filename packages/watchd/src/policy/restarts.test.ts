@@ -144,11 +144,11 @@ t.test("an agent over its memory limit is stopped and restarted", async (t) => {
   const s = alone({ limits: { memoryBytes: 1_000 } });
   const runId = s.agent("a").run?.runId ?? "";
   s.told();
-  s.send({ type: "memory", agent: "a", runId, bytes: 1_000 });
+  s.uses("a", { memoryBytes: 1_000 });
   t.same(s.told(), [], "the limit itself is allowed");
-  s.send({ type: "memory", agent: "a", runId, bytes: 1_001 });
+  s.uses("a", { memoryBytes: 1_001 });
   t.same(s.told(), ["agent.over-memory", "agent.stop", "agent.stopped", "agent.restart"]);
-  s.wait(100).send({ type: "memory", agent: "a", runId, bytes: 5_000 });
+  s.wait(100).uses("a", { memoryBytes: 5_000 }, runId);
   t.equal(s.agent("a").phase, "verifying", "what an earlier run used is no news");
 });
 
@@ -189,7 +189,7 @@ t.test(
   async (t) => {
     const s = alone({ limits: { memoryBytes: 1 } }).holding("stop");
     const runId = s.agent("a").run?.runId ?? "";
-    s.send({ type: "memory", agent: "a", runId, bytes: 2 });
+    s.uses("a", { memoryBytes: 2 });
     const failed = { type: "stop-failed", agent: "a", runId, message: "still there" } as const;
     s.send(failed);
     t.equal(s.record("alert.raise").details.kind, "stuck");

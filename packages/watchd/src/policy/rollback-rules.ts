@@ -1,6 +1,7 @@
 import type { Escalation } from "@daruma/config";
 import type { Instant, KnownGood } from "../ports.ts";
 import { withinWindow } from "./backoff.ts";
+import { downDependencyOf, reachedUntil } from "./needs.ts";
 import type { AgentState, GenerationState, State } from "./state.ts";
 import { downUpstreamOf } from "./upstreams.ts";
 
@@ -54,7 +55,7 @@ export function judgeRollback(state: State, name: string, now: Instant): Rollbac
             ? `${name} and the host are the same in every known-good generation`
             : "there is no generation to compare with",
     },
-    notExternal(agent, downUpstreamOf(state, name, now)),
+    notExternal(agent, downUpstreamOf(state, name, now), downDependencyOf(state, name, now)),
     budgetLeft(state, generation),
     oncePerIncident(agent),
     noneInProgress(state),
@@ -108,8 +109,9 @@ export function wanted({ policy }: AgentState, step: Escalation): RuleVerdict {
   };
 }
 
-function neverHealthy(agent: AgentState): boolean {
-  return !agent.provenInGeneration && agent.failuresInGeneration >= agent.policy.restart.attempts;
+function neverHealthy(agent: AgentState, unconfirmed = 0): boolean {
+  const failures = agent.failuresInGeneration - unconfirmed;
+  return !agent.provenInGeneration && failures >= agent.policy.restart.attempts;
 }
 
 /**
@@ -118,8 +120,10 @@ function neverHealthy(agent: AgentState): boolean {
  */
 export function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict {
   const { attempts, withinMs } = agent.policy.restart;
-  const recent = withinWindow(agent.evidence, agent.policy.restart, now.mono).length;
-  const never = neverHealthy(agent);
+  const until = reachedUntil(agent);
+  const confirmed = agent.evidence.filter((at) => at <= until);
+  const recent = withinWindow(confirmed, agent.policy.restart, now.mono).length;
+  const never = neverHealthy(agent, agent.evidence.length - confirmed.length);
   // One such failure says as much as all attempts would, where it was never well in this generation.
   const hopeless = agent.misconfigured && !agent.provenInGeneration;
   return {
@@ -142,16 +146,24 @@ export function beganAfterSwitch(agent: AgentState, generation: GenerationState)
   };
 }
 
-export function notExternal(agent: AgentState, upstream: string | null): RuleVerdict {
-  const holds = agent.externalFaults === 0 && agent.waitsFor === null && upstream === null;
+export function notExternal(
+  agent: AgentState,
+  upstream: string | null,
+  dependency: string | null,
+): RuleVerdict {
+  const agentSays = agent.externalFaults > 0 || agent.waitsFor !== null;
+  const why =
+    upstream !== null
+      ? `egressd does not reach ${upstream}, for this agent and others`
+      : dependency !== null
+        ? `its dependency ${dependency} is not reached`
+        : agentSays
+          ? "the agent says that the fault is outside"
+          : null;
   return {
     rule: "fault-not-external",
-    holds,
-    why: holds
-      ? "nothing says that the fault is outside"
-      : upstream === null
-        ? "the agent says that the fault is outside"
-        : `egressd does not reach ${upstream}, for this agent and others`,
+    holds: why === null,
+    why: why ?? "nothing says that the fault is outside",
   };
 }
 

@@ -12,7 +12,7 @@ import {
 } from "./failure.ts";
 import { converge } from "./generation.ts";
 import { onStoppedOutside } from "./standstill.ts";
-import { beginStart, beginStop, beginVerifying, retire, stopStray } from "./start-stop.ts";
+import { beginStart, beginVerifying, retire, stopStray } from "./start-stop.ts";
 import { type AgentPolicy, type AgentState, initialAgent } from "./state.ts";
 import { agentOf, patchAgent, record, setAgent, type Turn } from "./turn.ts";
 
@@ -210,21 +210,6 @@ export function onStopFailed(turn: Turn, event: Extract<Event, { type: "stop-fai
     );
     patchAgent(turn, event.agent, { strays });
   }
-}
-
-export function onMemory(turn: Turn, name: string, runId: string, bytes: number): void {
-  const agent = agentOf(turn, name);
-  const limit = agent?.policy.limits.memoryBytes ?? null;
-  if (!turn.state.surveyed || agent?.run?.runId !== runId || agent.phase === "stopping") return;
-  if (limit === null || bytes <= limit) return;
-  bookFailure(turn, name, {
-    cause: "memory",
-    fault: "own",
-    action: "agent.over-memory",
-    run: runId,
-    details: { bytes, limitBytes: limit },
-  });
-  beginStop(turn, name, "recover", "it uses more memory than its limit");
 }
 
 /** A run that nobody wants: of an agent that is not there, or one more of an agent that is. */

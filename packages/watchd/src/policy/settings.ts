@@ -3,7 +3,18 @@ import type { AgentManifest } from "@daruma/config";
 /** The part of an agent's manifest that judgement needs; commands and environments stay out of the journal. */
 export type AgentPolicy = Pick<
   AgentManifest,
-  "digest" | "startupMs" | "health" | "heartbeat" | "restart" | "limits" | "stop" | "escalate" | "required"
+  | "digest"
+  | "startupMs"
+  | "health"
+  | "heartbeat"
+  | "progress"
+  | "resources"
+  | "dependencies"
+  | "restart"
+  | "limits"
+  | "stop"
+  | "escalate"
+  | "required"
 > & {
   /** Digest of the agent with its fallback settings; left out where it has none. */
   readonly fallback?: string;

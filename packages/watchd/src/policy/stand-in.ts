@@ -20,9 +20,12 @@ export function declaredPolicy({ policy, standIn }: AgentState): AgentPolicy {
 
 export function policyOf(manifest: AgentManifest): AgentPolicy {
   const { digest, startupMs, health, heartbeat, restart, limits, stop, escalate, required } = manifest;
-  const { fallback } = manifest;
+  const { fallback, progress, resources, dependencies } = manifest;
   return {
     ...{ digest, startupMs, health, heartbeat, restart, limits, stop, escalate, required },
+    ...(progress === undefined ? {} : { progress }),
+    ...(resources === undefined ? {} : { resources }),
+    ...(dependencies === undefined ? {} : { dependencies }),
     ...(fallback === undefined ? {} : { fallback: fallback.digest }),
   };
 }

@@ -1,7 +1,8 @@
 import { converge } from "./generation.ts";
 import { firstOfAll } from "./restart-turns.ts";
-import { type AgentState, noProbe, type State } from "./state.ts";
+import type { AgentState, State } from "./state.ts";
 import { agentOf, patch, patchAgent, record, type Turn } from "./turn.ts";
+import { noProbe } from "./watched.ts";
 
 /*
  * Agents that are declared and are not to run all the same, because somebody stopped them. A person's word is kept on disk
@@ -72,6 +73,7 @@ export function onStopAsked(turn: Turn, name: string, runId: string): void {
     restartAt: null,
     waitsFor: null,
     probe: noProbe,
+    pending: null,
   });
 }
 

@@ -1,7 +1,8 @@
 import type { Run } from "../ports.ts";
 import { turnFor } from "./restart-turns.ts";
-import { type AgentState, noProbe, noPulse, type RunState, type StandIn, unlessByPerson } from "./state.ts";
+import { type AgentState, nothingSeen, type RunState, type StandIn, unlessByPerson } from "./state.ts";
 import { agentOf, freshId, patchAgent, record, removeAgent, type Turn } from "./turn.ts";
+import { noProbe, noPulse, noWork } from "./watched.ts";
 
 /** Probes of an unproven run come at this interval at first, doubling up to `slowestProbeMs` or the declared one. */
 export const firstProbeMs = 5;
@@ -30,8 +31,8 @@ export function beginStart(turn: Turn, name: string): void {
     startingRun: { runId, digest, askedAt: turn.now.mono },
     restartAt: null,
     turnSince: null,
-    probe: noProbe,
-    pulse: noPulse,
+    awaitsWord: false,
+    ...nothingSeen,
     misconfigured: false,
     waitsFor: null,
   });
@@ -55,7 +56,13 @@ export function beginStop(
   then: "recover" | "replace" | "remove",
   why: string,
 ): void {
-  patchAgent(turn, name, { phase: "stopping", afterStop: then, failedStops: 0, probe: noProbe });
+  patchAgent(turn, name, {
+    phase: "stopping",
+    afterStop: then,
+    failedStops: 0,
+    probe: noProbe,
+    pending: null,
+  });
   askStop(turn, name, why);
 }
 
@@ -110,8 +117,10 @@ export function beginVerifying(turn: Turn, name: string, run: Run, adopted: bool
     startingRun: null,
     restartAt: null,
     misconfigured: false,
+    ...nothingSeen,
     probe: { ...noProbe, nextAt: turn.now.mono + (adopted ? 0 : firstProbeMs) },
     pulse: { ...noPulse, since: turn.now.mono, heard: asked !== null && before?.pulse.heard === true },
+    work: { ...(asked === null ? noWork : (before?.work ?? noWork)), since: turn.now.mono },
   });
   if (adopted) {
     record(turn, {

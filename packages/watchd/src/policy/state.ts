@@ -2,6 +2,17 @@ import type { WatchdogPolicy } from "@daruma/config";
 import type { Instant, KnownGood } from "../ports.ts";
 import type { AgentPolicy, GoingBack, StandIn } from "./settings.ts";
 import type { UpstreamDown } from "./upstreams.ts";
+import { noUsage, type UsageState } from "./usage.ts";
+import {
+  type Lacking,
+  noProbe,
+  noPulse,
+  noWork,
+  type PendingRestart,
+  type ProbeState,
+  type PulseState,
+  type WorkState,
+} from "./watched.ts";
 
 export type { AgentPolicy, GoingBack, StandIn, StandInKind } from "./settings.ts";
 
@@ -30,12 +41,13 @@ export type FailureCause =
   | "crash"
   | "hang"
   | "unhealthy"
-  | "memory"
+  | "leak"
+  | "resource"
   | "start-failed"
   | "dependency"
   | "configuration";
 
-export type AlertKind = "outside" | "held" | "failed" | "stuck";
+export type AlertKind = "outside" | "held" | "failed" | "stuck" | "resource";
 
 /** One recovery, from the first failure to the proof of health. All its ledger entries share `id`. */
 export interface Incident {
@@ -116,33 +128,26 @@ export interface AgentState {
   readonly waitsFor: string | null;
   readonly probe: ProbeState;
   readonly pulse: PulseState;
+  readonly work: WorkState;
+  readonly usage: UsageState;
+  /** It uses too much, and is restarted at the next moment that suits it. Lives in memory only. */
+  readonly pending: PendingRestart | null;
+  /** That restarting this run would not help has been told. Lives in memory only. */
+  readonly toldInVain: boolean;
+  /** Monotonic instants within the policy's window of restarts that were no failures, because it used too much. */
+  readonly preempted: readonly number[];
+  /** Those of its dependencies that are not reached, or were not a moment ago. */
+  readonly lacking: Readonly<Record<string, Lacking>>;
+  /** Dependency -> monotonic instant at which it was reached last. */
+  readonly reached: Readonly<Record<string, number>>;
+  /** Restarting is exhausted, and what comes of that waits for whether what it needs was there. */
+  readonly awaitsWord: boolean;
 }
 
 export interface Stray {
   readonly runId: string;
   /** A stop is on its way; if not, the next survey asks for one. */
   readonly asked: boolean;
-}
-
-/** Lives in memory only: after a restart of watchd probing begins anew. */
-export interface ProbeState {
-  readonly nextAt: number | null;
-  readonly outstanding: boolean;
-  readonly sent: number;
-  /** Monotonic instant at which the last one was sent. */
-  readonly sentAt: number | null;
-  readonly passes: number;
-  readonly failing: number;
-}
-
-/** When the run was last heard of. Lives in memory only: silence counts from watchd's own start. */
-export interface PulseState {
-  /** Monotonic instant of its last word; without one, since which it is listened for. */
-  readonly since: number | null;
-  /** Whether there was a word. */
-  readonly heard: boolean;
-  /** Monotonic instant at which its silence was found to be too long; it has a moment left to be heard in. */
-  readonly doubtedAt: number | null;
 }
 
 export interface GenerationState {
@@ -240,16 +245,15 @@ export function initialState(options: { epoch: string; bootId: string; seed: num
   };
 }
 
-export const noProbe: ProbeState = {
-  nextAt: null,
-  outstanding: false,
-  sent: 0,
-  sentAt: null,
-  passes: 0,
-  failing: 0,
-};
-
-export const noPulse: PulseState = { since: null, heard: false, doubtedAt: null };
+/** What is known of a run that has just begun, or is looked at by a watchd that has. */
+export const nothingSeen = {
+  probe: noProbe,
+  pulse: noPulse,
+  work: noWork,
+  usage: noUsage,
+  pending: null,
+  toldInVain: false,
+} as const satisfies Partial<AgentState>;
 
 /** What the failures and proofs of one definition of an agent teach; another definition begins without them. */
 export const nothingLearned = {
@@ -261,6 +265,7 @@ export const nothingLearned = {
   externalFaults: 0,
   held: false,
   misconfigured: false,
+  preempted: [],
 } as const satisfies Partial<AgentState>;
 
 export function initialAgent(policy: AgentPolicy, stoppedBy: AgentState["stoppedBy"] = null): AgentState {
@@ -282,8 +287,10 @@ export function initialAgent(policy: AgentPolicy, stoppedBy: AgentState["stopped
     incident: null,
     ...nothingLearned,
     waitsFor: null,
-    probe: noProbe,
-    pulse: noPulse,
+    lacking: {},
+    reached: {},
+    awaitsWord: false,
+    ...nothingSeen,
   };
 }
 

@@ -48,7 +48,7 @@ t.test("nothing is started, stopped or woken before the first survey", async (t)
   const s = alone().send({ type: "boot", bootId: "boot-1" });
   const before = s.commands.length;
   s.deploy("/two", { agents: { a: "a-2", b: "b-1" } }).exit("a");
-  s.send({ type: "memory", agent: "a", runId: "run-e-1", bytes: 1e12 });
+  s.uses("a", { memoryBytes: 1e12 }, "run-e-1");
   t.equal(nextWake(s.state), null);
   t.equal(s.commands.length, before);
   s.survey();

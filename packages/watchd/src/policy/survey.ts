@@ -6,8 +6,9 @@ import { orderRollback } from "./rollback.ts";
 import { afterStop, meetStray, onExited, onStartLost, strayIsGone } from "./runs.ts";
 import { followPerson, settleSwitch } from "./standstill.ts";
 import { askStop, beginVerifying, stopStray } from "./start-stop.ts";
-import { type AgentState, type GenerationState, noProbe, noPulse, unlessByPerson } from "./state.ts";
+import { type AgentState, type GenerationState, nothingSeen, unlessByPerson } from "./state.ts";
 import { agentOf, patch, patchAgent, type Turn } from "./turn.ts";
+import { noProbe, noPulse, noWork } from "./watched.ts";
 
 type Survey = Extract<Event, { type: "runs" }>;
 
@@ -29,8 +30,12 @@ export function onBoot(turn: Turn, bootId: string): void {
   });
   for (const [name, agent] of Object.entries(turn.state.agents)) {
     patchAgent(turn, name, {
+      ...nothingSeen,
       probe: { ...noProbe, nextAt: agent.run === null ? null : turn.now.mono },
       pulse: { ...noPulse, since: agent.run === null ? null : turn.now.mono },
+      work: { ...noWork, since: agent.run === null ? null : turn.now.mono },
+      // Dependencies are asked anew.
+      lacking: {},
       phase: agent.phase === "healthy" ? "verifying" : agent.phase,
       strays: agent.strays.map((stray) => ({ ...stray, asked: false })),
       ...(rebooted ? afterReboot(turn, agent) : {}),
@@ -59,6 +64,8 @@ function afterReboot(turn: Turn, agent: AgentState): Partial<AgentState> {
     failures: [],
     evidence: [],
     outsideFaults: [],
+    preempted: [],
+    reached: {},
     incident:
       agent.incident === null
         ? null

@@ -1,6 +1,7 @@
 import type { JsonValue } from "@daruma/base";
 import type { Escalation } from "@daruma/config";
 import type { Instant, KnownGood } from "../ports.ts";
+import { downDependencyOf } from "./needs.ts";
 import {
   beganAfterSwitch,
   isExhausted,
@@ -56,7 +57,7 @@ function judgeFallback(state: State, name: string, now: Instant): RollbackJudgem
       holds: isUsedUp,
       why: isUsedUp ? "restarting it as it is has not helped" : "restarting it as it is may still help",
     },
-    notExternal(agent, downUpstreamOf(state, name, now)),
+    notExternal(agent, downUpstreamOf(state, name, now), downDependencyOf(state, name, now)),
     {
       rule: "not-used-yet",
       holds: declaredPolicy(agent).fallback !== undefined && !used,
@@ -97,7 +98,7 @@ function judgeAgentRollback(state: State, name: string, now: Instant): RollbackJ
             ? `${name} is the same in every known-good generation, or other agents or the host differ as well`
             : "there is no generation to compare with",
     },
-    notExternal(agent, downUpstreamOf(state, name, now)),
+    notExternal(agent, downUpstreamOf(state, name, now), downDependencyOf(state, name, now)),
     budgetLeftAlone(state, name, generation),
     noneInProgress(state),
   ];

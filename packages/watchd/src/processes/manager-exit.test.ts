@@ -131,20 +131,22 @@ t.test("credentials of a run are removed when it ends by itself", async (t) => {
   await until("the credentials are gone", () => !existsSync(key));
 });
 
-t.test("memory is counted over the whole run, for the runs asked for that are alive", async (t) => {
+t.test("usage is counted over the whole run, for the runs asked for that are alive", async (t) => {
   const lab = openLab(t);
   const manager = lab.manager();
   const small = await startFake(lab, manager, "small");
   const large = await startFake(lab, manager, "large", ["--allocate=64", "--fork", "--fork-session"]);
   const other = await startFake(lab, manager, "other");
-  const memory = await manager.memory([small.runId, large.runId, "no-such-run"]);
-  t.same([...memory.keys()].sort(), [small.runId, large.runId].sort());
-  const mib = (runId: string) => (memory.get(runId) ?? 0) / 1024 / 1024;
+  const usage = await manager.usage([small.runId, large.runId, "no-such-run"]);
+  t.same([...usage.keys()].sort(), [small.runId, large.runId].sort());
+  const mib = (runId: string) => (usage.get(runId)?.memoryBytes ?? 0) / 1024 / 1024;
   t.ok(mib(small.runId) > 10 && mib(small.runId) < 500, `${mib(small.runId)} MiB`);
   t.ok(mib(large.runId) - mib(small.runId) > 50, `${mib(large.runId)} MiB`);
+  const { cpuMs, openFiles, tasks } = usage.get(large.runId) ?? {};
+  t.ok((cpuMs ?? 0) > 0 && (openFiles ?? 0) > 10 && (tasks ?? 0) > 5, JSON.stringify(usage.get(large.runId)));
   await manager.stop(other.runId, { signal: "SIGTERM", graceMs: 0 });
-  t.equal((await manager.memory([other.runId])).size, 0);
-  t.equal((await manager.memory([])).size, 0);
+  t.equal((await manager.usage([other.runId])).size, 0);
+  t.equal((await manager.usage([])).size, 0);
 });
 
 t.test("after closing, agents keep running and nothing is reported", async (t) => {

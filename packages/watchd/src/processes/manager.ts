@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { messageOf } from "@daruma/base";
 import type { StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
-import type { ExitCause, Run, RunExit, ServiceManager } from "../ports.ts";
+import type { ExitCause, Run, RunExit, ServiceManager, Usage } from "../ports.ts";
 import { createStopFiles, type StopFiles } from "../stop-files.ts";
 import { removeCredentials, removeOtherCredentials } from "./credentials.ts";
 import { type EndingContext, endGracefully, kill } from "./ending.ts";
@@ -18,8 +18,8 @@ import {
   type ProcessTable,
   readProcess,
   readProcessTable,
-  readResidentBytes,
 } from "./process-table.ts";
+import { usageOfProcesses } from "./process-usage.ts";
 import { searchMachine } from "./recovery.ts";
 import { removeOtherRecords, removeRecord, writeRecord } from "./run-record.ts";
 import { agentPaths, openSite, type ProcessManagerOptions, type Site } from "./site.ts";
@@ -126,20 +126,14 @@ class ProcessManager implements ProcessServices {
     return this.#stopFiles.set(agent, stopped);
   }
 
-  async memory(runIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  async usage(runIds: readonly string[]): Promise<ReadonlyMap<string, Usage>> {
     this.#recover();
     const table = readProcessTable();
     const runs = runIds.map((runId) => this.#runs.get(runId)).filter((run) => run !== undefined);
     const alive = runs.filter((run) => isAlive(run, table));
     const world = { table, owner: this.#site.owner, markersOf: readMarkers, self: process.pid };
-    const bytes = new Map<string, number>();
-    for (const [runId, members] of membersOf(alive, world)) {
-      bytes.set(
-        runId,
-        members.reduce((sum, { pid }) => sum + readResidentBytes(pid), 0),
-      );
-    }
-    return bytes;
+    const members = [...membersOf(alive, world)];
+    return new Map(members.map(([runId, each]) => [runId, usageOfProcesses(each.map(({ pid }) => pid))]));
   }
 
   async close(): Promise<void> {

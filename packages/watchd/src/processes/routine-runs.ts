@@ -45,7 +45,8 @@ export function createRoutineProcesses(options: Omit<ProcessManagerOptions, "kin
         const run = routineRunOf(agent);
         if (run === null) throw new Error(`${agent} is no run of a routine`);
         if (attempts.get(agent) === runId) attempts.delete(agent);
-        listener({ ...run, cause });
+        const attempt = Number(runId.slice(run.run.length + 1));
+        listener({ ...run, attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : null, cause });
       }),
     async memory(runs) {
       const byAttempt = new Map<string, string>();
@@ -53,9 +54,15 @@ export function createRoutineProcesses(options: Omit<ProcessManagerOptions, "kin
         const attempt = attempts.get(unitOf(run));
         if (attempt !== undefined) byAttempt.set(attempt, run.run);
       }
-      const bytes = await manager.memory([...byAttempt.keys()]);
-      return new Map([...bytes].map(([attempt, used]) => [byAttempt.get(attempt) ?? "", used]));
+      const used = await manager.usage([...byAttempt.keys()]);
+      return new Map(
+        [...used].map(([attempt, usage]) => [byAttempt.get(attempt) ?? "", usage.memoryBytes ?? 0]),
+      );
     },
+    // The link to the current generation changes in one step, and what ended is told by whoever saw it.
+    settled: async () => undefined,
+    keep: async () => undefined,
+    journalOf: () => null,
     close: () => manager.close(),
   };
 }

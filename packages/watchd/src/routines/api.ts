@@ -25,7 +25,7 @@ export function routineRoutes(routines: RoutinesView): Readonly<Record<string, H
     }),
     "GET /v1/routine": async ({ query }) => ({
       schemaVersion: 1,
-      routine: routineDetails(view(query.get("name") ?? ""), routines.stateDir),
+      routine: routineDetails(view(query.get("name") ?? ""), routines),
     }),
     "POST /v1/routines/run": ({ body }) => runNow(routines, body),
     "POST /v1/routines/pause": async ({ body }) => {
@@ -34,6 +34,7 @@ export function routineRoutes(routines: RoutinesView): Readonly<Record<string, H
       await engine.ask({ type: "pause", routine: name, by, why });
       return { schemaVersion: 1, routine: routineStatus(view(name)) };
     },
+    "POST /v1/routines/stop": ({ body }) => stopRuns(routines, body),
     "POST /v1/routines/resume": async ({ body }) => {
       const [name, engine] = named(routines, body);
       await engine.ask({ type: "resume", routine: name, by: wordIn(body, "by") });
@@ -49,6 +50,17 @@ async function runNow(routines: RoutinesView, body: unknown): Promise<object> {
   const event = { type: "run-now", routine, by, request } as const;
   const became = await requestRun({ stateDir: routines.stateDir, engine }, event, input);
   return { schemaVersion: 1, routine, ...became };
+}
+
+/** Answers once it is durable that they are to end; they may still run then. */
+async function stopRuns(routines: RoutinesView, body: unknown): Promise<object> {
+  const [routine, engine] = named(routines, body);
+  const run = fieldIn(body, "run") === undefined ? null : wordIn(body, "run");
+  const { records } = await engine.ask({ type: "stop", routine, run, by: wordIn(body, "by") });
+  const asked = records.filter(
+    ({ action, subject }) => action === "routine.stop-request" && subject === routine,
+  );
+  return { schemaVersion: 1, routine, runs: [...new Set(asked.flatMap((each) => each.run ?? []))] };
 }
 
 /** @throws WATCHD_E_UNKNOWN_ROUTINE */

@@ -333,3 +333,36 @@ t.test("a stop that fails is asked for again, and a stray run is stopped", async
   machine.tell({ type: "runs", runs: [{ routine: "gone", run: "run-x-1" }], takenAt: machine.mono });
   t.match(machine.records.at(-1), { action: "routine.stray", subject: "gone", run: "run-x-1" });
 });
+
+t.test("a person stops what runs and what waits: it is over, and not tried again", async (t) => {
+  const machine = machineWith(ok(10 * minute));
+  machine.declare({
+    etl: { schedules: every("* * * * *"), overlap: { kind: "queue", limit: 5 }, retries: 3 },
+  });
+  machine.pass(3 * minute);
+  const waiting = machine.state.routines.etl?.queue.map(({ id }) => id) ?? [];
+  t.equal(waiting.length, 2);
+  machine.tell({ type: "stop", routine: "etl", run: waiting[1] ?? "", by: "ada" });
+  machine.tell({ type: "stop", routine: "etl", run: null, by: "ada" });
+  machine.pass(20_000);
+  t.same(story(machine).slice(-6), [
+    ...["stop-request", "dropped 00:03:00 stopped"],
+    ...["stop-request", "stop-request", "dropped 00:02:00 stopped", "finished 00:01:00 stopped"],
+  ]);
+  machine.pass(20_000);
+  t.equal(story(machine).at(-1), "started 00:04:00", "the routine itself goes on");
+});
+
+t.test("the end of an earlier attempt, told once more, ends no later one", async (t) => {
+  const machine = machineWith(failed(10_000));
+  machine.declare({ etl: { retries: 1, backoff: { initialMs: 1_000, factor: 1, maxMs: 1_000, jitter: 0 } } });
+  machine.tell({ type: "run-now", routine: "etl", by: "ada", request: "r" });
+  machine.pass(12_000);
+  const run = machine.state.routines.etl?.runs[0];
+  t.match(run, { attempt: 2, phase: "running" });
+  const exit = { type: "exited", routine: "etl", run: run?.firing.id ?? "" } as const;
+  machine.tell({ ...exit, attempt: 1, cause: { kind: "exit", code: 0 } });
+  t.same(machine.state.routines.etl?.runs[0], run);
+  machine.tell({ ...exit, attempt: 2, cause: { kind: "exit", code: 0 } });
+  t.match(machine.state.routines.etl?.last, { outcome: "succeeded" });
+});

@@ -3,10 +3,19 @@
  * what it draws depends on names and times alone. See docs/concepts/routines.md.
  */
 import type { Instant } from "../ports.ts";
-import { admitDelayed, fire, startWaiting } from "./admission.ts";
+import { admitDelayed, drop, fire, startWaiting } from "./admission.ts";
 import type { Occurred, RoutineEvent, RoutineStep } from "./events.ts";
-import { onExited, onResult, onStarted, onStartFailed, onStopFailed, runTimer, runTimers } from "./runs.ts";
-import type { RoutineState, RoutinesState } from "./state.ts";
+import {
+  onExited,
+  onResult,
+  onStarted,
+  onStartFailed,
+  onStopFailed,
+  runTimer,
+  runTimers,
+  stopRun,
+} from "./runs.ts";
+import type { Firing, RoutineState, RoutinesState } from "./state.ts";
 import { onBoot, onRoutines, onSurvey } from "./survey.ts";
 import { decideTimes, isCorrected } from "./times.ts";
 import { note, patch, patchRoutine, routineOf, setRoutine, type Turn } from "./turn.ts";
@@ -65,12 +74,14 @@ function apply(turn: Turn, event: RoutineEvent): void {
       return onPause(turn, event.routine, event.by, event.why);
     case "resume":
       return onResume(turn, event.routine, event.by);
+    case "stop":
+      return onStop(turn, event.routine, event.run, event.by);
     case "started":
       return onStarted(turn, event.routine, event.run);
     case "start-failed":
       return onStartFailed(turn, event.routine, event.run, event.code, event.message);
     case "exited":
-      return onExited(turn, event.routine, event.run, event.cause);
+      return onExited(turn, event.routine, event.run, event.cause, event.attempt ?? null);
     case "stop-failed":
       return onStopFailed(turn, event.routine, event.run, event.message);
     case "result":
@@ -107,6 +118,21 @@ function onResume(turn: Turn, name: string, by: string): void {
   decideTimes(turn, name);
   patchRoutine(turn, name, { pause: null });
   note(turn, name, "resumed", { by, pausedBy: pause.by, pausedMs: Math.max(0, turn.now.wall - pause.since) });
+}
+
+function onStop(turn: Turn, name: string, wanted: string | null, by: string): void {
+  const routine = routineOf(turn, name);
+  if (routine === undefined) return;
+  const isWanted = ({ id }: Firing) => wanted === null || id === wanted;
+  const waiting = [...routine.delayed.map(({ firing }) => firing), ...routine.queue].filter(isWanted);
+  const runs = routine.runs.map(({ firing }) => firing).filter(isWanted);
+  for (const { id } of [...runs, ...waiting]) note(turn, name, "stop-request", { by }, { run: id });
+  patchRoutine(turn, name, {
+    delayed: routine.delayed.filter(({ firing }) => !waiting.includes(firing)),
+    queue: routine.queue.filter((firing) => !waiting.includes(firing)),
+  });
+  for (const firing of waiting) drop(turn, name, firing, "stopped");
+  for (const { id } of runs) stopRun(turn, name, id, "person");
 }
 
 function forgetRemoved(turn: Turn): void {

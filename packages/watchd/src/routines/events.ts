@@ -39,6 +39,8 @@ export type RoutineEvent =
   | { readonly type: "run-now"; readonly routine: string; readonly by: string; readonly request: string }
   | { readonly type: "pause"; readonly routine: string; readonly by: string; readonly why: string }
   | { readonly type: "resume"; readonly routine: string; readonly by: string }
+  /** A person wants a run to end, or (null) every run of the routine that is active or waits. */
+  | { readonly type: "stop"; readonly routine: string; readonly run: string | null; readonly by: string }
   | { readonly type: "started"; readonly routine: string; readonly run: string }
   | {
       readonly type: "start-failed";
@@ -47,7 +49,14 @@ export type RoutineEvent =
       readonly code: string;
       readonly message: string;
     }
-  | { readonly type: "exited"; readonly routine: string; readonly run: string; readonly cause: ExitCause }
+  /** `attempt` null: whichever is there. The end of an attempt that is not the current one is known already. */
+  | {
+      readonly type: "exited";
+      readonly routine: string;
+      readonly run: string;
+      readonly attempt?: number | null;
+      readonly cause: ExitCause;
+    }
   | { readonly type: "stop-failed"; readonly routine: string; readonly run: string; readonly message: string }
   /** The run has told what it has done so far; later counts replace those of the same name. */
   | { readonly type: "result"; readonly routine: string; readonly run: string; readonly counts: Counts }

@@ -1,7 +1,10 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { isDarumaError, messageOf } from "@daruma/base";
 import type { RoutineManifest, StopPolicy } from "@daruma/config";
+import type { Isolation } from "../agent-api/place.ts";
+import { watchdErrors } from "../catalogue.ts";
 import type { RoutineCommand, RoutineEvent } from "./events.ts";
-import { takeInput } from "./homes.ts";
+import { openHome, takeInput } from "./homes.ts";
 import { runOf } from "./run-of.ts";
 import type { RunSockets } from "./run-sockets.ts";
 import type { RoutineServices, RunName } from "./services.ts";
@@ -11,6 +14,7 @@ export interface RoutineExecutorOptions {
   readonly services: RoutineServices;
   readonly sockets: Pick<RunSockets, "open">;
   readonly stateDir: string;
+  readonly isolation: Isolation;
   /** What the current generation declares. */
   readonly routines: () => Readonly<Record<string, RoutineManifest>>;
   readonly state: () => RoutinesState;
@@ -26,31 +30,57 @@ export interface RoutineExecutor {
   readonly draining: boolean;
 }
 
+const outdated = "WATCHD_E_OUTDATED";
+/** After a switch, the new generation is known within a reconcile or two. */
+const tryAgainMs = 500;
+const mostTries = 40;
+
 /** Carries out what the core asks for. However a start or a stop ends, exactly one event says so. */
 export function createRoutineExecutor(options: RoutineExecutorOptions): RoutineExecutor {
   const { services, dispatch } = options;
   let draining = false;
   const starting = new Set<Promise<void>>();
 
-  async function start({ routine, run, attempt }: Extract<RoutineCommand, { type: "start" }>): Promise<void> {
-    const fail = (code: string, message: string) =>
-      dispatch({ type: "start-failed", routine, run, code, message });
+  async function start(command: Extract<RoutineCommand, { type: "start" }>): Promise<void> {
+    const { routine, run } = command;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        if (await startNow(command)) dispatch({ type: "started", routine, run });
+        return;
+      } catch (error) {
+        const code = isDarumaError(error) ? error.code : "WATCHD_E_START";
+        // A switch has ended, and it is not known here yet what the new generation declares.
+        if (code === outdated && tries < mostTries && options.routines()[routine] !== undefined) {
+          await delay(tryAgainMs);
+          if (draining) return;
+          continue;
+        }
+        dispatch({ type: "start-failed", routine, run, code, message: messageOf(error) });
+        return;
+      }
+    }
+  }
+
+  /** @returns false if nothing was started, and nothing is to be told of it */
+  async function startNow({
+    routine,
+    run,
+    attempt,
+  }: RunName & { readonly attempt: number }): Promise<boolean> {
+    await services.settled();
     const manifest = options.routines()[routine];
     const known = runOf(options.state(), { routine, run });
-    if (manifest === undefined || known === undefined) {
-      return fail("WATCHD_E_OUTDATED", "the generation has changed since this start was decided");
-    }
-    try {
-      const { request } = known.firing;
-      const input = request === null ? null : await takeInput(options.stateDir, routine, run, request);
-      if (draining) return;
-      const socket = await options.sockets.open({ routine, run });
-      const environment = { ...environmentOf(routine, known, input), DARUMA_SOCKET: socket };
-      await services.start({ routine, run, attempt, manifest, environment });
-      dispatch({ type: "started", routine, run });
-    } catch (error) {
-      fail(isDarumaError(error) ? error.code : "WATCHD_E_START", messageOf(error));
-    }
+    if (manifest === undefined || known === undefined)
+      throw watchdErrors.make(outdated, "the generation has changed since this start was decided");
+    const { stateDir, isolation } = options;
+    const { request } = known.firing;
+    await openHome({ stateDir, routine, run, isolation });
+    const input = request === null ? null : await takeInput({ stateDir, routine, run, isolation }, request);
+    if (draining) return false;
+    const socket = await options.sockets.open({ routine, run });
+    const environment = { ...environmentOf(routine, known, input), DARUMA_SOCKET: socket };
+    await services.start({ routine, run, attempt, manifest, environment });
+    return true;
   }
 
   async function stop(name: RunName): Promise<void> {

@@ -1,11 +1,12 @@
 import { type Dirent, readdirSync, rmSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "@daruma/base";
+import type { Isolation } from "../agent-api/place.ts";
 
 /*
- * Where the runs of routines have their files, below the state directory: `routines/NAME/RUN/` with `log`, `state/`,
- * `checkpoint/` and `input`; `routines/NAME/inputs/REQUEST` holds an input until its run starts.
+ * Where the runs of routines have their files, below the state directory: `routines/NAME/RUN/` with `log` (not on a host, which
+ * has a journal), `state/`, `checkpoint/` and `input`; `routines/NAME/inputs/REQUEST` holds an input until its run starts.
  */
 
 /** How many runs of a routine that are over keep their files. */
@@ -43,26 +44,42 @@ export async function dropInput(stateDir: string, routine: string, request: stri
   await rm(waitingInput(stateDir, routine, request), { force: true });
 }
 
+export interface HomePlace {
+  readonly stateDir: string;
+  readonly routine: string;
+  readonly run: string;
+  readonly isolation: Isolation;
+}
+
+/**
+ * Makes the directory of a run, if it is not there. Where each routine is a user of its own, that user may enter it: by the
+ * group that the directory above it hands on (modules/units/routines.nix).
+ *
+ * @throws Error of the file system
+ */
+export async function openHome({ stateDir, routine, run, isolation }: HomePlace): Promise<void> {
+  const home = runHome(stateDir, routine, run);
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  if (isolation === "users") await chmod(home, 0o2750);
+}
+
 /**
  * The file with the input of a run, in the run's own directory, where each of its attempts finds it; null if it has none.
  *
  * @throws Error of the file system
  */
-export async function takeInput(
-  stateDir: string,
-  routine: string,
-  run: string,
-  request: string,
-): Promise<string | null> {
+export async function takeInput(place: HomePlace, request: string): Promise<string | null> {
+  const { stateDir, routine, run, isolation } = place;
   const home = runHome(stateDir, routine, run);
   const path = join(home, "input");
-  await mkdir(home, { recursive: true, mode: 0o700 });
   try {
     await rename(waitingInput(stateDir, routine, request), path);
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw error;
   }
-  return namesIn(home).some(({ name }) => name === "input") ? path : null;
+  if (!namesIn(home).some(({ name }) => name === "input")) return null;
+  if (isolation === "users") await chmod(path, 0o640);
+  return path;
 }
 
 /** Removes the inputs of requests that nobody remembers: watchd died between the input and the request. */

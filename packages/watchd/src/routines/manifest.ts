@@ -1,13 +1,19 @@
 import type { RoutineEvents, RoutineManifest } from "@daruma/config";
+import { parseSchedule } from "@daruma/schedule";
 import { entryEvent, eventOf, fileEvent, type OverlapPolicy, type RoutinePolicy } from "./policy.ts";
 
-/** What of a routine's manifest the core needs. */
-export function policyOf(manifest: RoutineManifest): RoutinePolicy {
+/**
+ * What of a routine's manifest the core needs. A schedule that cannot be read is never due: whatever has built the generation
+ * has refused it, but a scheduler must not end over one routine.
+ *
+ * @param problem of the schedule: see `scheduleProblem`
+ */
+export function policyOf(manifest: RoutineManifest, problem: string | null): RoutinePolicy {
   const { schedule, after, digest, atBoot, missed, jitterMs, deadlineMs, group, retries } = manifest;
   const { backoff, timeoutMs, expect, stop, on } = manifest;
   return {
     digest,
-    schedules: schedule === null ? [] : [schedule],
+    schedules: schedule === null || problem !== null ? [] : [schedule],
     atBoot,
     events: [
       ...after.map((routine) => eventOf(routine, "succeeded")),
@@ -19,6 +25,14 @@ export function policyOf(manifest: RoutineManifest): RoutinePolicy {
     overlap: overlapOf(manifest.overlap),
     ...{ jitterMs, deadlineMs, group, retries, backoff, timeoutMs, expect, stop },
   };
+}
+
+/** Why a schedule cannot be read; null if it can, or there is none. */
+export function scheduleProblem(name: string, { schedule }: RoutineManifest): string | null {
+  if (schedule === null) return null;
+  const { expression, timezone } = schedule;
+  const parsed = parseSchedule(expression, { timezone, name });
+  return parsed.ok ? null : (parsed.problems[0]?.message ?? "it is no schedule");
 }
 
 /** The entries of the ledger that a routine waits for: the recovery of an agent is one. */

@@ -58,9 +58,16 @@ export function onStartFailed(turn: Turn, name: string, id: string, code: string
   failAttempt(turn, name, id, "start-failed", { code, message });
 }
 
-export function onExited(turn: Turn, name: string, id: string, cause: ExitCause): void {
+/** @param attempt which has ended; null: whichever is there */
+export function onExited(
+  turn: Turn,
+  name: string,
+  id: string,
+  cause: ExitCause,
+  attempt: number | null = null,
+): void {
   const run = runOf(turn, name, id);
-  if (run === undefined || run.phase === "backoff") return;
+  if (run === undefined || run.phase === "backoff" || run.attempt !== (attempt ?? run.attempt)) return;
   const exit = { ...cause };
   if (run.stopFor === "replaced") return finish(turn, name, id, "replaced", { exit });
   if (run.stopFor === "person" || cause.kind === "stopped")

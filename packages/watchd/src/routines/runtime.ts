@@ -2,19 +2,21 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { messageOf } from "@daruma/base";
 import type { HostManifest, RoutineManifest } from "@daruma/config";
+import type { Isolation } from "../agent-api/place.ts";
 import { type Journal, openJournal } from "../journal/journal.ts";
 import type { LedgerRecord } from "../policy/events.ts";
 import type { Clock, CurrentGeneration, Instant } from "../ports.ts";
-import { type LedgerPort, Outbox } from "../supervisor/outbox.ts";
+import { type LedgerPort, Outbox, type OutboxOptions } from "../supervisor/outbox.ts";
 import { type DurableRoutines, encodeRoutines, recoverRoutines } from "./durable.ts";
 import { RoutineEngine } from "./engine.ts";
 import { createRoutineExecutor, type RoutineExecutor } from "./executor.ts";
 import { pruneRuns, removeStrayInputs } from "./homes.ts";
-import { policyOf } from "./manifest.ts";
+import { policyOf, scheduleProblem } from "./manifest.ts";
 import { watchMemory } from "./memory.ts";
+import type { RoutinePolicy } from "./policy.ts";
 import { runOf } from "./run-of.ts";
 import { createRunSockets } from "./run-sockets.ts";
-import type { RoutineServices } from "./services.ts";
+import type { RoutineServices, RunName } from "./services.ts";
 import { initialRoutines, type RoutinesState } from "./state.ts";
 import { Triggers } from "./triggers/triggers.ts";
 
@@ -23,11 +25,13 @@ export interface RoutinesOptions {
   readonly stateDir: string;
   /** Where what must not outlive the boot is. */
   readonly runtimeDir: string;
+  readonly isolation: Isolation;
   readonly journalDir: string;
   readonly clock: Clock;
   readonly connectLedger: () => Promise<LedgerPort>;
   /** A socket of ledgerd, to be asked for entries. */
   readonly ledgerSocket: string;
+  readonly hear?: OutboxOptions["hear"];
   readonly log: (message: string) => void;
   /** Called with what has come about, once it is durable; for counting. */
   readonly onRecords?: (records: readonly LedgerRecord[]) => void;
@@ -38,6 +42,8 @@ export interface RoutinesOptions {
 /** What there is to be asked of routines. */
 export interface RoutinesView {
   readonly stateDir: string;
+  /** See `RoutineServices`. */
+  readonly journalOf: (run: RunName) => string | null;
   readonly now: () => Instant;
   /** What the current generation declares. */
   readonly declared: Readonly<Record<string, RoutineManifest>>;
@@ -57,14 +63,6 @@ export interface Routines extends RoutinesView {
   close(): Promise<void>;
 }
 
-/** Where nothing runs routines: a NixOS host, for which `agentctl compile` refuses them. */
-export const noRoutines: RoutinesView = {
-  stateDir: "/",
-  now: () => ({ mono: 0, wall: 0 }),
-  declared: {},
-  engine: null,
-};
-
 const surveyEveryMs = 60_000;
 const memoryEveryMs = 1_000;
 
@@ -80,9 +78,13 @@ export function openRoutines(options: RoutinesOptions): Routines {
     path = current.path;
     declared = current.manifest.routines;
     if (begun === null && Object.keys(declared).length === 0 && !existsSync(options.journalDir)) return;
-    const policies = Object.fromEntries(
-      Object.entries(declared).map(([name, routine]) => [name, policyOf(routine)]),
-    );
+    const policies: Record<string, RoutinePolicy> = {};
+    for (const [name, routine] of Object.entries(declared)) {
+      const problem = scheduleProblem(name, routine);
+      if (problem !== null)
+        options.log(`routine ${name} is never due: its schedule cannot be read: ${problem}`);
+      policies[name] = policyOf(routine, problem);
+    }
     if (begun === null) {
       begun = await begin(options, () => declared);
       begun.engine.dispatch({ type: "routines", policies });
@@ -92,6 +94,7 @@ export function openRoutines(options: RoutinesOptions): Routines {
   };
   return {
     stateDir: options.stateDir,
+    journalOf: (run) => options.services.journalOf(run),
     now: () => options.clock.now(),
     get declared() {
       return declared;
@@ -140,6 +143,7 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     nextEntry: durable.nextEntry,
     waiting: durable.waiting,
     wallNow: () => clock.now().wall,
+    hear: options.hear,
     log,
   });
   removeStrayInputs(stateDir, requestsOf(durable.state));
@@ -152,12 +156,22 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     onRecords: (records) => {
       options.onRecords?.(records);
       if (!records.some(({ action }) => action === "routine.finished")) return;
-      void sockets.keep(activeRuns(engine.state));
+      void tidy();
       void prune(options, engine.state, records);
     },
     onFatal: options.onFatal,
   });
-  const sockets = createRunSockets({ runtimeDir: options.runtimeDir, engine: () => engine, log });
+  const { runtimeDir, isolation } = options;
+  const sockets = createRunSockets({ runtimeDir, isolation, engine: () => engine, log });
+  /** Of runs that are over for good, nothing has to be known any more. */
+  const tidy = async () => {
+    try {
+      await sockets.keep(activeRuns(engine.state));
+      await services.keep(activeRuns(engine.state));
+    } catch (error) {
+      log(`tidying up after runs of routines failed: ${messageOf(error)}`);
+    }
+  };
   const survey = async () => {
     const takenAt = clock.now().mono;
     try {
@@ -165,6 +179,7 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
       const { state } = await engine.ask({ type: "runs", runs: alive, takenAt });
       // Those that an earlier watchd has started speak to us from now on.
       for (const name of alive) if (runOf(state, name) !== undefined) await sockets.open(name);
+      await tidy();
     } catch (error) {
       log(`looking at the runs of routines failed: ${messageOf(error)}`);
     }
@@ -173,15 +188,16 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     services,
     sockets,
     stateDir,
+    isolation,
     routines,
     state: () => engine.state,
     dispatch: (event) => engine.dispatch(event),
     survey,
   });
-  services.onExit(({ routine, run, cause }) => {
+  services.onExit(({ routine, run, attempt, cause }) => {
     // What is stopped with everything else has not failed.
     const why = executor.draining ? ({ kind: "stopped", inSwitch: false } as const) : cause;
-    engine.dispatch({ type: "exited", routine, run, cause: why });
+    engine.dispatch({ type: "exited", routine, run, attempt, cause: why });
   });
   const now = () => clock.now().wall;
   const triggers = new Triggers({ engine, stateDir, ledgerSocket: options.ledgerSocket, now, log });

@@ -15,7 +15,14 @@ export interface RunStart extends RunName {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** What the runs of routines run on: child processes under `agentctl dev`. */
+/** The end of an attempt. */
+export interface RoutineExit extends RunName {
+  /** Null where it is not known which. */
+  readonly attempt: number | null;
+  readonly cause: ExitCause;
+}
+
+/** What the runs of routines run on: systemd on a host, child processes under `agentctl dev`. */
 export interface RoutineServices {
   /** Every run that is alive, also those that an earlier watchd has started; they are watched from then on. */
   list(): Promise<readonly RunName[]>;
@@ -23,10 +30,19 @@ export interface RoutineServices {
   start(start: RunStart): Promise<void>;
   /** Resolves once nothing of the run is left; a run that is gone already is no error. */
   stop(run: RunName, policy: StopPolicy): Promise<void>;
-  /** Called once for each attempt that ends, stopped or not. */
-  onExit(listener: (exit: RunName & { readonly cause: ExitCause }) => void): void;
-  /** Resident memory in bytes of the runs asked for that are alive, by run. */
+  /**
+   * Called for each attempt that ends, stopped or not. Of one whose end an earlier watchd may have told, it is called again:
+   * whether that watchd could make it durable, nobody knows.
+   */
+  onExit(listener: (exit: RoutineExit) => void): void;
+  /** Resident memory in bytes of the runs asked for that are alive, by run; of none where the system itself keeps the limit. */
   memory(runs: readonly RunName[]): Promise<ReadonlyMap<string, number>>;
+  /** Resolves when runs may be started: no switch to another generation is under way. */
+  settled(): Promise<void>;
+  /** Forgets what is left of runs that have ended, but for those that are `active`: they may be started again. */
+  keep(active: ReadonlySet<string>): Promise<void>;
+  /** The unit under which the journal has what a run writes; null where it writes to a file. */
+  journalOf(run: RunName): string | null;
   /** Stops watching. Runs go on. */
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { RoutineManifest } from "@daruma/config";
 import type { Instant } from "../ports.ts";
 import { runHome, runsWithFiles } from "./homes.ts";
+import type { RoutinesView } from "./runtime.ts";
 import type { Firing, RoutineState, RunState } from "./state.ts";
 import { nextTime } from "./timetable.ts";
 
@@ -30,13 +31,20 @@ export function routineStatus({ name, manifest, routine, now }: RoutineView): ob
 }
 
 /** What `GET /v1/routine` answers: all of the above, what the routine is, and where its runs have their files. */
-export function routineDetails(view: RoutineView, stateDir: string): object {
+export function routineDetails(
+  view: RoutineView,
+  { stateDir, journalOf }: Pick<RoutinesView, "stateDir" | "journalOf">,
+): object {
   const { name, manifest, routine } = view;
   return {
     ...routineStatus(view),
     times: timesOf(name, routine).map(timeOf),
     manifest,
-    files: runsWithFiles(stateDir, name).map((run) => ({ run, directory: runHome(stateDir, name, run) })),
+    files: runsWithFiles(stateDir, name).map((run) => ({
+      run,
+      directory: runHome(stateDir, name, run),
+      unit: journalOf({ routine: name, run }),
+    })),
   };
 }
 

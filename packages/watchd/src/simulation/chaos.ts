@@ -2,6 +2,9 @@ import type { Process } from "./machine.ts";
 import type { Watchd } from "./watchd.ts";
 import { later, type World } from "./world.ts";
 
+/** The longest time for which a process here calls itself idle. */
+export const longestIdleMs = 5_000;
+
 type Mischief = (world: World, watchd: Watchd) => void;
 
 /** What may go wrong, and what people may do at the worst moment; the weight says how often. */
@@ -12,6 +15,10 @@ const mischief: readonly (readonly [number, Mischief])[] = [
   [2, aProcessExits],
   [1, aProcessAsksForItsRestart],
   [1, aProcessGrows],
+  [0.7, aProcessLeaks],
+  [1.5, aProcessHoardsFiles],
+  [1, aProcessGetsStuck],
+  [1, aProcessIsIdle],
   [1, aProcessIgnoresItsStop],
   [2, somethingOutsideIsDown],
   [3, deployGood],
@@ -76,6 +83,36 @@ function aProcessGrows(world: World): void {
   if (process !== null) world.nature.grow(process);
 }
 
+function aProcessLeaks(world: World): void {
+  const process = anyProcess(world);
+  if (process !== null) world.nature.leak(process);
+}
+
+/** For good, or only for a while. */
+function aProcessHoardsFiles(world: World): void {
+  const process = anyProcess(world);
+  if (process === null) return;
+  world.nature.hoard(process);
+  if (world.random.chance(0.6))
+    later(world, world.random.whole(5_000, 40_000), () => {
+      process.files = 10;
+    });
+}
+
+function aProcessGetsStuck(world: World): void {
+  const process = anyProcess(world);
+  if (process !== null) world.nature.getStuck(process);
+}
+
+/** It may say so too late, or take it back. */
+function aProcessIsIdle(world: World, watchd: Watchd): void {
+  const process = anyProcess(world);
+  if (process === null || process.hung) return;
+  const { agent, runId } = process.run;
+  const forMs = world.random.pick([0, 100, longestIdleMs]);
+  watchd.send({ type: "idle", agent, runId, forMs }, world.random.delay(0, 100));
+}
+
 function aProcessIgnoresItsStop(world: World): void {
   const process = anyProcess(world);
   if (process === null) return;
@@ -92,9 +129,12 @@ function somethingOutsideIsDown(world: World, watchd: Watchd): void {
   // One thing that they all need: egressd sees it, whatever they make of it.
   const isSeen = all && agents.length > 1 && random.chance(0.5);
   const together = random.delay(500, 60_000);
-  for (const [name, { health }] of all ? agents : [chosen]) {
-    const forMs = isSeen ? together : random.delay(500, 60_000);
-    const shows = isSeen ? "crash" : health === null || random.chance(0.5) ? "exit" : "answer";
+  for (const [name, { health, dependencies }] of all ? agents : [chosen]) {
+    const declared = dependencies !== undefined && random.chance(0.5);
+    const says = health === null || random.chance(0.5) ? "exit" : "answer";
+    const shows = isSeen ? "crash" : declared ? "need" : says;
+    // One that is over before anybody could look is as if it had not been.
+    const forMs = isSeen ? together : random.delay(shows === "need" ? 30_000 : 500, 60_000);
     const outage = { until: machine.time + forMs, shows } as const;
     machine.suffer(name, outage);
     for (const process of machine.aliveOf(name)) nature.suffer(process, outage);

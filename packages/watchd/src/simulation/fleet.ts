@@ -3,6 +3,7 @@ import type {
   Escalation,
   HeartbeatPolicy,
   HostManifest,
+  ResourcePolicy,
   RestartPolicy,
   WatchdogPolicy,
 } from "@daruma/config";
@@ -19,6 +20,8 @@ export type Defect =
   | "hangs"
   | "grows"
   | "falls-silent"
+  | "leaks"
+  | "gets-stuck"
   | "exits-clean"
   | "misconfigured"
   | "blames-others";
@@ -30,11 +33,20 @@ export interface Version {
   readonly probed: boolean;
   /** How it shows that it gets on. */
   readonly heartbeat: HeartbeatPolicy | null;
+  /** Within what time its counter has to rise; null where nobody looks. */
+  readonly progressMs: number | null;
+  /** Whether it declares what it needs, and needs it. */
+  readonly needs: boolean;
   /** What its ends mean, where that is not the usual. */
   readonly exits: NonNullable<RestartPolicy["exits"]>;
   /** From the start of a run to its first healthy answer, if it ever gives one. */
   readonly warmupMs: number;
 }
+
+/** More open files than any process has that does not hoard them. */
+export const usualFiles = 50;
+/** A process that leaks grows faster than this. A survey takes 5 seconds, and each slice of the window needs one. */
+export const leakPolicy = { growthBytes: 300, withinMs: 160_000 } as const;
 
 /** Names that an agent may have; one of them is also a property of every object. */
 const names = ["crawler", "enricher", "constructor", "loader", "notifier"];
@@ -48,6 +60,8 @@ const defects: readonly (readonly [number, Defect])[] = [
   [2, "hangs"],
   [1, "grows"],
   [2, "falls-silent"],
+  [1, "leaks"],
+  [1, "gets-stuck"],
   [1, "exits-clean"],
   [2, "misconfigured"],
   [1, "blames-others"],
@@ -147,7 +161,15 @@ export class Fleet {
     const manifest: AgentManifest = { ...settings, digest, ...fallback };
     const warmupMs = Math.round(manifest.startupMs * this.#random.next() * 0.9);
     const { health, heartbeat, restart } = manifest;
-    const version = { agent, probed: health !== null, heartbeat, exits: restart.exits ?? {}, warmupMs };
+    const version = {
+      agent,
+      probed: health !== null,
+      heartbeat,
+      progressMs: manifest.progress?.withinMs ?? null,
+      needs: manifest.dependencies !== undefined,
+      exits: restart.exits ?? {},
+      warmupMs,
+    };
     this.versions.set(digest, { ...version, defect });
     if (manifest.fallback !== undefined)
       this.versions.set(manifest.fallback.digest, { ...version, defect: this.#defectOfFallback(defect) });
@@ -192,6 +214,7 @@ export class Fleet {
             failures: random.whole(1, 3),
           },
       heartbeat: this.#heartbeat(),
+      ...this.#detectors(),
       restart: this.#restart(),
       limits: { memoryBytes: random.chance(0.3) ? 1_000 : null },
       stop: { signal: "SIGTERM", graceMs: random.pick([100, 1_000, 5_000]) },
@@ -206,6 +229,30 @@ export class Fleet {
     if (random.chance(0.75)) return null;
     const silenceMs = random.pick([2_000, 6_000, 16_000]);
     return { through: random.pick(["http", "http", "notify"]), everyMs: silenceMs / 4, silenceMs };
+  }
+
+  #detectors(): Pick<AgentManifest, "progress" | "resources" | "dependencies"> {
+    const random = this.#random;
+    return {
+      ...(random.chance(0.25) ? { progress: { withinMs: random.pick([2_000, 8_000, 16_000]) } } : {}),
+      ...(random.chance(0.3) ? { resources: this.#resources() } : {}),
+      ...(random.chance(0.3) ? { dependencies: { db: "tcp://db.example:5432" } } : {}),
+    };
+  }
+
+  #resources(): ResourcePolicy {
+    const random = this.#random;
+    return {
+      memoryBytes: null,
+      leak: random.chance(0.7) ? leakPolicy : null,
+      cpu: null,
+      openFiles: usualFiles,
+      tasks: random.chance(0.1) ? 100 : null,
+      ioBytesPerSecond: null,
+      latencyMs: null,
+      sustainedMs: random.pick([1_000, 10_000]),
+      restartWithinMs: random.pick([0, 2_000, 60_000]),
+    };
   }
 
   #restart(): RestartPolicy {

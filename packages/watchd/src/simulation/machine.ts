@@ -1,6 +1,6 @@
 import { temporaryFailure, wrongConfiguration } from "../policy/failure.ts";
 import { upstreamGraceMs } from "../policy/upstreams.ts";
-import type { ExitCause, Instant, ProbeOutcome, Run } from "../ports.ts";
+import type { ExitCause, Instant, ProbeOutcome, Run, Usage } from "../ports.ts";
 import type { Fleet, Version } from "./fleet.ts";
 
 export interface Process {
@@ -15,6 +15,14 @@ export interface Process {
   /** Serves as ever, but the part of it that beats does so no longer. */
   mute: boolean;
   bytes: number;
+  /** Bytes that it grows by in a second. */
+  growth: number;
+  files: number;
+  hasHoarded: boolean;
+  /** Serves and beats as ever, but its work does not get on. */
+  stuck: boolean;
+  /** How much it has done, as it tells. */
+  count: number;
   /** Ignores the stop signal; only the kill after the grace time ends it. */
   deaf: boolean;
   /** Cannot be ended at all before this time, as in uninterruptible sleep. */
@@ -28,8 +36,11 @@ export interface Process {
 /** A fault that lies outside: what the agent needs is down. */
 export interface Outage {
   readonly until: number;
-  /** How it shows: the agent exits with 75, its health answer names the dependency, or it just crashes and egressd tells. */
-  readonly shows: "exit" | "answer" | "crash";
+  /**
+   * How it shows: the agent exits with 75, its health answer names the dependency, or it just crashes, and egressd tells, or a probe of
+   * what it declares to need.
+   */
+  readonly shows: "exit" | "answer" | "crash" | "need";
 }
 
 /** A time in which an agent was not healthy in truth, whether anybody noticed or not; `to` is null while it lasts. */
@@ -113,6 +124,11 @@ export class Machine {
       hung: false,
       mute: false,
       bytes: 100,
+      growth: 0,
+      files: 10,
+      hasHoarded: false,
+      stuck: false,
+      count: 0,
       deaf: false,
       stuckUntil: 0,
       stopAsked: false,
@@ -169,7 +185,7 @@ export class Machine {
 
   suffer(agent: string, outage: Outage): void {
     this.outages.set(agent, outage);
-    if (outage.shows === "crash")
+    if (outage.shows === "crash" || outage.shows === "need")
       this.#seenUntil.set(agent, Math.max(outage.until, this.#seenUntil.get(agent) ?? 0));
     this.touch(agent);
   }
@@ -177,6 +193,21 @@ export class Machine {
   #isExcused(agent: string): boolean {
     const until = this.#seenUntil.get(agent);
     return until !== undefined && this.time < until + upstreamGraceMs + newsLagMs;
+  }
+
+  /** A dependency was reached last at `time`: what has failed since may be put down to it. */
+  excuseSince(agent: string, time: number): void {
+    const failures = this.failures.get(agent) ?? [];
+    this.failures.set(
+      agent,
+      failures.map((failure) => (failure.time >= time ? { ...failure, isExcused: true } : failure)),
+    );
+  }
+
+  /** What its processes use. */
+  usageOf({ bytes, growth, startedAt, files }: Process): Usage {
+    const grown = Math.round(((this.time - startedAt) / 1_000) * growth);
+    return { memoryBytes: bytes + grown, cpuMs: null, openFiles: files, tasks: null, ioBytes: null };
   }
 
   outageOf(agent: string): Outage | null {
@@ -203,7 +234,9 @@ export class Machine {
 
   /** Brings the books about an agent's true health up to date; called whenever it may have changed. */
   touch(agent: string): void {
-    const healthy = this.aliveOf(agent).some((process) => this.#serves(process) && !isSilent(process));
+    const healthy = this.aliveOf(agent).some(
+      (process) => this.#serves(process) && !isSilent(process) && !isStuck(process),
+    );
     const times = this.badTimes.get(agent) ?? [{ from: Number.NEGATIVE_INFINITY, to: null }];
     const last = times.at(-1);
     if (healthy && last !== undefined && last.to === null) last.to = this.time;
@@ -213,7 +246,8 @@ export class Machine {
 
   #kindOf(agent: string, cause: ExitCause, version: Version): TrueFailure["kind"] {
     const kind = kindOf(cause, version);
-    return kind === "own" && this.outageOf(agent)?.shows === "crash" ? "outside" : kind;
+    const outage = this.outageOf(agent);
+    return kind === "own" && outage !== null && showsAsCrash(outage, version) ? "outside" : kind;
   }
 
   #serves(process: Process): boolean {
@@ -226,6 +260,16 @@ export class Machine {
 /** It was to beat and does not, whoever listens. */
 export function isSilent({ hung, mute, version }: Process): boolean {
   return version.heartbeat !== null && (hung || mute);
+}
+
+/** Its counter was to rise and does not. */
+export function isStuck({ hung, stuck, version }: Process): boolean {
+  return version.progressMs !== null && (hung || stuck);
+}
+
+/** The agent suffers from it, and does not say itself that the fault is outside. */
+export function showsAsCrash({ shows }: Outage, { needs }: Version): boolean {
+  return shows === "crash" || (shows === "need" && needs);
 }
 
 function kindOf(cause: ExitCause, { exits }: Version): TrueFailure["kind"] {

@@ -5,7 +5,13 @@ import type { Seen } from "./watchd.ts";
 import type { World } from "./world.ts";
 
 /** What the core says of a run while it is alive. */
-export const judgements: readonly string[] = ["agent.unhealthy", "agent.over-memory", "agent.hang"];
+export const judgements: readonly string[] = [
+  "agent.unhealthy",
+  "agent.over-memory",
+  "agent.hang",
+  "agent.stuck",
+  "agent.preempt",
+];
 
 /** An automatic rollback, as it was decided. */
 export interface Decision {
@@ -67,6 +73,10 @@ export class Memory {
   readonly lastTold = new Map<string, number>();
   /** Agent -> when it last asked for its own restart. */
   readonly lastAsked = new Map<string, number>();
+  /** Agent -> when it was restarted for using too much, which was no failure. */
+  readonly preempted = new Map<string, number[]>();
+  /** Agent -> until when it has said that it is idle. */
+  readonly idleUntil = new Map<string, number>();
   /** Agent -> the times of runs that were stopped because they had asked for it, before a failure of theirs was heard of. */
   readonly unheard = new Map<string, { readonly from: number; readonly to: number }[]>();
   /** Agent -> what it runs with in place of what its generation declares. */
@@ -173,6 +183,9 @@ export class Memory {
         for (const agent of this.lastAsked.keys())
           if (!event.runs.some((run) => run.agent === agent)) this.#noteStopped(agent, world.machine.time);
         return this.#noteRuns(event, mono);
+      case "idle":
+        this.idleUntil.set(event.agent, world.machine.time + event.forMs);
+        return;
       case "operator-start":
         this.stoppedByPerson = new Set([...this.stoppedByPerson].filter((agent) => agent !== event.agent));
         return;
@@ -260,6 +273,11 @@ export class Memory {
         return;
       case "agent.restart-asked":
         this.lastAsked.set(subject, world.machine.time);
+        return;
+      case "agent.preempt":
+        if (details.counts === true) break;
+        this.lastAsked.set(subject, world.machine.time);
+        this.preempted.set(subject, [...(this.preempted.get(subject) ?? []), world.machine.time]);
         return;
       case "agent.stopped-by-person":
         for (const [start, agent] of this.starting) if (agent === subject) this.restarting.delete(start);

@@ -1,7 +1,7 @@
 import { temporaryFailure, wrongConfiguration } from "../policy/failure.ts";
 import type { ExitCause } from "../ports.ts";
 import type { Agenda } from "./agenda.ts";
-import { isSilent, type Machine, type Outage, type Process } from "./machine.ts";
+import { isSilent, isStuck, type Machine, type Outage, type Process, showsAsCrash } from "./machine.ts";
 import type { Random } from "./random.ts";
 
 const crashes: readonly ExitCause[] = [
@@ -18,6 +18,8 @@ export class Nature {
   readonly #machine: Machine;
   /** Called for each word of a process through its own socket. */
   onBeat: (process: Process) => void = () => {};
+  /** Called when a process tells how much it has done. */
+  onProgress: (process: Process) => void = () => {};
 
   constructor(agenda: Agenda, random: Random, machine: Machine) {
     this.#agenda = agenda;
@@ -32,6 +34,7 @@ export class Nature {
     const ready = process.servesFrom - machine.time;
     this.#later(ready, process, () => machine.touch(process.run.agent));
     this.#later(ready, process, () => this.#beat(process));
+    this.#later(ready, process, () => this.#work(process));
     const outage = machine.outageOf(process.run.agent);
     if (outage !== null) this.suffer(process, outage);
     switch (process.version.defect) {
@@ -47,6 +50,10 @@ export class Nature {
         return this.#later(random.whole(100, 5_000), process, () => this.grow(process));
       case "falls-silent":
         return this.#later(ready + random.whole(50, 6_000), process, () => this.fallSilent(process));
+      case "leaks":
+        return this.#later(ready, process, () => this.leak(process));
+      case "gets-stuck":
+        return this.#later(ready + random.whole(50, 6_000), process, () => this.getStuck(process));
       case "exits-clean":
         return this.#later(random.whole(5, 3_000), process, () => this.exit(process, 0));
       case "misconfigured":
@@ -62,10 +69,10 @@ export class Nature {
 
   /** What the agent needs is down: it notices at once or a little later. */
   suffer(process: Process, outage: Outage): void {
-    if (outage.shows === "answer") return;
+    if (outage.shows === "answer" || (outage.shows === "need" && !process.version.needs)) return;
     this.#later(this.#random.delay(1, 400), process, () => {
       if (this.#machine.outageOf(process.run.agent) !== outage) return;
-      if (outage.shows === "crash") this.crash(process);
+      if (showsAsCrash(outage, process.version)) this.crash(process);
       else this.exit(process, temporaryFailure);
     });
   }
@@ -101,6 +108,28 @@ export class Nature {
     if (heartbeat?.through !== "http" || isSilent(process)) return;
     this.onBeat(process);
     this.#later(heartbeat.everyMs, process, () => this.#beat(process));
+  }
+
+  #work(process: Process): void {
+    const { progressMs } = process.version;
+    if (progressMs === null || isStuck(process)) return;
+    process.count += 1;
+    this.onProgress(process);
+    this.#later(progressMs / 4, process, () => this.#work(process));
+  }
+
+  getStuck(process: Process): void {
+    process.stuck = true;
+    this.#machine.touch(process.run.agent);
+  }
+
+  leak(process: Process): void {
+    process.growth = this.#random.pick([5, 40]);
+  }
+
+  hoard(process: Process): void {
+    process.files = 1_000;
+    process.hasHoarded = true;
   }
 
   grow(process: Process): void {

@@ -1,3 +1,4 @@
+import { longestGapMs } from "../policy/dependencies.ts";
 import type { Command, Event } from "../policy/events.ts";
 import type { Step } from "../policy/policy.ts";
 import { initialState, type State } from "../policy/state.ts";
@@ -52,6 +53,8 @@ export class Watchd {
     world.machine.onEnd = (process, cause) => this.#noticeEnd(process, cause);
     world.nature.onBeat = ({ run: { agent, runId } }) =>
       this.send({ type: "beat", agent, runId }, world.random.delay(0, 50));
+    world.nature.onProgress = ({ count, run: { agent, runId } }) =>
+      this.send({ type: "progress", agent, runId, count }, world.random.delay(0, 50));
     world.profile.onSwitch = () => this.#noticeSwitch();
   }
 
@@ -87,6 +90,26 @@ export class Watchd {
   /** What egressd sees is told as it changes, before what comes of it. */
   tellUpstreams(): void {
     this.send({ type: "upstreams", down: this.#world.machine.upstreamsDown() }, 0);
+  }
+
+  /** Asks now what the agents declare to need; the answer may take its time. */
+  probeDependencies(): void {
+    const { machine, random, profile } = this.#world;
+    if (!this.#alive) return;
+    const at = machine.now.mono;
+    const found = Object.entries(profile.current?.manifest.agents ?? {}).flatMap(
+      ([agent, { dependencies }]) => {
+        if (dependencies === undefined) return [];
+        const problem = machine.outageOf(agent)?.shows === "need" ? "connection refused" : null;
+        // What cannot be held against the agent, since nobody knows whether what it needs was there.
+        const known = Object.hasOwn(this.#state.agents, agent) ? this.#state.agents[agent] : undefined;
+        const last = known?.reached.db ?? 0;
+        if (problem !== null || (last > 0 && at - last > longestGapMs))
+          machine.excuseSince(agent, machine.time - (at - last));
+        return [{ agent, dependency: "db", problem }];
+      },
+    );
+    if (found.length > 0) this.send({ type: "dependencies", at, found }, random.delay(0, 100));
   }
 
   kill(downMs: number): void {
@@ -137,7 +160,8 @@ export class Watchd {
         later(this.#world, 50, () => {
           if (!this.isAlive(life)) return;
           this.send({ type: "runs", runs, stopped: [...machine.stopped], takenAt }, random.delay(0, 100));
-          this.#sampleMemory();
+          this.#measure();
+          this.probeDependencies();
         });
       });
       this.#survey(life, surveyEveryMs);
@@ -155,12 +179,15 @@ export class Watchd {
     });
   }
 
-  #sampleMemory(): void {
-    for (const { run, bytes } of this.#world.machine.processes) {
-      if (!Object.hasOwn(this.#state.agents, run.agent)) continue;
-      if (this.#state.agents[run.agent]?.policy.limits.memoryBytes == null) continue;
-      this.send({ type: "memory", agent: run.agent, runId: run.runId, bytes }, 1);
-    }
+  #measure(): void {
+    const { machine } = this.#world;
+    const runs = machine.processes
+      .filter(({ run }) => Object.hasOwn(this.#state.agents, run.agent))
+      .map((process) => {
+        const { agent, runId } = process.run;
+        return { agent, runId, usage: machine.usageOf(process) };
+      });
+    if (runs.length > 0) this.send({ type: "usage", at: machine.now.mono, runs }, 1);
   }
 
   #deliver(event: Event, life: number): void {
@@ -216,6 +243,7 @@ export class Watchd {
     const at = this.#world.machine.now.mono;
     const heard = known ? cause : ({ kind: "unknown" } as const);
     this.send({ type: "exited", agent, runId, cause: heard, at }, random.delay(1, 60));
+    later(this.#world, 100, () => this.probeDependencies());
   }
 
   #noticeSwitch(): void {
@@ -226,7 +254,5 @@ export class Watchd {
 
 /** What an eager adapter may repeat. What is current is read afresh each time, and the answer to a question comes once. */
 function canComeTwice({ type }: Event): boolean {
-  return (
-    type === "exited" || type === "started" || type === "stopped" || type === "memory" || type === "runs"
-  );
+  return type === "exited" || type === "started" || type === "stopped" || type === "usage" || type === "runs";
 }

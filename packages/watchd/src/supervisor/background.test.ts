@@ -39,6 +39,7 @@ function backgroundOf(t: Test) {
       },
     } as never,
     engine: engine as never,
+    clock: { bootId: "boot-1", now: () => ({ mono: 0, wall: 0 }) },
     refresh: async () => {
       did.refreshed += 1;
     },

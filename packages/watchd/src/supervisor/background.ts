@@ -1,14 +1,18 @@
 import { messageOf } from "@daruma/base";
-import type { ServiceManager } from "../ports.ts";
+import type { Clock } from "../ports.ts";
+import { createDependencyProbes } from "./dependency-probes.ts";
 import type { Engine } from "./engine.ts";
 import type { World } from "./executor.ts";
+import { createSampling, samplingTickMs } from "./sampling.ts";
 
 const surveyEveryMs = 5_000;
-const memoryEveryMs = 1_000;
+/** How often it is asked which dependencies are due. */
+const askTickMs = 250;
 
 export interface BackgroundOptions {
   readonly world: World;
   readonly engine: Engine;
+  readonly clock: Clock;
   readonly refresh: () => Promise<void>;
   readonly survey: () => Promise<void>;
   readonly log: (message: string) => void;
@@ -27,13 +31,20 @@ export function startBackground(options: BackgroundOptions): { stop(): void } {
     await engine.until((state) => state.turn > turn);
     options.onReconciled?.();
   });
-  const sample = oneAtATime(log, "sampling memory", () => sampleMemory(world.services, engine));
+  const sampling = createSampling(world.services, engine, () => options.clock.now().mono);
+  const sample = oneAtATime(log, "measuring", sampling.measure);
+  const dependencies = createDependencyProbes({ engine, monoNow: () => options.clock.now().mono });
+  const ask = oneAtATime(log, "asking for dependencies", dependencies.ask);
   world.generations.onSwitch(() => {
     onSwitch();
     reconcile();
   });
   world.services.onFound(reconcile);
-  const timers = [setInterval(reconcile, surveyEveryMs), setInterval(sample, memoryEveryMs)];
+  const timers = [
+    setInterval(reconcile, surveyEveryMs),
+    setInterval(sample, samplingTickMs),
+    setInterval(ask, askTickMs),
+  ];
   return { stop: () => timers.forEach(clearInterval) };
 }
 
@@ -53,16 +64,4 @@ function oneAtATime(log: (message: string) => void, what: string, task: () => Pr
     again = true;
     if (!running) void run();
   };
-}
-
-async function sampleMemory(services: ServiceManager, engine: Engine): Promise<void> {
-  const limited = Object.entries(engine.state.agents).flatMap(([agent, { run, policy }]) =>
-    run === null || policy.limits.memoryBytes === null ? [] : [{ agent, runId: run.runId }],
-  );
-  if (limited.length === 0) return;
-  const used = await services.memory(limited.map((entry) => entry.runId));
-  for (const { agent, runId } of limited) {
-    const bytes = used.get(runId);
-    if (bytes !== undefined) engine.dispatch({ type: "memory", agent, runId, bytes });
-  }
 }

@@ -1,6 +1,6 @@
 import type { JsonValue } from "@daruma/base";
 import type { LedgerRecord } from "../policy/events.ts";
-import { type AgentState, noProbe, noPulse, type State } from "../policy/state.ts";
+import { type AgentState, nothingSeen, type State } from "../policy/state.ts";
 
 /** A ledger entry to be that ledgerd has not acknowledged yet; `n` makes sending it again harmless. */
 export interface Waiting {
@@ -44,7 +44,7 @@ function changedAgents(before: State, after: State): Record<string, AgentState |
   const changed: Record<string, AgentState | null> = {};
   for (const [name, agent] of Object.entries(after.agents)) {
     // Probing and listening begin anew after a restart; leaving it out keeps records small.
-    if (before.agents[name] !== agent) changed[name] = { ...agent, probe: noProbe, pulse: noPulse };
+    if (before.agents[name] !== agent) changed[name] = { ...agent, ...nothingSeen };
   }
   for (const name of Object.keys(before.agents)) {
     if (!Object.hasOwn(after.agents, name)) changed[name] = null;
@@ -109,6 +109,8 @@ function asNow(agent: AgentState): AgentState {
     health: health === null ? null : { ...health, body: health.body ?? null },
     heartbeat: heartbeat ?? null,
   };
-  const { stoppedBy = null, pulse = noPulse, turnSince = null, standIn = null, goingBack = null } = agent;
-  return { ...agent, policy, stoppedBy, pulse, turnSince, standIn, goingBack };
+  const { stoppedBy = null, turnSince = null, standIn = null, goingBack = null, preempted = [] } = agent;
+  const { lacking = {}, reached = {}, awaitsWord = false } = agent;
+  const needs = { lacking, reached, awaitsWord };
+  return { ...nothingSeen, ...agent, policy, stoppedBy, turnSince, standIn, goingBack, preempted, ...needs };
 }

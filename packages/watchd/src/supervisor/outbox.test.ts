@@ -136,3 +136,42 @@ t.test("an entry that the ledger can never take goes without its details, and bl
   t.equal(written[0]?.details.withheld, "LEDGER_E_BAD_REQUEST");
   await outbox.close();
 });
+
+t.test(
+  "an entry goes to the ledger only once it has been heard of, what an earlier watchd left too",
+  async (t) => {
+    const { state, connect } = fakeLedger();
+    const heard: [string, number[], () => void][] = [];
+    const outbox = outboxWith({
+      connect,
+      nextEntry: 3,
+      waiting: [
+        { n: 1, record: recordOf("a") },
+        { n: 2, record: recordOf("b") },
+      ],
+      hear: (epoch, entries) =>
+        new Promise((resolve) => {
+          heard.push([epoch, entries.map(({ n }) => n), resolve]);
+        }),
+    });
+    outbox.start();
+    outbox.send(outbox.number([recordOf("c")]));
+    await outbox.settle(50);
+    t.match(heard, [
+      ["e", [1, 2]],
+      ["e", [3]],
+    ]);
+    t.same(state.written, []);
+    t.equal(outbox.acknowledged, 0, "so that it is still in the journal");
+    heard[0]?.[2]();
+    await outbox.settle(50);
+    t.same(
+      state.written.map(({ subject }) => subject),
+      ["a", "b"],
+    );
+    heard[1]?.[2]();
+    await outbox.settle(5_000);
+    t.equal(outbox.acknowledged, 3);
+    await outbox.close();
+  },
+);

@@ -21,6 +21,8 @@ export interface OutboxOptions {
   readonly nextEntry: number;
   readonly waiting: readonly Waiting[];
   readonly wallNow: () => number;
+  /** Hears of each entry before it goes to the ledger, which has it only once this has resolved; never rejects. */
+  readonly hear?: ((epoch: string, entries: readonly Waiting[]) => Promise<void>) | undefined;
   /** Called when the ledger takes entries again, and when it does not any more. */
   readonly onReachable?: (reachable: boolean) => void;
   readonly log: (message: string) => void;
@@ -45,6 +47,8 @@ export class Outbox {
   #nextEntry: number;
   #acknowledged: number;
   #sending = 0;
+  /** Up to where entries have been heard of. */
+  #heard = 0;
   #ledger: LedgerPort | null = null;
   #retryMs = retryMs.first;
   #timer: NodeJS.Timeout | null = null;
@@ -83,10 +87,12 @@ export class Outbox {
 
   send(entries: readonly Waiting[]): void {
     this.#queue.push(...entries);
+    this.#tell(entries);
     this.#pump();
   }
 
   start(): void {
+    this.#tell(this.#queue);
     void this.#connect();
   }
 
@@ -107,6 +113,17 @@ export class Outbox {
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#ledger?.close();
     this.#ledger = null;
+  }
+
+  #tell(entries: readonly Waiting[]): void {
+    const { hear, epoch } = this.#options;
+    const last = entries.at(-1)?.n ?? 0;
+    if (hear === undefined) this.#heard = Number.POSITIVE_INFINITY;
+    else if (last > 0)
+      void hear(epoch, [...entries]).then(() => {
+        this.#heard = Math.max(this.#heard, last);
+        this.#pump();
+      });
   }
 
   async #connect(): Promise<void> {
@@ -145,7 +162,7 @@ export class Outbox {
     if (ledger === null) return;
     while (this.#sending < this.#queue.length) {
       const entry = this.#queue[this.#sending];
-      if (entry === undefined) return;
+      if (entry === undefined || entry.n > this.#heard) return;
       this.#sending += 1;
       ledger.append(this.#entryOf(entry)).then(
         () => this.#onAcknowledged(ledger, entry),

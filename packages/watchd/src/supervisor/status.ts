@@ -70,6 +70,9 @@ function agentStatus(name: string, agent: AgentState, { now, runs }: StatusOptio
     recentFailures: withinWindow(agent.failures, agent.policy.restart, now.mono).length,
     restartInMs: agent.restartAt === null ? null : Math.max(0, Math.round(agent.restartAt - now.mono)),
     waitsFor: agent.waitsFor,
+    lacking: Object.keys(agent.lacking).filter((name) => agent.lacking[name]?.until === null),
+    usage: usageOf(agent, now),
+    restartsFor: agent.pending?.excess.resource ?? null,
     incident:
       incident === null
         ? null
@@ -79,6 +82,20 @@ function agentStatus(name: string, agent: AgentState, { now, runs }: StatusOptio
             since: new Date(incident.since.wall).toISOString(),
             rolledBack: incident.rolledBack,
           },
+  };
+}
+
+/** As it was measured last; null for what cannot be told, and for all of it before the first time. */
+function usageOf({ usage: { sample, levels } }: AgentState, now: Instant): object | null {
+  if (sample === null) return null;
+  return {
+    ageMs: Math.max(0, Math.round(now.mono - sample.at)),
+    memoryBytes: levels.memory,
+    cpu: levels.cpu,
+    openFiles: levels.openFiles,
+    tasks: levels.tasks,
+    ioBytesPerSecond: levels.io,
+    latencyMs: levels.latency,
   };
 }
 

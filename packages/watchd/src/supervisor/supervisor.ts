@@ -10,7 +10,7 @@ import { startBackground } from "./background.ts";
 import { type Durable, encode, recoverDurable } from "./durable.ts";
 import { Engine } from "./engine.ts";
 import { createExecutor, type World } from "./executor.ts";
-import { type LedgerPort, Outbox } from "./outbox.ts";
+import { type LedgerPort, Outbox, type OutboxOptions } from "./outbox.ts";
 import { createSurvey } from "./survey.ts";
 import { createSwitchWait } from "./switch-wait.ts";
 
@@ -22,6 +22,7 @@ export interface SupervisorOptions {
   readonly log: (message: string) => void;
   /** The journal failed: this watchd must end, so that a fresh one can start from what is durable. */
   readonly onFatal: (error: unknown) => void;
+  readonly hear?: OutboxOptions["hear"];
   /** Called with each state that is durable, before anything comes of it. */
   readonly beforeActing?: (state: State) => Promise<void>;
   /** Called with what each event has come to, and the state after it; for counting. */
@@ -72,6 +73,7 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
     nextEntry: durable.nextEntry,
     waiting: durable.waiting,
     wallNow: () => clock.now().wall,
+    hear: options.hear,
     onReachable: (reachable) => engine.dispatch({ type: "ledger", reachable }),
     log: options.log,
   });

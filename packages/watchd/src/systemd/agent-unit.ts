@@ -142,7 +142,7 @@ export class AgentUnit {
       const text = `agent ${agent}: systemd has not started ${this.#unit}: ${message || "nothing says why"}`;
       throw watchdErrors.make("WATCHD_E_START", text, { where: this.#unit });
     }
-    throw startFailure(agent, manifest, facts, message);
+    throw startFailure({ noun: "agent", name: agent, unit: this.#unit }, manifest, facts, message);
   }
 
   async #attempt(): Promise<Attempt> {

@@ -268,20 +268,21 @@ t.test("without the directory of traces ends are found by looking, and it is sai
   t.same((await exits.of(runId)).cause, { kind: "exit", code: 4 });
 });
 
-t.test("memory is that of all processes in the control group, of the runs asked for", async (t) => {
+t.test("usage is that of all processes in the control group, of the runs asked for", async (t) => {
   const bench = openBench(t);
   const manager = bench.manager();
   const a = await startAgent(bench, manager);
   const b = await startAgent(bench, manager, { agent: "b" });
   bench.systemd.processes("a", [process.pid, process.ppid, 4_100_000]);
-  const memory = await manager.memory([a.runId, "no-such-run"]);
-  t.same([...memory.keys()], [a.runId]);
+  const usage = await manager.usage([a.runId, "no-such-run"]);
+  t.same([...usage.keys()], [a.runId]);
   const own = readResidentBytes(process.pid);
   const parent = readResidentBytes(process.ppid);
-  const bytes = memory.get(a.runId) ?? 0;
+  const bytes = usage.get(a.runId)?.memoryBytes ?? 0;
   t.ok(bytes > parent && bytes > own && bytes < 3 * (own + parent), `${bytes} of ${own} and ${parent}`);
-  t.equal((await manager.memory([b.runId])).get(b.runId), 0, "its processes are gone already");
+  t.ok((usage.get(a.runId)?.openFiles ?? 0) > 3);
+  t.equal((await manager.usage([b.runId])).get(b.runId)?.memoryBytes, 0, "its processes are gone already");
   rmSync(bench.path("cgroup"), { recursive: true });
-  t.equal((await manager.memory([a.runId])).get(a.runId), 0, "so is its control group");
-  t.equal((await manager.memory([])).size, 0);
+  t.equal((await manager.usage([a.runId])).size, 0, "so is its control group");
+  t.equal((await manager.usage([])).size, 0);
 });

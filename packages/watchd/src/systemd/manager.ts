@@ -1,20 +1,19 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemCode } from "@daruma/base";
 import type { StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
-import type { Run, RunExit, ServiceManager, StartRequest } from "../ports.ts";
+import type { Run, RunExit, ServiceManager, StartRequest, Usage } from "../ports.ts";
 import { checkPort } from "../processes/port-check.ts";
-import { readEnvironment, readResidentBytes } from "../processes/process-table.ts";
+import { readEnvironment } from "../processes/process-table.ts";
 import { createStopFiles, type StopFiles } from "../stop-files.ts";
 import { AgentUnit } from "./agent-unit.ts";
 import type { Surroundings } from "./binding.ts";
 import { openBindingFiles } from "./binding-files.ts";
 import { createEdges, type Edges } from "./edges.ts";
+import { usageOfGroup } from "./group-usage.ts";
 import { openHeldFiles } from "./held-files.ts";
 import { agentOfUnit, agentUnits, type SystemdSite, systemdSite, unitOf } from "./site.ts";
 import { createSystemctl, type Systemctl } from "./systemctl.ts";
-import { createTraces, readIfThere } from "./traces.ts";
+import { createTraces } from "./traces.ts";
 import type { UnitContext } from "./unit-context.ts";
 
 export interface SystemdOptions {
@@ -143,14 +142,15 @@ class SystemdManager implements ServiceManager {
     if (stopped && this.#unit(agent).run === null) await this.#unit(agent).endWaiting();
   }
 
-  async memory(runIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  async usage(runIds: readonly string[]): Promise<ReadonlyMap<string, Usage>> {
     const wanted = new Set(runIds);
-    const bytes = new Map<string, number>();
+    const used = new Map<string, Usage>();
     for (const { run, controlGroup } of this.#units.values()) {
       if (run === null || controlGroup === "" || !wanted.has(run.runId)) continue;
-      bytes.set(run.runId, memoryOf(join(this.#site.cgroupRoot, controlGroup)));
+      const usage = usageOfGroup(join(this.#site.cgroupRoot, controlGroup));
+      if (usage !== null) used.set(run.runId, usage);
     }
-    return bytes;
+    return used;
   }
 
   /** What we hold back is left to systemd, as everything else is; but in mid-switch the next watchd is about to come. */
@@ -221,26 +221,4 @@ function digestOf(pid: number): string | null {
       variables.find((each) => each.startsWith("DARUMA_DIGEST=")) ?? "",
     )?.[1] ?? null
   );
-}
-
-/**
- * What the kernel charges the control group, less file pages that it can drop at any time: near to what MemoryMax= goes by.
- * Where it counts nothing (no memory controller), the resident memory of the processes, in which pages that they share are
- * counted for each of them. 0 where the group has gone meanwhile.
- */
-function memoryOf(group: string): number {
-  try {
-    const charged = readIfThere(join(group, "memory.current"));
-    if (charged === null) return residentBytes(readFileSync(join(group, "cgroup.procs"), "utf8"));
-    const inactive = /^inactive_file (\d+)$/m.exec(readIfThere(join(group, "memory.stat")) ?? "")?.[1];
-    return Math.max(0, Number(charged) - Number(inactive ?? 0));
-  } catch (error) {
-    if (systemCode(error) === "ENOENT" || systemCode(error) === "ENODEV") return 0;
-    throw error;
-  }
-}
-
-function residentBytes(procs: string): number {
-  const pids = procs.split("\n").filter((line) => line !== "");
-  return pids.reduce((sum, pid) => sum + readResidentBytes(Number(pid)), 0);
 }

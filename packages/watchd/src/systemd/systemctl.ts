@@ -25,6 +25,8 @@ export interface Systemctl {
   startLater(unit: string): Promise<Outcome>;
   stop(unit: string, withinMs: number): Promise<Outcome>;
   reload(): Promise<Outcome>;
+  /** Of a unit that has not failed, or is not loaded, it is no success, and does nothing. */
+  resetFailed(unit: string): Promise<Outcome>;
 }
 
 const askWithinMs = 10_000;
@@ -70,6 +72,7 @@ export function createSystemctl(signal: AbortSignal): Systemctl {
     start: (unit) => gate(() => act(["start", "--", unit], startWithinMs)),
     stop: (unit, withinMs) => act(["stop", "--", unit], withinMs),
     reload: () => act(["daemon-reload"], reloadWithinMs),
+    resetFailed: (unit) => act(["reset-failed", "--", unit], askWithinMs),
   };
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, rmSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { systemCode } from "@daruma/base";
@@ -6,8 +6,8 @@ import type { ExitCause } from "../ports.ts";
 import { awaitsRestart, type UnitFacts } from "./facts.ts";
 
 /*
- * What the hooks of an agent's unit leave in the directory of exits (modules/units/hooks.nix): `NAME` when a run has ended,
- * `NAME.asked` when one was asked to end. systemd itself forgets both with the next start.
+ * What the hooks of a unit leave in the directory of exits (modules/units/hooks.nix): `NAME` when a run has ended, `NAME.asked`
+ * when one was asked to end. NAME is an agent's, or `ROUTINE@RUN`. systemd itself forgets both with the next start.
  */
 
 /** How a run ended: `$SERVICE_RESULT $EXIT_CODE $EXIT_STATUS $INVOCATION_ID` (systemd.exec(5)), `-` where there was none. */
@@ -26,6 +26,8 @@ export interface Traces {
   askedOf(agent: string): string | null;
   /** Unix time in milliseconds at which the trace of an end was left; null where there is none. */
   leftAt(agent: string): number | null;
+  /** Removes both. */
+  drop(agent: string): void;
 }
 
 export function createTraces(directory: string): Traces {
@@ -33,6 +35,9 @@ export function createTraces(directory: string): Traces {
     exitOf: (agent) => parseExitTrace(readIfThere(join(directory, agent))),
     askedOf: (agent) => readIfThere(join(directory, `${agent}${askedSuffix}`))?.trim() || null,
     leftAt: (agent) => statSync(join(directory, agent), { throwIfNoEntry: false })?.mtimeMs ?? null,
+    drop: (agent) => {
+      for (const name of [agent, `${agent}${askedSuffix}`]) rmSync(join(directory, name), { force: true });
+    },
   };
 }
 

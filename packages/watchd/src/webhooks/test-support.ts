@@ -1,4 +1,5 @@
 import { createHmac, generateKeyPairSync, sign } from "node:crypto";
+import { signStandard } from "./sign.ts";
 
 /** Signs as senders do. */
 
@@ -6,9 +7,7 @@ export const standardSecret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
 export const plainSecret = "a secret of more than sixteen bytes";
 
 export function standardHeaders(id: string, seconds: number, body: Buffer, secret = standardSecret) {
-  const key = Buffer.from(secret.slice("whsec_".length), "base64");
-  const mac = createHmac("sha256", key).update(`${id}.${seconds}.`).update(body).digest("base64");
-  return { "webhook-id": id, "webhook-timestamp": String(seconds), "webhook-signature": `v1,${mac}` };
+  return signStandard(secret, id, seconds, body);
 }
 
 export function standardKeyPair() {

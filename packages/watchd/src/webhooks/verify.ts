@@ -70,7 +70,8 @@ function isStandardSignature(secret: string, signed: Buffer, given: string): boo
   return key !== null && verifySignature(null, signed, key, Buffer.from(given, "base64"));
 }
 
-function standardKey(secret: string): Buffer | null {
+/** The bytes that a `whsec_` secret stands for, or null. */
+export function standardKey(secret: string): Buffer | null {
   const text = /^whsec_([A-Za-z0-9+/]+=*)$/.exec(secret)?.[1];
   return text === undefined ? null : Buffer.from(text, "base64");
 }

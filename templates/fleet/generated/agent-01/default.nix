@@ -29,6 +29,24 @@
         bytes = null;
       };
     };
+    alerts = {
+      sinks = { };
+      to = [ ];
+      agents = "unresolved";
+      after = "10m";
+      routines = [
+        "failure"
+        "anomaly"
+      ];
+      quiet = null;
+      digest = {
+        after = 5;
+        within = "1m";
+        every = "5m";
+      };
+      giveUp = "3d";
+      deadMansSwitch = null;
+    };
     agents = {
       hello = {
         command = [
@@ -53,6 +71,9 @@
           };
         };
         heartbeat = null;
+        progress = null;
+        resources = null;
+        dependencies = { };
         restart = {
           when = "on-failure";
           exits = { };
@@ -79,8 +100,14 @@
         ];
         fallback = null;
         egress = [ ];
+        alerts = {
+          on = null;
+          after = null;
+          to = null;
+        };
         required = true;
       };
     };
+    routines = { };
   };
 }

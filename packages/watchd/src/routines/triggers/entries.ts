@@ -1,6 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { messageOf } from "@daruma/base";
-import { ledgerStatus, readEntries } from "@daruma/ledger";
+import { followLedger, type LedgerFollow } from "../../ledger-follow.ts";
 import type { Occurred } from "../events.ts";
 import { entryEvent } from "../policy.ts";
 
@@ -43,55 +41,17 @@ export interface EntryWatchOptions {
   readonly log: (message: string) => void;
 }
 
-export interface EntryWatch {
-  /** The last entry that was looked at; null before there was an answer. */
-  readonly upTo: number | null;
-  close(): Promise<void>;
-}
-
-const retryMs = 1_000;
-
 /** Follows the ledger: while ledgerd is away nothing is lost, only late. */
-export function watchEntries(options: EntryWatchOptions): EntryWatch {
-  const { socket, filters, onFound, log } = options;
-  const ending = new AbortController();
-  const { signal } = ending;
-  let upTo = options.after;
-  let told = false;
-  const follow = async () => {
-    const { head } = await ledgerStatus({ socket });
-    // A ledger that was begun anew has fewer: what is in it is all new, and none of it was waited for.
-    if (upTo === null || upTo > head.seq) {
-      upTo = head.seq;
-      onFound(upTo, []);
-    }
-    for await (const { entry } of readEntries({ socket, after: upTo, follow: true, signal })) {
-      told = false;
-      upTo = entry.seq;
+export function watchEntries({ socket, filters, after, onFound, log }: EntryWatchOptions): LedgerFollow {
+  return followLedger({
+    socket,
+    after,
+    onStart: (seq) => onFound(seq, []),
+    onEntry: (entry) => {
       const found = eventsOfEntry(entry, filters);
       if (found.length > 0) onFound(entry.seq, found);
-    }
-  };
-  const work = async () => {
-    while (!signal.aborted) {
-      try {
-        await follow();
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!told) log(`routines that wait for entries of the ledger hear of none: ${messageOf(error)}`);
-        told = true;
-      }
-      await sleep(retryMs, undefined, { signal }).catch(() => undefined);
-    }
-  };
-  const working = work();
-  return {
-    get upTo() {
-      return upTo;
     },
-    async close() {
-      ending.abort();
-      await working;
-    },
-  };
+    listener: "routines that wait for some",
+    log,
+  });
 }

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { messageOf } from "@daruma/base";
 import type { RoutineManifest } from "@daruma/config";
+import type { LedgerFollow } from "../../ledger-follow.ts";
 import type { RoutineEngine } from "../engine.ts";
 import { entriesOf } from "../manifest.ts";
 import { requestRun } from "../requests.ts";
-import { type EntryWatch, type EntryWatchOptions, watchEntries } from "./entries.ts";
+import { type EntryWatchOptions, watchEntries } from "./entries.ts";
 import { FileWatch } from "./files.ts";
 import { openWebhooks, type Webhooks } from "./webhooks.ts";
 
@@ -22,7 +23,7 @@ type Declared = Readonly<Record<string, RoutineManifest>>;
 /** What fires routines beside their schedules and each other. What no generation asks for costs nothing. */
 export class Triggers {
   readonly #options: TriggersOptions;
-  #entries: Part<EntryWatch> = none;
+  #entries: Part<LedgerFollow> = none;
   #files: Part<FileWatch> = none;
   #webhooks: Part<Webhooks> = none;
   /** Only then does what is remembered of the ledger belong to what is declared. */
@@ -78,7 +79,7 @@ export class Triggers {
     this.#entries = none;
   }
 
-  async #renewEntries(filters: ReturnType<typeof entriesOf>): Promise<Part<EntryWatch>> {
+  async #renewEntries(filters: ReturnType<typeof entriesOf>): Promise<Part<LedgerFollow>> {
     const { engine, ledgerSocket, log } = this.#options;
     const before = this.#entries;
     const after = this.#first ? engine.state.ledgerSeq : (before.running?.upTo ?? null);

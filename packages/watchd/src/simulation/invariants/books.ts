@@ -1,4 +1,4 @@
-import { isSilent, type Process } from "../machine.ts";
+import { isSilent, isStuck, type Machine, type Process } from "../machine.ts";
 import { judgements } from "../memory.ts";
 import { type Invariant, recordsOf } from "./invariant.ts";
 
@@ -38,19 +38,22 @@ export const noAgentIsGivenUpSilently: Invariant = (seen, memory) => {
 /** What is called unhealthy, silent or too big really is; the world's own books of failures depend on it. */
 export const noRunIsBlamedWithoutCause: Invariant = (seen, memory, world) => {
   const { machine } = world;
-  for (const { action, run = "", subject } of seen.taken.records) {
+  for (const { action, run = "", subject, details } of seen.taken.records) {
     if (!judgements.includes(action)) continue;
     const process = machine.process(run);
     if (process === undefined) continue;
     const limit = memory.manifestOf(subject, world)?.limits.memoryBytes ?? 0;
-    if (!isGuilty(action, process, limit)) return `${subject} is called ${action} and is not`;
-    machine.blame(subject, process.run.digest, "own");
+    if (!isGuilty(action, process, limit, machine)) return `${subject} is called ${action} and is not`;
+    if (details.counts !== false) machine.blame(subject, process.run.digest, "own");
   }
   return null;
 };
 
-function isGuilty(action: string, process: Process, limitBytes: number): boolean {
-  if (action === "agent.over-memory") return process.bytes > limitBytes;
+function isGuilty(action: string, process: Process, limitBytes: number, machine: Machine): boolean {
+  if (action === "agent.over-memory") return (machine.usageOf(process).memoryBytes ?? 0) > limitBytes;
   if (action === "agent.hang") return isSilent(process);
+  if (action === "agent.stuck") return isStuck(process);
+  // What it hoards it may have let go of, by the time of its restart.
+  if (action === "agent.preempt") return process.growth > 0 || process.hasHoarded;
   return process.hung || process.version.defect === "never-healthy";
 }

@@ -30,8 +30,19 @@ function silentBy({ policy, pulse: { since, doubtedAt } }: AgentState): number |
   return Math.max(since + Math.max(policy.heartbeat.silenceMs, policy.startupMs), (doubtedAt ?? 0) + 1_000);
 }
 
+/** By when at the latest the core must have looked whether its work gets on. */
+function stuckBy({ policy, work: { since, idleUntil, doubtedAt } }: AgentState): number | null {
+  if (since === null || policy.progress === undefined) return null;
+  const from = Math.max(since, idleUntil ?? since);
+  return Math.max(from + Math.max(policy.progress.withinMs, policy.startupMs), (doubtedAt ?? 0) + 1_000);
+}
+
 function isHeard({ policy, pulse }: AgentState): boolean {
   return policy.heartbeat?.through !== "http" || pulse.heard;
+}
+
+function pendingUntil({ pending, policy: { resources } }: AgentState): number | null {
+  return pending === null || resources === undefined ? null : pending.since + resources.restartWithinMs;
 }
 
 function idle(
@@ -56,6 +67,9 @@ function idle(
       if (agent.run === null) return `is ${agent.phase} without a run`;
       if (agent.policy.heartbeat?.through === "http" && !timed(silentBy(agent)))
         return "nobody listens whether it gets on";
+      if (agent.policy.progress !== undefined && !timed(stuckBy(agent))) return "nobody looks at its work";
+      if (agent.pending !== null && agent.phase === "healthy" && !timed(pendingUntil(agent)))
+        return "uses too much, and nobody will restart it";
       if (agent.policy.health === null)
         return agent.phase === "healthy" ||
           !isHeard(agent) ||

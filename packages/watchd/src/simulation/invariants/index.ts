@@ -2,6 +2,7 @@ import { everyActionIsRecorded, noAgentIsGivenUpSilently, noRunIsBlamedWithoutCa
 import { nobodyIsForgotten, timersAreNeverForgotten } from "./coherence.ts";
 import { neverTwoCopies, noStartWhileARunIsAlive, whatAPersonStoppedStaysStopped } from "./copies.ts";
 import type { Invariant } from "./invariant.ts";
+import { preemptionsAreRareAndTimely } from "./preemptions.ts";
 import { promotionIsEarned } from "./promotion.ts";
 import { restartsAreNeverAStorm, restartsAreNeverTooFast } from "./restarts.ts";
 import {
@@ -39,6 +40,7 @@ export const invariants: readonly (readonly [string, Invariant])[] = Object.entr
   startsAreWithWhatIsInForce,
   restartsAreNeverTooFast,
   restartsAreNeverAStorm,
+  preemptionsAreRareAndTimely,
   noStartWhileARunIsAlive,
   neverTwoCopies,
   whatAPersonStoppedStaysStopped,

@@ -1,13 +1,16 @@
 import type { AgentManifest } from "@daruma/config";
+import { longestIdleMs } from "../chaos.ts";
 import type { World } from "../world.ts";
 import type { Invariant } from "./invariant.ts";
 
 /** How long a fault can stay unnoticed: a lost exit until the survey, a hang until enough probes have failed, or until its silence has lasted. */
-function blindMs({ health, heartbeat, startupMs }: AgentManifest): number {
+function blindMs({ health, heartbeat, progress, startupMs }: AgentManifest): number {
   const probing = health === null ? 0 : health.failures * (health.everyMs + health.withinMs);
   // Where the deadline was slept through, it is given once more.
   const listening = heartbeat === null ? 0 : 2 * Math.max(heartbeat.silenceMs, startupMs) + 3_000;
-  return Math.max(7_000, probing + 2_000, listening + 2_000);
+  const idle = longestIdleMs;
+  const looking = progress === undefined ? 0 : 2 * Math.max(progress.withinMs, startupMs) + 3_000 + idle;
+  return Math.max(7_000, probing + 2_000, listening + 2_000, looking + 2_000);
 }
 
 /** The longest time within [from, to] in which the agent was not healthy in truth. */

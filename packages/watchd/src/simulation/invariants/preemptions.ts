@@ -1,0 +1,19 @@
+import { type Invariant, recordsOf } from "./invariant.ts";
+
+/** Restarts that are no failures are as few as those that are, and come when the agent is idle or at the deadline. */
+export const preemptionsAreRareAndTimely: Invariant = (seen, memory, world) => {
+  for (const { subject, details } of recordsOf(seen, "agent.preempt")) {
+    const policy = memory.current?.manifest.agents[subject];
+    if (policy?.resources === undefined) return `${subject} may use what it likes`;
+    const { time } = world.machine;
+    const idle = (memory.idleUntil.get(subject) ?? Number.NEGATIVE_INFINITY) >= time;
+    const early = Number(details.waitedMs) < policy.resources.restartWithinMs;
+    if (details.moment === "idle" ? !idle : early) return `${subject} is restarted at its ${details.moment}`;
+    if (details.counts === true) continue;
+    if (policy.restart.when === "never") return `${subject} is never to be restarted`;
+    const since = Math.max(time - policy.restart.withinMs, memory.fresh.get(subject) ?? 0);
+    const before = (memory.preempted.get(subject) ?? []).filter((at) => at > since).length;
+    if (before >= policy.restart.attempts) return `${subject} is restarted for the ${before + 1}th time`;
+  }
+  return null;
+};
