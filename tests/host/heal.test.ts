@@ -9,7 +9,10 @@ import { scenario } from "./scenario.ts";
 scenario(
   "An agent that is killed is healed in the same generation, and the ledger tells it",
   async (host, t) => {
-    const { path } = await deploy(host, fleet({ agents: { web: { code: tellsWhatItSees } } }));
+    const { path, number } = await deploy(
+      host,
+      fleet({ agents: { web: { code: tellsWhatItSees } }, metrics: { port: 9464 } }),
+    );
     await knownGood(host, path);
     const before = await healthy(host, "web");
     const said = await entry(host, { action: "data.consume", actor: "agent:web" });
@@ -41,6 +44,35 @@ scenario(
       ["agent.exit", "agent.restart", "agent.start", "recovery.verified"],
     );
     await host.succeed("agentctl status");
+    const lines = (await host.succeed(`agentctl logs web --incident ${exit.incident} --json`))
+      .trim()
+      .split("\n");
+    t.match(
+      lines.map((line) => JSON.parse(line)).filter(({ message }) => message === "it begins"),
+      [
+        // systemd had started it before watchd was there: nobody has written down of which generation it is.
+        { run: before.runId, incident: null, generation: null },
+        { run: after.runId, incident: exit.incident, generation: number },
+      ],
+      "the journal has the agent's lines, the ledger what they belong to",
+    );
+    t.match(JSON.parse(await host.succeed("journalctl --quiet --output=json --lines=1 DARUMA_AGENT=web")), {
+      _SYSTEMD_UNIT: "daruma-agent-web.service",
+      DARUMA_DIGEST: /^[0-9a-f]{64}$/,
+    });
+    const scrape = await host.succeed(
+      "curl --silent --show-error --max-time 10 http://127.0.0.1:9464/metrics",
+    );
+    t.same(scrape.match(/^daruma_up.*$/gm), [
+      'daruma_up{daemon="watchd"} 1',
+      'daruma_up{daemon="ledgerd"} 1',
+    ]);
+    t.match(scrape, /^daruma_agent_restarts_total\{agent="web",cause="crash"\} 1$/m);
+    t.match(scrape, /^daruma_agent_recovery_duration_seconds_count\{agent="web"\} 1$/m);
+    t.match(scrape, /^daruma_agent_cpu_seconds_total\{agent="web"\} [0-9.]+$/m);
+    await host.succeed(
+      "curl --silent --show-error --max-time 10 --unix-socket /run/daruma-metrics/metrics.sock http://d/metrics",
+    );
     await host.succeed(
       "agentctl ledger export --out /root/audit.jsonl && agentctl ledger verify /root/audit.jsonl",
     );

@@ -4,7 +4,7 @@ import { build, deploy, setProfile, switchTo } from "./deploy.ts";
 import { dies, fleet, serves } from "./fixtures/fleets.ts";
 import { bootDefault, current } from "./fixtures/services.ts";
 import type { Host } from "./host.ts";
-import { scenario } from "./scenario.ts";
+import { type Play, scenario } from "./scenario.ts";
 
 const good = fleet({ agents: { web: {} } });
 const bad = fleet({ agents: { web: { code: dies } } });
@@ -56,7 +56,7 @@ scenario(
 );
 
 /** From a known-good generation: a deploy changes one agent and nothing else, which asks for no more than its own way back. */
-async function goesBackAlone(host: Host, t: Parameters<Parameters<typeof scenario>[1]>[1]): Promise<void> {
+const goesBackAlone: Play = async (host, t) => {
   const fields = { escalate: ["rollback-agent", "alert"] };
   const broken = await deploy(host, fleet({ agents: { web: { code: "process.exit(2);", fields } } }));
   const worn = await entry(host, { action: "agent.stand-in", subject: "web" });
@@ -90,7 +90,7 @@ async function goesBackAlone(host: Host, t: Parameters<Parameters<typeof scenari
     (await host.exec("curl --silent http://127.0.0.1:8080/")).stdout === "mended" ? true : undefined,
   );
   t.equal((await host.exec(`test -e ${dropIn}`)).exitCode, 1, "nothing stands in for it any more");
-}
+};
 
 scenario("The way back is there after the garbage was collected", async (host, t) => {
   const { path } = await deploy(host, good);
@@ -109,7 +109,7 @@ scenario("The way back is there after the garbage was collected", async (host, t
   t.equal(await current(host), path);
 });
 
-scenario("A person rolls back with agentctl, and the ledger has their intent first", async (host, t) => {
+const rollsBackByHand: Play = async (host, t) => {
   const first = await deploy(host, good);
   await knownGood(host, first.path);
   const second = await deploy(host, fleet({ agents: { web: { code: serves("two") } } }));
@@ -131,6 +131,11 @@ scenario("A person rolls back with agentctl, and the ledger has their intent fir
   t.equal(there.exitCode, 1);
   t.equal(JSON.parse(there.stdout).error.code, "WATCHD_E_ROLLBACK_REFUSED");
   await goesBackAlone(host, t);
+};
+
+// Six deploys and a reboot, beside other hosts.
+scenario("A person rolls back with agentctl, and the ledger has their intent first", rollsBackByHand, {
+  timeoutMs: 400_000,
 });
 
 scenario("A person's rollback is refused while it cannot be recorded", async (host, t) => {

@@ -70,7 +70,8 @@ t.test("watchd reads in host.json what the fleet file says", { skip: withoutNix 
       egress: { deny: ["*.example.org", { cidr: "203.0.113.0/24" }], limits: { bytes: "1GiB" } },
     },
   };
-  const { egress, metrics: _, ...spec } = hostSpecOf(host);
+  const { egress, metrics: _, alerts, ...spec } = hostSpecOf(host);
+  t.equal(alerts, null, "of alerts that go to nobody nothing is written");
   const { hostDigest, agents, ...manifest } = manifestOf(unitsOfHost(host));
   t.match(hostDigest, /^[0-9a-f]{64}$/);
   t.same({ ...manifest, agents: Object.keys(agents) }, { ...spec, agents: ["enricher", "other"] });

@@ -146,7 +146,14 @@ function hold(turn: Turn, name: string, why: readonly string[], details: Details
     "keeps failing and cannot be rolled back; it is tried again at the longest backoff",
     why,
   );
-  scheduleRestart(turn, name, longestDelay(agent.policy.restart.backoff, draw(turn)));
+  tryLater(turn, name);
+}
+
+/** At the longest backoff: its attempts are used up. */
+export function tryLater(turn: Turn, name: string): void {
+  const agent = agentOf(turn, name);
+  if (agent !== undefined)
+    scheduleRestart(turn, name, longestDelay(agent.policy.restart.backoff, draw(turn)));
 }
 
 /** Its next start, `delayMs` from now. */

@@ -1,4 +1,4 @@
-import { escalate, startAnew } from "./escalation.ts";
+import { escalate, startAnew, tryLater } from "./escalation.ts";
 import type { Event } from "./events.ts";
 import { converge } from "./generation.ts";
 import { quarantine } from "./rollback.ts";
@@ -16,9 +16,14 @@ export function onEarlierFound(turn: Turn, { agent: name, id, manifest }: Of<"ea
   const { goingBack } = agent;
   patchAgent(turn, name, { goingBack: null });
   const { incident } = agent;
-  // It came up again by other hands, was stopped, or the whole system is on its way out: then that counts.
-  if (!isWaiting(agent) || incident === null || turn.state.draining || turn.state.rollback !== null) {
+  // It came up again by other hands, or was stopped: then that counts.
+  if (!isWaiting(agent) || incident === null || turn.state.draining) {
     converge(turn, name);
+    return;
+  }
+  // The whole system is on its way out, and takes the agent with it.
+  if (turn.state.rollback !== null) {
+    tryLater(turn, name);
     return;
   }
   const declared = declaredPolicy(agent);

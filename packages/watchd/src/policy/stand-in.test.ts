@@ -67,6 +67,18 @@ t.test("the whole system goes back where the earlier settings are damaged", asyn
   t.equal(s.current, "/one");
 });
 
+t.test("where a person has begun to go back meanwhile, nobody is started for it at once", async (t) => {
+  const s = broken(alone).holding("find-earlier", "rollback").exits("a", 3);
+  const starts = digests(s).length;
+  s.send({ type: "operator-rollback", target: "/one", targetNumber: 1 });
+  // Found while the rollback is under way, which ends after that.
+  s.holding();
+  t.equal(s.current, "/one");
+  t.same(digests(s).slice(starts), ["a-1"], "its attempts with the other settings are used up");
+  t.equal(s.agent("a").standIn, null);
+  s.healthy("a");
+});
+
 t.test("the whole system goes back where the earlier settings cannot be had", async (t) => {
   const s = broken(alone).holding("find-earlier").exits("a", 3);
   const id = s.agent("a").goingBack?.id ?? "";
