@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import t from "tap";
+import { dropInName } from "../systemd/drop-in.ts";
 import { diffLines } from "./diff.ts";
 import { type Difference, isIgnored, withoutIgnored } from "./difference.ts";
 import { unitLines } from "./discreet.ts";
@@ -8,7 +9,7 @@ import { planOf } from "./plan.ts";
 import { type DeclaredProcess, type ObservedProcess, processDifference } from "./processes.ts";
 import { parseStates, stateDifferences } from "./states.ts";
 import { systemDifference } from "./system.ts";
-import { dropInNames, ownDropIn, unitDifferences } from "./units.ts";
+import { dropInNames, unitDifferences } from "./units.ts";
 
 t.test("lines that are in both are neither gone nor new, and either side can be had back", async (t) => {
   t.same(diffLines(["a", "b", "c"], ["a", "x", "c"]), ["  a", "- b", "+ x", "  c"]);
@@ -106,8 +107,8 @@ t.test(
       return unitDifferences(units, [{ path, name, dropIn: true, text }])[0];
     };
     t.match(dropIn(web, "override.conf"), { observed: ["[Service]", "Nice=5"], remedy: { units: [web] } });
-    t.equal(dropIn(web, ownDropIn), undefined, "our own is known");
-    t.ok(dropIn("sshd.service", ownDropIn), "its name makes nothing ours that is another unit's");
+    t.equal(dropIn(web, dropInName), undefined, "our own is known");
+    t.ok(dropIn("sshd.service", dropInName), "its name makes nothing ours that is another unit's");
     t.match(dropIn("sshd.service", "x.conf"), { remedy: { units: [] } }, "what must not be restarted is not");
     t.match(dropIn("daruma-.service", "x.conf"), { remedy: { units: [web] } });
     t.match(dropIn("service", "x.conf", null), { observed: ["masked"], remedy: { units: [web] } });

@@ -1,3 +1,4 @@
+import { dropInName } from "../systemd/drop-in.ts";
 import type { Difference } from "./difference.ts";
 import { unitLines } from "./discreet.ts";
 
@@ -18,9 +19,6 @@ export interface DeclaredUnits {
   readonly restartable: ReadonlySet<string>;
 }
 
-/** The drop-in that watchd itself makes, which is known (the old settings of one agent). */
-export const ownDropIn = "50-daruma.conf";
-
 /**
  * Files of others that change the generation's units: drop-ins, as `systemctl edit --runtime` and `systemctl set-property` leave them,
  * and units in places that win over /etc (systemd.unit(5), "Unit File Load Path").
@@ -29,11 +27,17 @@ export function unitDifferences(
   { names, restartable }: DeclaredUnits,
   files: readonly UnitFile[],
 ): readonly Difference[] {
+  const unitsBy = new Map<string, string[]>();
+  for (const unit of names) {
+    for (const name of dropInNames(unit)) {
+      const units = unitsBy.get(name);
+      if (units === undefined) unitsBy.set(name, [unit]);
+      else units.push(unit);
+    }
+  }
   return files.flatMap(({ path, name, dropIn, text }) => {
     if (dropIn && isOwn(path, name)) return [];
-    const changed = [...names].filter((unit) =>
-      dropIn ? dropInNames(unit).includes(name) : isOrIsOf(unit, name),
-    );
+    const changed = (unitsBy.get(name) ?? []).filter((unit) => dropIn || isOrIsOf(unit, name));
     if (changed.length === 0) return [];
     // A drop-in for all services names none of them: those come under it when they start.
     const meant = changed.filter((unit) => isOrIsOf(unit, name) || unit.startsWith("daruma-"));
@@ -51,8 +55,9 @@ export function unitDifferences(
   });
 }
 
+/** watchd's own: the settings that are in force for one agent in place of the declared ones. */
 function isOwn(path: string, name: string): boolean {
-  return name.startsWith("daruma-agent-") && path === `/run/systemd/system/${name}.d/${ownDropIn}`;
+  return name.startsWith("daruma-agent-") && path === `/run/systemd/system/${name}.d/${dropInName}`;
 }
 
 /** Whether `name` is the unit, or the template that it is an instance of. */

@@ -224,13 +224,20 @@ t.test("a result that cannot be written does not keep the machine from going bac
   t.same(host.facts, { profile: "system-1-link", boots: good, current: good });
 });
 
+t.test("what runs already may be switched to again, to undo what others have changed since", async (t) => {
+  const { host, bad } = deployed(t);
+  t.equal((await host.rollback({ from: bad, target: bad })).code, 0);
+  t.same(host.facts, { profile: "system-2-link", boots: bad, current: bad });
+  t.same(host.log, ["boot bad 0", "switch bad 0"]);
+  t.match(host.resultOf(), { verdict: "switched", problems: [] });
+});
+
 t.test("arguments that are missing, unknown or unusable are refused", async (t) => {
   const { host, good, bad } = deployed(t);
   const rows: readonly (readonly string[])[] = [
     [],
     host.arguments({ from: bad, target: `${good}/bin` }),
     host.arguments({ from: bad, target: host.site.profile }),
-    host.arguments({ from: bad, target: bad }),
     host.arguments({ from: bad, target: good, id: 'a"b' }),
     host.arguments({ from: bad, target: `${good} x` }),
     [...host.arguments({ from: bad, target: good }), "--switch-seconds", "soon"],
