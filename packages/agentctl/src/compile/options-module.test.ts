@@ -176,6 +176,7 @@ function check(t: Test, samples: readonly Sample[], expected: boolean): void {
 /** What has to be beside a setting for the whole to be complete. */
 const beside: Readonly<Record<string, object>> = {
   health: { http: "http://127.0.0.1/" },
+  leak: { growth: "64MiB" },
   heartbeat: { through: "http" },
   quiet: { from: "22:00", to: "07:00" },
   deadMansSwitch: { credential: "/run/secrets/monitor", url: "https://hc-ping.com" },

@@ -117,6 +117,18 @@ t.test("no known action is told with a question mark where its usual details are
     diff: ["- a", "+ b"],
     remedy: "start it",
     count: "loaded",
+    title: "t",
+    resource: "leak",
+    resources: ["memory"],
+    stuckMs: 1,
+    growthBytes: 1,
+    firstBytes: 1,
+    lastBytes: 1,
+    withinMs: 1,
+    overMs: 1,
+    level: 2,
+    bound: 1,
+    moment: "idle",
     value: 1,
   };
   for (const action of knownActions) t.notMatch(told(action, details), /\?/, action);

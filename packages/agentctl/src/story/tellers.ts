@@ -1,7 +1,8 @@
 import type { Entry } from "@daruma/ledger";
 import { driftTellers } from "./drift-tellers.ts";
+import { resourceTellers } from "./resource-tellers.ts";
 import { routineTellers } from "./routine-tellers.ts";
-import { field, list, mib, ms, text } from "./words.ts";
+import { field, list, ms, text } from "./words.ts";
 
 type Details = Entry["details"];
 
@@ -39,7 +40,6 @@ const tellers: Readonly<Record<string, Teller>> = {
   "agent.hang": (d) =>
     `hangs: it has ${d.heardBefore === false ? "never said that it gets on" : `not been heard of for ${ms(d.silentMs)}`}${putDownTo(d)}`,
   "agent.restart-asked": () => "asks for its own restart",
-  "agent.over-memory": (d) => `uses ${mib(d.bytes)} of memory, more than its limit of ${mib(d.limitBytes)}`,
   "agent.start-failed": (d) => `could not be started: ${text(d.message)} (${text(d.code)})`,
   "agent.start-lost": () => "ended before its start was known",
   "agent.stop": (d) => `stopping with ${text(d.signal)}: ${text(d.why)}`,
@@ -102,6 +102,7 @@ const tellers: Readonly<Record<string, Teller>> = {
   "egress.rules": (d) =>
     `keeps the rules of ${Array.isArray(d.agents) && d.agents.length > 0 ? list(d.agents) : "no agent"}${typeof d.cut === "number" && d.cut > 0 ? `, and cut ${d.cut} connections that they do not allow` : ""}`,
   ...driftTellers,
+  ...resourceTellers,
   ...routineTellers,
   "watchd.start": () => "started",
   "watchd.failed": (d) => `did not stay up (${text(d.serviceResult)}): ${list(d.why)}`,
