@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { messageOf } from "@daruma/base";
 import { ledgerStatus, readEntries } from "@daruma/ledger";
 import { agentctlErrors } from "../catalogue.ts";
@@ -63,6 +65,8 @@ export async function openLogs(context: Context, options: SessionOptions): Promi
   } catch (error) {
     signal.throwIfAborted();
     if (Reflect.get(Object(error), "code") === "LOGS_E_UNKNOWN_AGENT") throw error;
+    // Nobody can say whether there is such an agent, and nothing speaks for it.
+    if (instance.state !== null && !existsSync(join(instance.state, "agents", agent))) throw error;
     context.output.note(`the ledger does not tell runs and incidents: ${messageOf(error)}`);
     return { source, history, host: hostname() };
   }

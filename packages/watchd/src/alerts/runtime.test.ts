@@ -26,13 +26,19 @@ function lab(t: Test) {
   const secret = join(directory, "secret");
   writeFileSync(secret, `${standardSecret}\n`);
   const entries: Appended[] = [];
+  /** An entry that is told twice is one, as in the ledger. */
+  const told = new Set<string>();
   const fatal: unknown[] = [];
   const open = (egressd: string | null = null) =>
     openAlerts({
       journalDir: join(directory, "journal"),
       clock: createClock(),
       connectLedger: async () => ({
-        append: async (entry) => void entries.push(entry),
+        append: async (entry) => {
+          const key = JSON.stringify(entry.key ?? entry);
+          if (!told.has(key)) entries.push(entry);
+          told.add(key);
+        },
         close: async () => undefined,
       }),
       ledgerSocket: join(directory, "no-ledger.sock"),
