@@ -15,8 +15,8 @@ const mischief: readonly (readonly [number, Mischief])[] = [
   [2, aProcessExits],
   [1, aProcessAsksForItsRestart],
   [1, aProcessGrows],
-  [0.7, aProcessLeaks],
-  [1.5, aProcessHoardsFiles],
+  [1.5, aProcessLeaks],
+  [2.5, aProcessHoardsFiles],
   [1, aProcessGetsStuck],
   [1, aProcessIsIdle],
   [1, aProcessIgnoresItsStop],
@@ -88,11 +88,19 @@ function aProcessLeaks(world: World): void {
   if (process !== null) world.nature.leak(process);
 }
 
-/** For good, or only for a while. */
-function aProcessHoardsFiles(world: World): void {
+/** For good, or only for a while; and what is started in its place may do the same. It may say when it is idle. */
+function aProcessHoardsFiles(world: World, watchd: Watchd): void {
   const process = anyProcess(world);
   if (process === null) return;
-  world.nature.hoard(process);
+  const { agent } = process.run;
+  const habit = world.random.chance(0.5) ? world.random.whole(2, 12) : 0;
+  for (let time = 0; time <= habit; time += 1)
+    later(world, time * 5_000, () => {
+      const now = world.machine.processes.find(({ run, life }) => run.agent === agent && life !== 0);
+      if (now === undefined) return;
+      world.nature.hoard(now);
+      if (world.random.chance(0.2)) isIdle(world, watchd, now);
+    });
   if (world.random.chance(0.6))
     later(world, world.random.whole(5_000, 40_000), () => {
       process.files = 10;
@@ -107,7 +115,11 @@ function aProcessGetsStuck(world: World): void {
 /** It may say so too late, or take it back. */
 function aProcessIsIdle(world: World, watchd: Watchd): void {
   const process = anyProcess(world);
-  if (process === null || process.hung) return;
+  if (process !== null) isIdle(world, watchd, process);
+}
+
+function isIdle(world: World, watchd: Watchd, process: Process): void {
+  if (process.hung) return;
   const { agent, runId } = process.run;
   const forMs = world.random.pick([0, 100, longestIdleMs]);
   watchd.send({ type: "idle", agent, runId, forMs }, world.random.delay(0, 100));

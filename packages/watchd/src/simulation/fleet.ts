@@ -235,7 +235,7 @@ export class Fleet {
     const random = this.#random;
     return {
       ...(random.chance(0.25) ? { progress: { withinMs: random.pick([2_000, 8_000, 16_000]) } } : {}),
-      ...(random.chance(0.3) ? { resources: this.#resources() } : {}),
+      ...(random.chance(0.5) ? { resources: this.#resources() } : {}),
       ...(random.chance(0.3) ? { dependencies: { db: "tcp://db.example:5432" } } : {}),
     };
   }

@@ -75,6 +75,8 @@ export class Memory {
   readonly lastAsked = new Map<string, number>();
   /** Agent -> when it was restarted for using too much, which was no failure. */
   readonly preempted = new Map<string, number[]>();
+  /** Agent -> since when it is known to use too much. */
+  readonly overused = new Map<string, number>();
   /** Agent -> until when it has said that it is idle. */
   readonly idleUntil = new Map<string, number>();
   /** Agent -> the times of runs that were stopped because they had asked for it, before a failure of theirs was heard of. */
@@ -273,6 +275,10 @@ export class Memory {
         return;
       case "agent.restart-asked":
         this.lastAsked.set(subject, world.machine.time);
+        return;
+      case "agent.overuse":
+      case "agent.leak":
+        this.overused.set(subject, world.machine.time);
         return;
       case "agent.preempt":
         if (details.counts === true) break;

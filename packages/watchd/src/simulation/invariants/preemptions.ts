@@ -7,12 +7,17 @@ export const preemptionsAreRareAndTimely: Invariant = (seen, memory, world) => {
     if (policy?.resources === undefined) return `${subject} may use what it likes`;
     const { time } = world.machine;
     const idle = (memory.idleUntil.get(subject) ?? Number.NEGATIVE_INFINITY) >= time;
-    const early = Number(details.waitedMs) < policy.resources.restartWithinMs;
+    // It may be told of in the very step in which it has consequences.
+    const isNew = ["agent.overuse", "agent.leak"].some((action) =>
+      recordsOf(seen, action).some((record) => record.subject === subject),
+    );
+    const since = isNew ? time : (memory.overused.get(subject) ?? time);
+    const early = time - since < policy.resources.restartWithinMs;
     if (details.moment === "idle" ? !idle : early) return `${subject} is restarted at its ${details.moment}`;
     if (details.counts === true) continue;
     if (policy.restart.when === "never") return `${subject} is never to be restarted`;
-    const since = Math.max(time - policy.restart.withinMs, memory.fresh.get(subject) ?? 0);
-    const before = (memory.preempted.get(subject) ?? []).filter((at) => at > since).length;
+    const from = Math.max(time - policy.restart.withinMs, memory.fresh.get(subject) ?? 0);
+    const before = (memory.preempted.get(subject) ?? []).filter((at) => at > from).length;
     if (before >= policy.restart.attempts) return `${subject} is restarted for the ${before + 1}th time`;
   }
   return null;
