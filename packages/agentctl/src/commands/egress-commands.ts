@@ -94,6 +94,7 @@ export const egressSuggestCommand = defineCommand({
   args: {},
   options: {
     agent: { type: "text", value: "NAME", description: "Only for this agent" },
+    routine: { type: "text", value: "NAME", description: "Only for the runs of this routine" },
     state: stateOption,
   },
   json: "document",

@@ -57,7 +57,11 @@ async function lastOf(
   return found.sort((a, b) => a.entry.seq - b.entry.seq).slice(-lines);
 }
 
-function subjectOf({ agent, routine }: EgressLogInput["options"]): string | undefined {
+/** Of whom the ledger is asked; undefined of all. */
+export function subjectOf({
+  agent,
+  routine,
+}: Pick<EgressLogInput["options"], "agent" | "routine">): string | undefined {
   if (agent !== undefined && routine !== undefined)
     throw agentctlErrors.make("CLI_E_USAGE", "--agent and --routine are one too many");
   return routine === undefined ? agent : routineSubject(routine);

@@ -4,9 +4,14 @@ import type { Entry } from "@daruma/ledger";
 import type { Context } from "../cli/command.ts";
 import { locateInstance } from "../instance/locate.ts";
 import { collectEntries } from "../story/collect.ts";
+import { subjectOf } from "./egress-log.ts";
 
 export interface SuggestInput {
-  readonly options: { readonly agent: string | undefined; readonly state: string | undefined };
+  readonly options: {
+    readonly agent: string | undefined;
+    readonly routine: string | undefined;
+    readonly state: string | undefined;
+  };
 }
 
 export interface Suggestion {
@@ -25,11 +30,9 @@ type SuggestedEntry =
 const curable: ReadonlySet<unknown> = new Set(["not-allowed", "port-not-allowed", "address-not-public"]);
 
 export async function egressSuggest(context: Context, { options }: SuggestInput): Promise<ExitCode> {
+  const subject = subjectOf(options);
   const { sockets } = await locateInstance(options.state, context);
-  const filter = {
-    action: "egress.would-deny",
-    ...(options.agent === undefined ? {} : { subject: options.agent }),
-  };
+  const filter = { action: "egress.would-deny", ...(subject === undefined ? {} : { subject }) };
   const observed = await collectEntries({
     socket: sockets.operatorLedger,
     filter,
@@ -51,7 +54,7 @@ export async function egressSuggest(context: Context, { options }: SuggestInput)
   return exitCode.ok;
 }
 
-/** For each agent, the entries that would have allowed what was observed, the most used first. */
+/** For each agent and routine, the entries that would have allowed what was observed, the most used first. */
 export function suggestionsFor(observed: readonly Entry[]): Readonly<Record<string, readonly Suggestion[]>> {
   const found = new Map<string, Map<string, Suggestion>>();
   for (const { subject, details } of observed) {
