@@ -78,8 +78,8 @@ t.test("secrets in plain text are found by their form and by their name, and not
   t.notMatch(JSON.stringify(decoded.ok && lintFleet(decoded.fleet)), /aaaa|hunter2|abcdef|pass@/);
   const routines = { nightly: { command: ["/x"], environment: { API_KEY: "abcdef" } } };
   t.same(found({}, { routines }), [
-    "LINT_E_EGRESS_OPEN routines.nightly",
     "LINT_E_PLAIN_SECRET routines.nightly.environment.API_KEY",
+    "LINT_E_EGRESS_OPEN routines.nightly",
   ]);
   const harmless = {
     TOKEN_FILE: "/run/x",

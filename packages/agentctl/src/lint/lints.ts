@@ -61,9 +61,6 @@ function lintHost(host: Host, path: Path, now: number): Finding[] {
       ...(routine.egress ?? []).flatMap((rule, index) =>
         sharedName(rule, [...path, "routines", name, "egress", index]),
       ),
-      ...plainSecrets(routine).map((each) =>
-        finding("LINT_E_PLAIN_SECRET", [...path, "routines", name, ...each.path], each.message),
-      ),
     ]),
     ...portClashes(host).map((clash) =>
       finding("LINT_E_PORT_CLASH", [...path, ...clash.path], clash.message),

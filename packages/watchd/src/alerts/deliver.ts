@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Message, Outcome } from "./notice.ts";
-import { admit, enqueue, isUnreached, knownSinks } from "./route.ts";
+import type { Message, Notice, Outcome } from "./notice.ts";
+import { admit, announceEnd, enqueue, isUnreached, knownSinks } from "./route.ts";
 import { type Draft, placeOf } from "./state.ts";
 
 /* What becomes of messages: sent, tried again, handed to the fallback as well, or given up. */
@@ -156,13 +156,23 @@ function fallBack(draft: Draft, message: Message): void {
   draft.set("messages", message.id, { ...message, fellBack: true });
   if (message.notice.state === "over") return;
   const insteadOf = message.insteadOf ?? message.sink;
-  if (message.count === 0) {
-    admit(draft, fallback, message.notice, insteadOf);
-    return;
+  const { notice } = message;
+  if (message.count === 0) admit(draft, fallback, notice, insteadOf);
+  else {
+    if (notice.state === "open") draft.set("announced", placeOf(fallback, notice.key), notice.key);
+    enqueue(draft, fallback, notice, { insteadOf, members: message.members, count: message.count });
   }
-  if (message.notice.state === "open")
-    draft.set("announced", placeOf(fallback, message.notice.key), message.notice.key);
-  enqueue(draft, fallback, message.notice, { insteadOf, members: message.members, count: message.count });
+  // It may have been over before the fallback was turned to; nobody would tell it later.
+  const isOver =
+    message.count === 0
+      ? draft.get("conditions", notice.key)?.isOpen !== true
+      : draft.get("digests", notice.key) === undefined;
+  if (notice.state === "open" && isOver) announceEnd(draft, endOf(notice, draft.now));
+}
+
+function endOf(notice: Notice, at: number): Notice {
+  const title = `${notice.about.name}: it is over`;
+  return { ...notice, state: "over", severity: "info", title, details: [], at, times: 1 };
 }
 
 function fallBackGathered(draft: Draft, sink: string, fallback: string): void {
