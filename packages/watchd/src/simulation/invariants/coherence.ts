@@ -1,5 +1,5 @@
 import type { AgentState, State } from "../../policy/state.ts";
-import { keyOf } from "../memory.ts";
+import { keyOf } from "../command-keys.ts";
 import type { Invariant } from "./invariant.ts";
 
 export const timersAreNeverForgotten: Invariant = ({ nextWake, now, taken }) => {
