@@ -77,7 +77,8 @@ async function large() {
     const checkpoint = await signLedger({ socket: first.socket });
     const began = performance.now();
     const writer = new ExportWriter({ selection: {}, checkpoints: [checkpoint] });
-    await pipeline(writer.blocks(readEntries({ socket: first.socket })), createWriteStream(file));
+    const out = createWriteStream(file, { flush: true });
+    await pipeline(writer.blocks(readEntries({ socket: first.socket })), out);
     const exportMs = performance.now() - began;
     await first.stop();
     const trust = { key: await readVerifier(join(directory, "store/public-key")), witness: null };

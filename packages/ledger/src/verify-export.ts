@@ -1,5 +1,4 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { messageOf, systemCode } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import { noTrust, type Trust } from "./trust.ts";
@@ -11,6 +10,8 @@ import { VerifyPool } from "./verify-pool.ts";
 /** From this size on it pays to start other threads. */
 const parallelBytes = 8 * 1024 * 1024;
 
+const chunkBytes = 256 * 1024;
+
 /**
  * Verifies an export (or any JSON lines of stored entries) in bounded memory.
  *
@@ -19,7 +20,7 @@ const parallelBytes = 8 * 1024 * 1024;
 export async function verifyExport(file: string, trust: Trust = noTrust): Promise<Verification> {
   try {
     const { size } = await stat(file);
-    const chunks = createReadStream(file, { highWaterMark: 1024 * 1024 });
+    const chunks = readChunks(file);
     if (size < parallelBytes) return await verifyLines(chunks, trust);
     const pool = new VerifyPool();
     try {
@@ -32,6 +33,21 @@ export async function verifyExport(file: string, trust: Trust = noTrust): Promis
     if (systemCode(cause) === "EISDIR") throw notFound(file, `${file} is a directory, not an export`);
     const message = `the export ${file} cannot be read: ${messageOf(cause)}`;
     throw ledgerErrors.make("LEDGER_E_UNUSABLE", message, { where: file, cause });
+  }
+}
+
+/** The file, a chunk at a time; a chunk is only valid until the next one is asked for. */
+async function* readChunks(file: string): AsyncGenerator<Buffer, void, undefined> {
+  const handle = await open(file);
+  try {
+    const memory = Buffer.allocUnsafeSlow(chunkBytes);
+    for (;;) {
+      const { bytesRead } = await handle.read(memory, 0, chunkBytes, null);
+      if (bytesRead === 0) return;
+      yield memory.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
   }
 }
 

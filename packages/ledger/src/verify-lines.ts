@@ -37,14 +37,16 @@ export async function verifyLines(
     },
     onTooLong: () => void verifier.fail(tooLong.reason, tooLong.message),
   });
+  const blocks = new Blocks();
   const underWay: { readonly block: Buffer; readonly segment: Promise<Segment | null> }[] = [];
   const settle = async () => {
     const next = underWay.shift();
-    const segment = await next?.segment;
-    if (next === undefined || (segment != null && verifier.acceptSegment(segment))) return;
-    splitter.push(next.block);
+    if (next === undefined) return;
+    const segment = await next.segment;
+    if (segment === null || !verifier.acceptSegment(segment)) splitter.push(next.block);
+    if (splitter.unfinishedBytes === 0) blocks.free(next.block);
   };
-  for await (const block of wholeLines(chunks)) {
+  for await (const block of wholeLines(chunks, blocks)) {
     underWay.push({ block, segment: checker.check(block) });
     while (underWay.length >= checker.depth) await settle();
     if (verifier.bad !== null) return verifier.finish();
@@ -57,20 +59,44 @@ export async function verifyLines(
 }
 
 /** The same bytes, cut behind the last newline of each chunk, unless a line is too long anyway. */
-async function* wholeLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
-  let rest: Buffer[] = [];
-  let restBytes = 0;
+async function* wholeLines(
+  chunks: AsyncIterable<Buffer>,
+  blocks: Blocks,
+): AsyncGenerator<Buffer, void, undefined> {
+  let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) {
     const end = chunk.lastIndexOf(newline) + 1;
-    if (end > 0 || restBytes > maxEntryBytes) {
+    if (end > 0 || rest.length > maxEntryBytes) {
       const upTo = end > 0 ? end : chunk.length;
-      yield Buffer.concat([...rest, chunk.subarray(0, upTo)]);
-      rest = [chunk.subarray(upTo)];
-      restBytes = chunk.length - upTo;
+      yield blocks.take(rest, chunk.subarray(0, upTo));
+      rest = Buffer.from(chunk.subarray(upTo));
     } else {
-      rest.push(chunk);
-      restBytes += chunk.length;
+      rest = Buffer.concat([rest, chunk]);
     }
   }
-  if (restBytes > 0) yield Buffer.concat(rest);
+  if (rest.length > 0) yield blocks.take(rest);
 }
+
+/** Memory that other threads see: nothing is copied for them, and none is taken anew for each block. */
+class Blocks {
+  readonly #free: SharedArrayBuffer[] = [];
+
+  take(...pieces: readonly Buffer[]): Buffer {
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    const last = this.#free.pop();
+    const memory =
+      last !== undefined && last.byteLength >= bytes ? last : new SharedArrayBuffer(bytes + roomToSpare);
+    const block = Buffer.from(memory, 0, bytes);
+    let at = 0;
+    for (const piece of pieces) at += piece.copy(block, at);
+    return block;
+  }
+
+  /** Nobody may look at the block any more, nor at a part of it. */
+  free(block: Buffer): void {
+    if (block.buffer instanceof SharedArrayBuffer) this.#free.push(block.buffer);
+  }
+}
+
+/** Blocks differ by what lies behind the last newline. */
+const roomToSpare = 16 * 1024;

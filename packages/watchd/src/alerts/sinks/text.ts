@@ -28,11 +28,11 @@ export function headline({ notice, isTest }: Message, host: string): string {
   return `${isTest ? "TEST" : wordOf(notice)} ${host}: ${notice.title}`;
 }
 
-/** What is below it, a line each. */
+/** What is below it, a line each. None is blank: services refuse a text that is nothing but blanks. */
 export function body(message: Message): readonly string[] {
   const { notice, members, insteadOf } = message;
   return [
-    ...notice.details,
+    ...notice.details.filter((line) => line.trim() !== ""),
     ...members.map(memberLine),
     ...(notice.times > 1 ? [`${notice.times} times`] : []),
     ...(notice.incident === null ? [] : [`incident ${notice.incident}`]),
