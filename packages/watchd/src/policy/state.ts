@@ -1,5 +1,6 @@
 import type { WatchdogPolicy } from "@daruma/config";
 import type { Instant, KnownGood } from "../ports.ts";
+import type { AlertKind, FailureCause } from "./causes.ts";
 import type { AgentPolicy, GoingBack, StandIn } from "./settings.ts";
 import type { UpstreamDown } from "./upstreams.ts";
 import { noUsage, type UsageState } from "./usage.ts";
@@ -14,6 +15,7 @@ import {
   type WorkState,
 } from "./watched.ts";
 
+export type { AlertKind, FailureCause } from "./causes.ts";
 export type { AgentPolicy, GoingBack, StandIn, StandInKind } from "./settings.ts";
 
 /**
@@ -36,18 +38,6 @@ export type Phase =
   | "backoff"
   | "completed"
   | "failed";
-
-export type FailureCause =
-  | "crash"
-  | "hang"
-  | "unhealthy"
-  | "leak"
-  | "resource"
-  | "start-failed"
-  | "dependency"
-  | "configuration";
-
-export type AlertKind = "outside" | "held" | "failed" | "stuck" | "resource";
 
 /** One recovery, from the first failure to the proof of health. All its ledger entries share `id`. */
 export interface Incident {

@@ -14,7 +14,7 @@ t.test("an end is told once, with its cause, without being asked for", async (t)
     [{ signal: "KILL" }, { kind: "signal", signal: "SIGKILL" }],
     [
       { signal: "SEGV", dumped: true },
-      { kind: "signal", signal: "SIGSEGV" },
+      { kind: "signal", signal: "SIGSEGV", core: true },
     ],
   ] as const) {
     const { runId } = await startAgent(bench, manager);
