@@ -1,10 +1,12 @@
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls, createServer as createTls } from "node:tls";
+import { authority } from "@daruma/base/test-support";
 import { type AlertsManifest, alertsSocketName, decodeFleet, type HostManifest } from "@daruma/config";
-import t from "tap";
+import t, { type Test } from "tap";
 import { AlertsEntrance } from "./alerts-entrance.ts";
 import { defaultTimes } from "./door.ts";
 import { Resolver } from "./resolver.ts";
@@ -16,20 +18,25 @@ function manifestOf(sinks: object): HostManifest {
   return { alerts: decoded.fleet.hosts.h?.alerts as AlertsManifest } as HostManifest;
 }
 
-t.test("the way out for alerts leads to the declared sinks and nowhere else", async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), "degra-"));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const server = createServer((socket) => socket.end("hello"));
+async function portOf(t: Test, server: Server): Promise<number> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.teardown(() => server.close());
-  const { port } = server.address() as AddressInfo;
+  return (server.address() as AddressInfo).port;
+}
+
+/** @param hosts as in /etc/hosts; everything else is asked of a name server that does not answer */
+function lab(t: Test, hosts = "") {
+  const directory = mkdtempSync(join(tmpdir(), "degra-"));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const hostsFile = join(directory, "hosts");
+  writeFileSync(hostsFile, hosts);
   const subjects: string[] = [];
   const told: string[] = [];
   const entrance = new AlertsEntrance(
     join(directory, "egressd.sock"),
     {
-      resolver: new Resolver({ servers: ["127.0.0.1:9"], hostsFile: "/dev/null", timeoutMs: 200 }),
+      resolver: new Resolver({ servers: ["127.0.0.1:9"], hostsFile, timeoutMs: 200 }),
       recorder: {
         denied: ({ agent }) => void subjects.push(`denied ${agent}`),
         connected: ({ agent }) => void subjects.push(`connected ${agent}`),
@@ -42,7 +49,15 @@ t.test("the way out for alerts leads to the declared sinks and nowhere else", as
     () => undefined,
   );
   t.teardown(() => entrance.close());
-  const path = join(directory, alertsSocketName);
+  return { entrance, path: join(directory, alertsSocketName), subjects, told };
+}
+
+t.test("the way out for alerts leads to the declared sinks and nowhere else", async (t) => {
+  const port = await portOf(
+    t,
+    createServer((socket) => socket.end("hello")),
+  );
+  const { entrance, path, subjects, told } = lab(t);
   const ask = async (target: string) => {
     const socket = connect(path);
     socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
@@ -69,3 +84,51 @@ t.test("the way out for alerts leads to the declared sinks and nowhere else", as
   await entrance.follow(null);
   await t.rejects(ask(`127.0.0.1:${port}`));
 });
+
+t.test(
+  "TLS goes through it, from the start only with the name of the sink, and after a talk in the clear",
+  async (t) => {
+    const authorityOfTests = authority("Ours");
+    const { key, certificate } = authorityOfTests.issue("sink.test");
+    const identity = { key: key.export({ type: "pkcs8", format: "pem" }), cert: certificate };
+    const tls = createTls(identity, (socket) => socket.on("error", () => undefined).end("hello over TLS"));
+    const secure = await portOf(
+      t,
+      tls.on("tlsClientError", () => undefined),
+    );
+    const mail = await portOf(
+      t,
+      createServer((socket) => socket.on("data", () => socket.end("220 go on")).write("220 mail")),
+    );
+    const { entrance, path } = lab(t, "127.0.0.1 sink.test\n");
+    await entrance.follow(
+      manifestOf({
+        hook: { kind: "webhook", url: `https://sink.test:${secure}`, credential: "/x", private: true },
+        mail: { kind: "email", url: `smtp://sink.test:${mail}`, from: "a@b.c", to: ["d@e.f"], private: true },
+      }),
+    );
+    const tunnel = async (port: number) => {
+      const socket = connect(path);
+      socket.write(`CONNECT sink.test:${port} HTTP/1.1\r\nHost: sink.test:${port}\r\n\r\n`);
+      const [answer] = await once(socket, "data");
+      t.match(String(answer), /^HTTP\/1\.1 200 /);
+      return { socket, rest: String(answer).split("\r\n\r\n")[1] ?? "" };
+    };
+    const over = async (servername: string) => {
+      const { socket } = await tunnel(secure);
+      let said = "";
+      for await (const chunk of connectTls({ socket, servername, ca: authorityOfTests.certificate }))
+        said += chunk;
+      return said;
+    };
+    t.equal(await over("sink.test"), "hello over TLS");
+    await t.rejects(over("other.test"), "another name than that of the tunnel is cut off");
+    const { socket, rest } = await tunnel(mail);
+    let said = rest;
+    if (said === "") said += (await once(socket, "data"))[0];
+    t.equal(said, "220 mail", "the server speaks first");
+    socket.write("STARTTLS\r\n");
+    t.equal(String((await once(socket, "data"))[0]), "220 go on");
+    socket.destroy();
+  },
+);

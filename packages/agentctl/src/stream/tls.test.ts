@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { createServer, getCACertificates, setDefaultCACertificates, type TLSSocket } from "node:tls";
+import { createServer, type TLSSocket } from "node:tls";
+import { authority, type Certificate, trust } from "@daruma/base/test-support";
 import t, { type Test } from "tap";
-import { authority, type Certificate } from "./fixtures/certificates.ts";
 import { storedEntries } from "./fixtures/entries.ts";
 import { printFrames } from "./format.ts";
 import { lastOf, Passing, type Position } from "./sink.ts";
@@ -10,13 +10,6 @@ import { openSocketSink } from "./socket-sink.ts";
 
 const ours = authority("Ours");
 const theirs = authority("Theirs");
-
-/** As NODE_EXTRA_CA_CERTS does it, which is read only when a process begins. */
-function trust(t: Test, certificate: string): void {
-  const before = getCACertificates("default");
-  setDefaultCACertificates([...before, certificate]);
-  t.teardown(() => setDefaultCACertificates(before));
-}
 
 async function receiver(t: Test, { key, certificate }: Certificate) {
   const received = { text: "", names: [] as (string | false | null)[] };
@@ -52,7 +45,7 @@ const never = async () => {
 };
 
 t.test("over TLS a receiver whose name and authority are right gets every entry", async (t) => {
-  trust(t, ours.certificate);
+  t.teardown(trust(ours));
   const { received, port } = await receiver(t, ours.issue("localhost"));
   const acknowledged: number[] = [];
   const sink = await open("localhost", port, async ({ seq }) => void acknowledged.push(seq));
@@ -66,7 +59,7 @@ t.test("over TLS a receiver whose name and authority are right gets every entry"
 });
 
 t.test("one with another name, or of an authority that nobody trusts, is told nothing", async (t) => {
-  trust(t, ours.certificate);
+  t.teardown(trust(ours));
   const wrongName = await receiver(t, ours.issue("siem.example.com"));
   await t.rejects(open("localhost", wrongName.port, never), {
     constructor: Passing,

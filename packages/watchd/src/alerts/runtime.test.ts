@@ -1,78 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AlertsManifest, HostManifest } from "@daruma/config";
-import t, { type Test } from "tap";
-import { createClock } from "../clock.ts";
+import t from "tap";
 import type { State } from "../policy/state.ts";
-import type { Waiting } from "../supervisor/durable.ts";
-import type { LedgerPort } from "../supervisor/outbox.ts";
 import { standardSecret } from "../webhooks/test-support.ts";
 import { alertRoutes } from "./api.ts";
+import { lab, raised, until } from "./fixtures/lab.ts";
 import { fakeService } from "./fixtures/servers.ts";
 import { alertsManifest } from "./fixtures/world.ts";
-import { openAlerts } from "./runtime.ts";
 import { createSecrets } from "./secrets.ts";
-import { createTransport } from "./transport.ts";
-
-type Appended = Parameters<LedgerPort["append"]>[0];
-
-function lab(t: Test) {
-  const directory = mkdtempSync(join(tmpdir(), "dalert-"));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const secret = join(directory, "secret");
-  writeFileSync(secret, `${standardSecret}\n`);
-  const entries: Appended[] = [];
-  /** An entry that is told twice is one, as in the ledger. */
-  const told = new Set<string>();
-  const fatal: unknown[] = [];
-  const open = (egressd: string | null = null) =>
-    openAlerts({
-      journalDir: join(directory, "journal"),
-      clock: createClock(),
-      connectLedger: async () => ({
-        append: async (entry) => {
-          const key = JSON.stringify(entry.key ?? entry);
-          if (!told.has(key)) entries.push(entry);
-          told.add(key);
-        },
-        close: async () => undefined,
-      }),
-      ledgerSocket: join(directory, "no-ledger.sock"),
-      secrets: createSecrets(null),
-      transport: createTransport({ egressd }),
-      log: () => undefined,
-      onFatal: (error) => fatal.push(error),
-    });
-  const generation = (path: string, alerts: AlertsManifest | null) => ({
-    number: 1,
-    path,
-    manifest: { host: "h1", ...(alerts === null ? {} : { alerts }) } as HostManifest,
-  });
-  const hook = (url: string) => ({ kind: "webhook", url, credential: secret }) as const;
-  return { directory, secret, entries, fatal, open, generation, hook };
-}
-
-const raised = (n: number): Waiting => ({
-  n,
-  record: {
-    action: "alert.raise",
-    subject: "app",
-    incident: "inc-1",
-    at: Date.now(),
-    severity: "critical",
-    details: { kind: "held", message: "app keeps failing", why: [] },
-  },
-});
-
-async function until(holds: () => boolean): Promise<void> {
-  for (const end = performance.now() + 30_000; !holds(); await sleep(5)) {
-    if (performance.now() > end) throw new Error("it does not come about");
-  }
-}
 
 t.test("what waits is sent by the next watchd, once, and the ledger is told of it", async (t) => {
   const { open, generation, hook, entries, fatal } = lab(t);

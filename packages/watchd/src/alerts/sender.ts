@@ -14,7 +14,6 @@ export interface SenderOptions {
   readonly wallNow: () => number;
   /** For one attempt as a whole. Default 15,000. */
   readonly withinMs?: number;
-  readonly ca?: string | undefined;
 }
 
 /** Makes one attempt to deliver a message. Never rejects: whatever goes wrong is the outcome, and holds no secret. */
@@ -43,10 +42,10 @@ async function attempt(
   config: SinkManifest,
   secret: string | null,
 ): Promise<Outcome> {
-  const { transport, wallNow, withinMs = 15_000, ca } = options;
+  const { transport, wallNow, withinMs = 15_000 } = options;
   if (config.kind === "email") {
     const connection = await transport.connect(sinkUrl(config), AbortSignal.timeout(withinMs));
-    return sendMail(message, { host, config, password: secret, connection, withinMs, ca });
+    return sendMail(message, { host, config, password: secret, connection, withinMs });
   }
   const sink = httpSinks[config.kind];
   const request = sink.request(message, { host, config, secret: secret ?? "", now: wallNow() });

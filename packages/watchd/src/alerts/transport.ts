@@ -25,13 +25,11 @@ export class TransportFailure extends Error {
 }
 
 /**
+ * Trusted are the authorities that Node trusts: its own or the system's, as it was built, and those in NODE_EXTRA_CA_CERTS.
+ *
  * @param egressd socket of egressd's entrance for alerts, through which everything goes; null where there is no egressd
- * @param ca certificates to trust beside the system's
  */
-export function createTransport(options: {
-  readonly egressd: string | null;
-  readonly ca?: string | undefined;
-}): Transport {
+export function createTransport(options: { readonly egressd: string | null }): Transport {
   const connect = async (url: string, signal: AbortSignal) => {
     const { host, port } = sinkAuthority(url);
     return options.egressd === null ? dial(host, port, signal) : tunnel(options.egressd, host, port, signal);
@@ -42,7 +40,7 @@ export function createTransport(options: {
       const signal = AbortSignal.timeout(withinMs);
       try {
         const raw = await connect(request.url, signal);
-        return await exchange(request, raw, signal, options.ca);
+        return await exchange(request, raw, signal);
       } catch (error) {
         if (signal.aborted) throw new TransportFailure(`no whole answer within ${withinMs} ms`);
         throw error instanceof TransportFailure ? error : new TransportFailure(plain(error));
@@ -85,7 +83,6 @@ function exchange(
   { url, method, headers, body }: HttpRequest,
   raw: Socket,
   signal: AbortSignal,
-  ca: string | undefined,
 ): Promise<HttpAnswer> {
   const { protocol, hostname } = new URL(url);
   const bare = hostname.replace(/^\[(.*)\]$/, "$1");
@@ -94,7 +91,6 @@ function exchange(
       socket: raw,
       host: bare,
       ...(isIP(bare) === 0 ? { servername: bare } : {}),
-      ...(ca === undefined ? {} : { ca }),
       ALPNProtocols: ["http/1.1"],
     });
   const open = protocol === "https:" ? requestHttps : requestHttp;

@@ -71,11 +71,7 @@ export function smtpOptions(config: SinkManifest, password: string | null) {
   };
 }
 
-/**
- * Sends it, on a connection that was made already. Resolves with how that has ended, within `withinMs`.
- *
- * @param ca certificates to trust beside the system's
- */
+/** Sends it, on a connection that was made already. Resolves with how that has ended, within `withinMs`. */
 export async function sendMail(
   message: Message,
   setting: {
@@ -84,7 +80,6 @@ export async function sendMail(
     readonly password: string | null;
     readonly connection: Socket;
     readonly withinMs: number;
-    readonly ca?: string | undefined;
   },
 ): Promise<Outcome> {
   const { config, connection, withinMs } = setting;
@@ -93,7 +88,6 @@ export async function sendMail(
     connectionTimeout: withinMs,
     greetingTimeout: withinMs,
     socketTimeout: withinMs,
-    ...(setting.ca === undefined ? {} : { tls: { ca: setting.ca } }),
     getSocket: (_options: unknown, callback: (error: Error | null, socket: object) => void) =>
       callback(null, { connection }),
   });

@@ -1,0 +1,1 @@
+export { type Authority, authority, type Certificate, trust } from "./certificates.ts";
