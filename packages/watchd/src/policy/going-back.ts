@@ -21,9 +21,10 @@ export function onEarlierFound(turn: Turn, { agent: name, id, manifest }: Of<"ea
     converge(turn, name);
     return;
   }
-  // The whole system is on its way out, and takes the agent with it.
+  // The whole system is on its way out, and takes the agent with it. To start it again would help only one that can be helped.
   if (turn.state.rollback !== null) {
-    tryLater(turn, name);
+    if (agent.misconfigured) escalate(turn, name);
+    else tryLater(turn, name);
     return;
   }
   const declared = declaredPolicy(agent);
