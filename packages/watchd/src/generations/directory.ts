@@ -11,10 +11,11 @@ import type {
   SwitchOrder,
   Verdict,
 } from "../ports.ts";
-import { closureProblems, manifestOf, missingFrom } from "./closure.ts";
+import { closureProblems, manifestFileOf, missingFrom } from "./closure.ts";
 import { removeGarbage } from "./garbage.ts";
 import { promote, readPromotions } from "./known-good.ts";
 import { type Layout, prepareLayout, storeNameOf, writing } from "./layout.ts";
+import { createManifests } from "./manifests.ts";
 import {
   activateProfileLink,
   addProfileLink,
@@ -69,6 +70,7 @@ export async function createDirectoryGenerations(options: {
 
 class Directory implements DirectoryGenerations {
   readonly #layout: Layout;
+  readonly #manifests = createManifests();
   readonly #alone = createMutex();
   readonly #listeners: (() => void)[] = [];
   #watcher: FSWatcher | null = null;
@@ -80,7 +82,7 @@ class Directory implements DirectoryGenerations {
   async current(): Promise<CurrentGeneration | null> {
     const link = await currentProfileLink(this.#layout);
     if (link === null) return null;
-    const manifest = await manifestOf(this.#layout, link.name);
+    const manifest = await this.#manifest(link.name);
     return { number: link.number, path: this.#path(link.name), manifest };
   }
 
@@ -102,14 +104,14 @@ class Directory implements DirectoryGenerations {
   }
 
   async manifestOf(path: string): Promise<HostManifest> {
-    return manifestOf(this.#layout, await this.#present(path));
+    return this.#manifest(await this.#present(path));
   }
 
   async knownGood(): Promise<readonly KnownGood[]> {
     const links = await profileLinks(this.#layout);
     const found: KnownGood[] = [];
     for (const { name, promotedAt } of await readPromotions(this.#layout)) {
-      const manifest = await manifestOf(this.#layout, name).catch(() => null);
+      const manifest = await this.#manifest(name).catch(() => null);
       if (manifest === null) continue;
       found.push({
         path: this.#path(name),
@@ -193,6 +195,10 @@ class Directory implements DirectoryGenerations {
     this.#watcher?.close();
     this.#watcher = null;
     await this.#alone(async () => undefined);
+  }
+
+  #manifest(name: string): Promise<HostManifest> {
+    return this.#manifests.of(manifestFileOf(this.#layout, name));
   }
 
   #path(name: string): string {
