@@ -24,6 +24,7 @@ import {
   profileLinks,
   removeProfileLink,
 } from "./profile.ts";
+import { keepWorn } from "./worn.ts";
 
 export interface Deployed {
   readonly number: number;
@@ -47,10 +48,17 @@ export interface DirectoryGenerations extends Generations {
    */
   find(number: number): Promise<string>;
   /**
-   * Removes what nothing needs: kept are the newest ten numbers, the current one, all that is known-good and what is
-   * younger than `minAgeMs` (default one hour). Returns the store paths that are gone.
+   * Removes what nothing needs: kept are the newest ten numbers, the current one, all that is known-good or kept
+   * for an agent (`keepFor`), and what is younger than `minAgeMs` (default one hour). Returns the store paths that are gone.
    */
   collectGarbage(options?: { readonly minAgeMs?: number }): Promise<readonly string[]>;
+  /**
+   * What is kept for agents that run with the settings of an earlier generation; an agent that is not named needs none any more.
+   *
+   * @param worn agent -> store path
+   * @throws GENERATION_E_WRITE
+   */
+  keepFor(worn: Readonly<Record<string, string>>): Promise<void>;
 }
 
 const defaultMinAgeMs = 3_600_000;
@@ -173,6 +181,10 @@ class Directory implements DirectoryGenerations {
     const minAgeMs = options.minAgeMs ?? defaultMinAgeMs;
     const names = await this.#changing(() => removeGarbage(this.#layout, Date.now(), minAgeMs));
     return names.map((name) => this.#path(name));
+  }
+
+  async keepFor(worn: Readonly<Record<string, string>>): Promise<void> {
+    await this.#changing(() => keepWorn(this.#layout, worn));
   }
 
   /** The link that says which generation is current moves at once. */

@@ -54,9 +54,14 @@ export function onEarlierRefused(turn: Turn, event: Of<"earlier-refused">): void
   if (damaged) patch(turn, { rejected: [...others, goingBack.generation] });
   else {
     // Why it cannot be had will be so the next time as well.
-    const before = turn.state.wentBackAlone[generation.path] ?? [];
+    const { path } = generation;
+    const { wentBackAlone, keptFromAlone } = turn.state;
     patch(turn, {
-      wentBackAlone: { ...turn.state.wentBackAlone, [generation.path]: [...before, name] },
+      wentBackAlone: { ...wentBackAlone, [path]: [...(wentBackAlone[path] ?? []), name] },
+      keptFromAlone: {
+        ...keptFromAlone,
+        [path]: { ...keptFromAlone[path], [name]: problems[0] ?? "nothing says why" },
+      },
     });
   }
   record(turn, {

@@ -103,7 +103,12 @@ t.test("the whole system goes back where the earlier settings cannot be had", as
     problems: ["it may reach something else"],
   });
   t.same(s.state.rejected, []);
-  t.equal(s.current, "/one");
+  t.equal(s.current, "/one", "at once, for the same failure");
+  t.same(brokenRules(s, "rollback-agent"), ["budget-left"]);
+  const { others } = s.record("recovery.escalate").details;
+  t.match(JSON.stringify(others), "a cannot go back alone: it may reach something else");
+  s.send({ type: "operator-allow", path: "/two" });
+  t.same(s.state.keptFromAlone, {});
 });
 
 t.test(

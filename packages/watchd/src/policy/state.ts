@@ -196,6 +196,8 @@ export interface State {
   readonly spentBudget: Readonly<Record<string, number>>;
   /** Store path -> agents that have gone back alone in it. */
   readonly wentBackAlone: Readonly<Record<string, readonly string[]>>;
+  /** Store path -> of those agents the ones that could not, and why. */
+  readonly keptFromAlone: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly quarantine: readonly Quarantined[];
   /** False from boot until what is alive has been listed: nothing is started or stopped before that. */
   readonly surveyed: boolean;
@@ -226,6 +228,7 @@ export function initialState(options: { epoch: string; bootId: string; seed: num
     rollback: null,
     spentBudget: {},
     wentBackAlone: {},
+    keptFromAlone: {},
     quarantine: [],
     surveyed: false,
     stopped: [],
