@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCode } from "./errors.ts";
@@ -8,31 +9,13 @@ import { systemCode } from "./errors.ts";
  * the new one survives a power cut.
  */
 export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
-  await replace(path, data, mode, true);
-  await syncDirectory(dirname(path));
-}
-
-/**
- * `writeFileAtomic` for what can be made again: a process that dies leaves the old text or the new one, a power cut may leave
- * less. Waiting for the disk is what takes the time where there are thousands of files.
- */
-export async function replaceFile(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
-  await replace(path, data, mode, false);
-}
-
-async function replace(
-  path: string,
-  data: string | Uint8Array,
-  mode: number,
-  durable: boolean,
-): Promise<void> {
   await makeDirectories(dirname(path));
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const temporary = temporaryFor(path);
   try {
     const handle = await open(temporary, "wx", mode);
     try {
       await handle.writeFile(data);
-      if (durable) await handle.sync();
+      await handle.sync();
     } finally {
       await handle.close();
     }
@@ -41,6 +24,37 @@ async function replace(
     await rm(temporary, { force: true });
     throw error;
   }
+  await syncDirectory(dirname(path));
+}
+
+/**
+ * `writeFileAtomic` for what can be made again: a process that dies leaves the old text or the new one, a power cut may leave
+ * less. Waiting for the disk is what takes the time where there are thousands of files; without it, handing each call to another
+ * thread is, so that this one makes them itself.
+ */
+export async function replaceFile(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+  try {
+    replaceAtOnce(path, data, mode);
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+    await makeDirectories(dirname(path));
+    replaceAtOnce(path, data, mode);
+  }
+}
+
+function replaceAtOnce(path: string, data: string | Uint8Array, mode: number): void {
+  const temporary = temporaryFor(path);
+  try {
+    writeFileSync(temporary, data, { flag: "wx", mode });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+function temporaryFor(path: string): string {
+  return `${path}.${randomBytes(6).toString("hex")}.tmp`;
 }
 
 /**

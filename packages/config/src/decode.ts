@@ -23,7 +23,7 @@ import type {
 import { type PlainData, toPlain } from "./plain.ts";
 import { problemsOf } from "./problems.ts";
 import { AgentSchema, FleetSchema } from "./schema.ts";
-import { remembered, shareAgents } from "./shared-agents.ts";
+import { agentSharing, remembered, shareAgents } from "./shared-agents.ts";
 
 export type Decoded =
   | { readonly ok: true; readonly fleet: Fleet }
@@ -38,7 +38,7 @@ const decodeAgent = Schema.decodeUnknownResult(AgentSchema, options);
  * problems at once, in the order of their paths.
  */
 export function decodeFleet(input: unknown): Decoded {
-  const plain = toPlain(input);
+  const plain = toPlain(input, agentSharing);
   if (!plain.isJson) return decodePlain(plain, decodeUnknown(plain.value));
   shareAgents(plain.value);
   return decodePlain(plain, decodeShared(plain.value) ?? decodeUnknown(plain.value));

@@ -1,3 +1,5 @@
+import type { Sharing } from "./plain.ts";
+
 /*
  * Large fleets have the same agents on many hosts. Where they are one object, what is found out about one is known of all.
  */
@@ -9,16 +11,25 @@
  */
 export function shareAgents(fleet: unknown): void {
   const known = new Map<string, unknown>();
+  const seen = remembered((agent: object) => {
+    const key = JSON.stringify(agent);
+    const same = known.get(key) ?? agent;
+    known.set(key, same);
+    return same;
+  });
   for (const host of Object.values(members(fleet, "hosts"))) {
     const agents = members(host, "agents");
     for (const [name, agent] of Object.entries(agents)) {
-      const key = JSON.stringify(agent);
-      const same = known.get(key);
-      if (same === undefined) known.set(key, agent);
-      else agents[name] = same;
+      if (typeof agent === "object" && agent !== null) agents[name] = seen(agent);
     }
   }
 }
+
+/** The agents of one name on many hosts are often written alike, and need to be copied once: `hosts.HOST.agents.NAME`. */
+export const agentSharing: Sharing = ({ key, before }) => {
+  if (before?.key !== "agents" || before.before?.before?.key !== "hosts") return undefined;
+  return before.before.before.before === null && typeof key === "string" ? key : undefined;
+};
 
 /** `make` for each object once. */
 export function remembered<K extends object, V>(make: (key: K) => V): (key: K) => V {

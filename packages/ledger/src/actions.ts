@@ -24,10 +24,10 @@ import { routineActions } from "./routine-actions.ts";
 const upstream = optional(text("what several agents do not reach: to this it is put down"));
 const resource = text("leak, memory, cpu, openFiles, tasks, io or latency");
 const cause = text(
-  "crash, hang, unhealthy, leak, resource, start-failed, dependency or configuration: what kind of failure it is",
+  "crash, hang, unhealthy, leak, resource, start-failed, dependency, configuration or killed-by-operator: what kind of failure it is",
 );
 const exit = object(
-  "{kind: exit, code}, {kind: signal, signal}, {kind: watchdog} (by systemd, for its silence) or {kind: unknown}",
+  "{kind: exit, code}, {kind: signal, signal} (with core: true where it dumped core, with sentBy where that is known: oom-killer or systemd), {kind: watchdog} (by systemd, for its silence) or {kind: unknown}",
 );
 const uptimeMs = number("how long the run had lasted");
 const judgement = object("{target, toNumber, rules}: each rule with {rule, holds, why}");

@@ -7,7 +7,7 @@ import { alertRoutes } from "./alerts/api.ts";
 import { openAlerts } from "./alerts/runtime.ts";
 import { createSecrets } from "./alerts/secrets.ts";
 import { createTransport } from "./alerts/transport.ts";
-import { type Arguments, parseArguments } from "./arguments.ts";
+import { parseArguments } from "./arguments.ts";
 import { createClock } from "./clock.ts";
 import { driftRoutes } from "./drift/api.ts";
 import { createLaptopMachine } from "./drift/laptop-machine.ts";
@@ -15,15 +15,13 @@ import { fileMemory } from "./drift/memory.ts";
 import { type Drift, openDrift } from "./drift/watch.ts";
 import { Counts } from "./facts/counts.ts";
 import { factsOf } from "./facts/facts.ts";
-import { createDirectoryGenerations } from "./generations/directory.ts";
 import { openHost } from "./host.ts";
+import { openLaptop } from "./laptop.ts";
 import { createProber } from "./probe.ts";
-import { createProcessManager } from "./processes/manager.ts";
 import { createRoutineProcesses } from "./processes/routine-runs.ts";
 import { routineRoutes } from "./routines/api.ts";
 import { openRoutines } from "./routines/runtime.ts";
 import { apiRoutes } from "./supervisor/api.ts";
-import type { World } from "./supervisor/executor.ts";
 import type { LedgerPort } from "./supervisor/outbox.ts";
 import { type Supervisor, startSupervisor } from "./supervisor/supervisor.ts";
 import { followUpstreams } from "./upstreams.ts";
@@ -39,7 +37,7 @@ async function main(): Promise<void> {
   const { egressd } = options;
   const counts = new Counts();
   const host = options.generations === null ? openHost({ ...options, log }) : null;
-  const world = host ?? (await laptop(options, options.generations ?? ""));
+  const world = host ?? (await openLaptop({ ...options, root: options.generations ?? "", log }));
   const alerts = openAlerts({
     journalDir: join(options.state, "watchd", "alerts"),
     clock,
@@ -100,7 +98,7 @@ async function main(): Promise<void> {
     onFatal: fail,
     onRecords: (records, state) => counts.countAgents(records, state),
     beforeActing: async (state) => {
-      await host?.beforeActing(state);
+      await (host ?? world).beforeActing(state);
       await agents.follow(state);
       void follow();
     },
@@ -161,15 +159,6 @@ async function main(): Promise<void> {
   await host
     ?.tellFailures(supervisor)
     .catch((error) => log(`an earlier failure cannot be told: ${messageOf(error)}`));
-}
-
-/** Agents as child processes, generations in a directory: `agentctl dev`. */
-async function laptop(
-  { state, runtime }: Arguments,
-  root: string,
-): Promise<Pick<World, "services" | "generations">> {
-  const generations = await createDirectoryGenerations({ root });
-  return { services: createProcessManager({ stateDir: state, runtimeDir: runtime }), generations };
 }
 
 async function appendOnce(

@@ -17,7 +17,14 @@ export interface Run {
 
 export type ExitCause =
   | { readonly kind: "exit"; readonly code: number }
-  | { readonly kind: "signal"; readonly signal: string }
+  | {
+      readonly kind: "signal";
+      readonly signal: string;
+      /** The kernel has written its memory to a file, or would have, had it been allowed to (core(5)). */
+      readonly core?: true;
+      /** Missing where it cannot be told, which is the rule. `systemd`: it was too slow for one of the unit's own time limits. */
+      readonly sentBy?: "oom-killer" | "systemd";
+    }
   /** systemd has ended it, because the heartbeats that it was to send there had stopped. */
   | { readonly kind: "watchdog" }
   /** Somebody else had it stopped through the service manager: a person, or a switch that was under way then. */

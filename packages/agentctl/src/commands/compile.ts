@@ -54,6 +54,7 @@ async function compileAll(context: Context, { options }: CompileInput): Promise<
 /** What is declared and not enforced must not look as if it were. */
 function unenforced(fleet: Fleet): string[] {
   return Object.entries(fleet.hosts).flatMap(([host, declared]) => {
+    if (declared.egress.mode !== "observe") return [];
     const policies = egressSubjects(declared).map(
       ([name, { egress: own }]) => [name, agentEgress(declared.egress, own)] as const,
     );

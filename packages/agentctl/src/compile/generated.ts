@@ -1,5 +1,7 @@
-import { readdir, readFile, rm, rmdir } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { type DarumaError, messageOf, replaceFile, systemCode } from "@daruma/base";
 import { compileErrors } from "./catalogue.ts";
 import { generatedMark, hostFile } from "./compile.ts";
@@ -20,8 +22,8 @@ export interface WriteResult {
 
 type Files = ReadonlyMap<string, string>;
 
-/** How many files are read or written at the same time. */
-const width = 16;
+/** How many files are read or written before anything else of the process may run, such as the end that Ctrl-C asks for. */
+const batch = 64;
 
 /**
  * Compares the directory `out` with what should be in it. Changes nothing.
@@ -32,8 +34,8 @@ export async function checkGenerated(out: string, files: Files): Promise<readonl
   return guarded(out, async () => {
     const found: Difference[] = [];
     const foreign: string[] = [];
-    await eachOf([...files], async ([path, text]) => {
-      const existing = await readIfThere(join(out, path));
+    await eachOf(files, ([path, text]) => {
+      const existing = readIfThere(join(out, path));
       if (existing === text) return;
       if (existing === undefined) found.push({ path, state: "missing" });
       else if (isOurs(existing)) found.push({ path, state: "stale" });
@@ -86,8 +88,8 @@ async function orphansIn(out: string, files: Files): Promise<string[]> {
     .map((entry) => hostFile(entry.name))
     .filter((path) => !files.has(path));
   const orphans: string[] = [];
-  await eachOf(candidates, async (path) => {
-    const text = await readIfThere(join(out, path));
+  await eachOf(candidates, (path) => {
+    const text = readIfThere(join(out, path));
     if (text !== undefined && isOurs(text)) orphans.push(path);
   });
   return orphans;
@@ -105,8 +107,13 @@ function isOurs(text: string): boolean {
   return text.startsWith(generatedMark);
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
-  return readFile(path, "utf8").catch(absent);
+/** In this thread: of a thousand files, nine tenths of the time would go into handing each step to another. */
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    return absent(error);
+  }
 }
 
 function absent(error: unknown): undefined {
@@ -134,10 +141,11 @@ async function guarded<T>(out: string, action: () => Promise<T>): Promise<T> {
   }
 }
 
-async function eachOf<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  const work = async () => {
-    for (const item of queue) await action(item);
-  };
-  await Promise.all(Array.from({ length: width }, work));
+async function eachOf<T>(items: Iterable<T>, action: (item: T) => Promise<void> | void): Promise<void> {
+  let count = 0;
+  for (const item of items) {
+    count += 1;
+    if (count % batch === 0) await setImmediate();
+    await action(item);
+  }
 }

@@ -96,24 +96,52 @@ export type AgentPrinter = (
   places: Places,
 ) => NixExpression;
 
+interface Printed {
+  readonly directories: readonly string[];
+  /** What else the text depends on than the agent itself. */
+  readonly differs: string;
+  readonly expression: NixExpression;
+}
+
 /** Prints an agent once that is on many hosts, unless its sources are elsewhere from there, or others are told of it. */
 export function sharedAgents(): AgentPrinter {
-  const known = new Map<AgentSpec, { readonly sources: string; readonly expression: NixExpression }>();
+  const known = new Map<AgentSpec, Printed>();
+  const nearer = directoriesNear();
   return (agent, alerts, places) => {
-    const sources = JSON.stringify([sourcesOf(agent, places), alerts]);
     const last = known.get(agent);
-    if (last?.sources === sources) return last.expression;
+    const directories = last?.directories ?? sourceDirectories(agent);
+    const near = nearer(places);
+    const differs = JSON.stringify([directories.map(near), alerts]);
+    if (last?.differs === differs) return last.expression;
     const expression = nixShared(agentExpression(agent, alerts, places));
-    known.set(agent, { sources, expression });
+    known.set(agent, { directories, differs, expression });
     return expression;
   };
 }
 
-function sourcesOf({ command, environment }: AgentSpec, places: Places): NixDirectory[] {
-  const words = [...command, ...Object.values(environment)];
-  return words.flatMap((word) =>
-    typeof word === "string" || word.ref !== "source" ? [] : [nixDirectory(word.directory, places)],
-  );
+/** `nixDirectory`, once for each directory of the host at hand: its agents share them, and paths are slow to work out. */
+function directoriesNear(): (places: Places) => (directory: string) => NixDirectory {
+  let here: Places | undefined;
+  const known = new Map<string, NixDirectory>();
+  return (places) => {
+    if (here !== places) known.clear();
+    here = places;
+    return (directory) => {
+      const near = known.get(directory) ?? nixDirectory(directory, places);
+      known.set(directory, near);
+      return near;
+    };
+  };
+}
+
+function sourceDirectories({ command, environment, fallback }: AgentSpec): string[] {
+  const words = [
+    ...command,
+    ...Object.values(environment),
+    ...(fallback?.command ?? []),
+    ...Object.values(fallback?.environment ?? {}),
+  ];
+  return words.flatMap((word) => (typeof word === "string" || word.ref !== "source" ? [] : [word.directory]));
 }
 
 function agentExpression(agent: AgentSpec, alerts: AgentAlerts | undefined, places: Places): NixExpression {

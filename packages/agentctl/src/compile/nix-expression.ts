@@ -34,7 +34,8 @@ export function printNix(expression: NixExpression, indent = ""): string {
 export function nixShared(expression: NixExpression): NixExpression {
   let last: { readonly indent: string; readonly text: string } | undefined;
   const print: Printer = (indent) => {
-    if (last?.indent !== indent) last = { indent, text: expression[source](indent) };
+    // Joined it is one text; added up it would be a tree, which every host's file would walk down again.
+    if (last?.indent !== indent) last = { indent, text: ["", expression[source](indent)].join("") };
     return last.text;
   };
   return Object.freeze({ ...expression, [source]: print });
@@ -122,8 +123,13 @@ function setOf(members: Readonly<Record<string, NixExpression>>, between: string
   return made((indent) => {
     if (named.length === 0) return "{ }";
     const inner = `${indent}  `;
-    const lines = named.map(([name, value]) => `${inner}${name} = ${value[source](inner)};\n`);
-    return `{\n${lines.join(between)}${indent}}`;
+    // Added up, not joined: what is joined is copied at each level of a file that may have many hundred lines.
+    let lines = "";
+    for (const [name, value] of named) {
+      const line = `${inner}${name} = ${value[source](inner)};\n`;
+      lines = lines === "" ? line : lines + between + line;
+    }
+    return `{\n${lines}${indent}}`;
   });
 }
 

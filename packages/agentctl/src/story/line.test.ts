@@ -31,6 +31,11 @@ function told(action: string, details: Entry["details"], subject?: string): stri
 t.test("each step of a recovery and a rollback reads as a sentence", async (t) => {
   const exit = { cause: "crash", exit: { kind: "signal", signal: "SIGKILL" }, uptimeMs: 3_200 };
   t.equal(told("agent.exit", exit), "loader        was killed by SIGKILL after 3.2 s");
+  const signal = (details: object) =>
+    told("agent.exit", { ...exit, exit: { ...exit.exit, ...details }, cause: "killed-by-operator" });
+  t.match(signal({}), "was killed by SIGKILL, most likely by a person after");
+  t.match(signal({ sentBy: "oom-killer" }), "SIGKILL, for want of memory after");
+  t.match(signal({ core: true }), "SIGKILL (core dumped) after");
   t.match(
     told("agent.exit", { exit: { kind: "exit", code: 1 }, uptimeMs: 5 }),
     "exited with code 1 after 5 ms",

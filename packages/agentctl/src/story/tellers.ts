@@ -157,11 +157,18 @@ function exitText(d: Details): string {
   const exit: unknown = d.exit;
   const kind = field(exit, "kind");
   if (kind === "watchdog") return "was ended by systemd: its heartbeat had stopped";
-  if (kind === "signal") return `was killed by ${text(field(exit, "signal"))}`;
+  if (kind === "signal") return signalText(d);
   if (kind !== "exit") return "ended, no one knows how (it was adopted)";
   const external =
     d.cause === "dependency" && d.upstream === undefined ? ", which says that the fault is outside," : "";
   return `exited with code ${text(field(exit, "code"))}${external}`;
+}
+
+function signalText({ exit, cause }: Details): string {
+  const killed = `was killed by ${text(field(exit, "signal"))}`;
+  if (field(exit, "sentBy") === "oom-killer") return `${killed}, for want of memory`;
+  if (field(exit, "core") === true) return `${killed} (core dumped)`;
+  return cause === "killed-by-operator" ? `${killed}, most likely by a person` : killed;
 }
 
 function putDownTo({ upstream }: Details): string {

@@ -18,6 +18,7 @@ const noRestarts: Readonly<Record<FailureCause, number>> = {
   "start-failed": 0,
   dependency: 0,
   configuration: 0,
+  "killed-by-operator": 0,
 };
 const noRuns: Readonly<Record<Outcome, number>> = { succeeded: 0, failed: 0, replaced: 0, stopped: 0 };
 const noOverlaps = { skipped: 0, queued: 0, dropped: 0 };

@@ -1,7 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "@daruma/base";
-import { type HostManifest, parseManifest } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import { exists, isStoreName, type Layout } from "./layout.ts";
 import { hashProblem } from "./store.ts";
@@ -37,20 +36,9 @@ export async function referencesOf(layout: Layout, name: string): Promise<string
   }
 }
 
-/**
- * The manifest of a generation.
- *
- * @throws GENERATION_E_CORRUPT, CONFIG_E_MANIFEST, CONFIG_E_MANIFEST_VERSION
- */
-export async function manifestOf(layout: Layout, name: string): Promise<HostManifest> {
-  const path = join(layout.store, name, manifestFile);
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw watchdErrors.make("GENERATION_E_CORRUPT", messageOf(cause), { where: path, cause });
-  }
-  return parseManifest(text, path);
+/** The file with the manifest of a generation. */
+export function manifestFileOf(layout: Layout, name: string): string {
+  return join(layout.store, name, manifestFile);
 }
 
 /** Everything that is wrong with a generation and what it needs; empty if all of it is what the hashes say. */
@@ -72,7 +60,7 @@ export async function closureProblems(layout: Layout, name: string): Promise<str
 /** What of a generation is not there, without looking inside: enough to refuse a switch that cannot work. */
 export async function missingFrom(layout: Layout, name: string): Promise<string[]> {
   const path = join(layout.store, name);
-  if (!(await exists(join(path, manifestFile)))) return [`${path} does not exist`];
+  if (!(await exists(manifestFileOf(layout, name)))) return [`${path} does not exist`];
   const missing: string[] = [];
   for (const reference of await referencesOf(layout, name)) {
     const needed = join(layout.store, reference);

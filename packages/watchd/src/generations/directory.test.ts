@@ -237,6 +237,21 @@ t.test(
   },
 );
 
+t.test("what an agent falls back on is kept for as long as it does", async (t) => {
+  const directory = await temporary(t);
+  const generations = await open(t, directory);
+  const { path } = await buildCode(directory, "earlier");
+  await deployCode(directory, generations, "current");
+  const collected = async () => (await generations.collectGarbage({ minAgeMs: 0 })).includes(path);
+  await generations.keepFor({ web: path, other: path });
+  t.equal(await collected(), false);
+  t.same(await generations.verifyClosure(path), { ok: true });
+  await generations.keepFor({ web: path });
+  t.equal(await collected(), false);
+  await generations.keepFor({});
+  t.equal(await collected(), true);
+});
+
 t.test("garbage collection removes nothing where it cannot tell what a generation needs", async (t) => {
   const directory = await temporary(t);
   const generations = await open(t, directory);

@@ -11,10 +11,11 @@ import type {
   SwitchOrder,
   Verdict,
 } from "../ports.ts";
-import { closureProblems, manifestOf, missingFrom } from "./closure.ts";
+import { closureProblems, manifestFileOf, missingFrom } from "./closure.ts";
 import { removeGarbage } from "./garbage.ts";
 import { promote, readPromotions } from "./known-good.ts";
 import { type Layout, prepareLayout, storeNameOf, writing } from "./layout.ts";
+import { createManifests } from "./manifests.ts";
 import {
   activateProfileLink,
   addProfileLink,
@@ -23,6 +24,7 @@ import {
   profileLinks,
   removeProfileLink,
 } from "./profile.ts";
+import { keepWorn } from "./worn.ts";
 
 export interface Deployed {
   readonly number: number;
@@ -46,10 +48,17 @@ export interface DirectoryGenerations extends Generations {
    */
   find(number: number): Promise<string>;
   /**
-   * Removes what nothing needs: kept are the newest ten numbers, the current one, all that is known-good and what is
-   * younger than `minAgeMs` (default one hour). Returns the store paths that are gone.
+   * Removes what nothing needs: kept are the newest ten numbers, the current one, all that is known-good or kept
+   * for an agent (`keepFor`), and what is younger than `minAgeMs` (default one hour). Returns the store paths that are gone.
    */
   collectGarbage(options?: { readonly minAgeMs?: number }): Promise<readonly string[]>;
+  /**
+   * What is kept for agents that run with the settings of an earlier generation; an agent that is not named needs none any more.
+   *
+   * @param worn agent -> store path
+   * @throws GENERATION_E_WRITE
+   */
+  keepFor(worn: Readonly<Record<string, string>>): Promise<void>;
 }
 
 const defaultMinAgeMs = 3_600_000;
@@ -69,6 +78,7 @@ export async function createDirectoryGenerations(options: {
 
 class Directory implements DirectoryGenerations {
   readonly #layout: Layout;
+  readonly #manifests = createManifests();
   readonly #alone = createMutex();
   readonly #listeners: (() => void)[] = [];
   #watcher: FSWatcher | null = null;
@@ -80,7 +90,7 @@ class Directory implements DirectoryGenerations {
   async current(): Promise<CurrentGeneration | null> {
     const link = await currentProfileLink(this.#layout);
     if (link === null) return null;
-    const manifest = await manifestOf(this.#layout, link.name);
+    const manifest = await this.#manifest(link.name);
     return { number: link.number, path: this.#path(link.name), manifest };
   }
 
@@ -102,14 +112,14 @@ class Directory implements DirectoryGenerations {
   }
 
   async manifestOf(path: string): Promise<HostManifest> {
-    return manifestOf(this.#layout, await this.#present(path));
+    return this.#manifest(await this.#present(path));
   }
 
   async knownGood(): Promise<readonly KnownGood[]> {
     const links = await profileLinks(this.#layout);
     const found: KnownGood[] = [];
     for (const { name, promotedAt } of await readPromotions(this.#layout)) {
-      const manifest = await manifestOf(this.#layout, name).catch(() => null);
+      const manifest = await this.#manifest(name).catch(() => null);
       if (manifest === null) continue;
       found.push({
         path: this.#path(name),
@@ -173,6 +183,10 @@ class Directory implements DirectoryGenerations {
     return names.map((name) => this.#path(name));
   }
 
+  async keepFor(worn: Readonly<Record<string, string>>): Promise<void> {
+    await this.#changing(() => keepWorn(this.#layout, worn));
+  }
+
   /** The link that says which generation is current moves at once. */
   async switching(): Promise<boolean> {
     return false;
@@ -193,6 +207,10 @@ class Directory implements DirectoryGenerations {
     this.#watcher?.close();
     this.#watcher = null;
     await this.#alone(async () => undefined);
+  }
+
+  #manifest(name: string): Promise<HostManifest> {
+    return this.#manifests.of(manifestFileOf(this.#layout, name));
   }
 
   #path(name: string): string {

@@ -3,12 +3,13 @@ import { readPromotions } from "./known-good.ts";
 import { isGenerationName, type Layout } from "./layout.ts";
 import { currentProfileLink, profileLinks, removeProfileLink, removeTemporaryLinks } from "./profile.ts";
 import { removeFromStore, storeNames } from "./store.ts";
+import { readWorn } from "./worn.ts";
 
 const keptNumbers = 10;
 
 /**
- * Removes what no kept generation needs. Kept are the newest ten numbers, the current one, everything known-good, and
- * whatever was made within `minAgeMs`: that may be a generation which is about to be deployed.
+ * Removes what no kept generation needs. Kept are the newest ten numbers, the current one, everything known-good, what
+ * agents run with in place of what is declared, and whatever was made within `minAgeMs`: that may be a generation which is about to be deployed.
  *
  * @returns the names that were removed from the store.
  * @throws GENERATION_E_CORRUPT and removes nothing where it cannot tell what a kept generation needs.
@@ -22,6 +23,7 @@ export async function removeGarbage(layout: Layout, now: number, minAgeMs: numbe
     ...links.slice(-keptNumbers).map((link) => link.name),
     ...(current === null ? [] : [current.name]),
     ...(await readPromotions(layout)).map((promotion) => promotion.name),
+    ...(await readWorn(layout)),
   ]);
   const present = new Set(candidates.map((candidate) => candidate.name));
   const needed = new Set(roots);

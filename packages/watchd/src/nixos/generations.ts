@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { isDarumaError, messageOf } from "@daruma/base";
 import type { HostManifest } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
+import { createManifests, type Manifests } from "../generations/manifests.ts";
 import type {
   CurrentGeneration,
   GenerationInfo,
@@ -12,7 +14,6 @@ import type {
 } from "../ports.ts";
 import { closureProblems } from "./closure.ts";
 import { promote, promotions } from "./known-good.ts";
-import { createManifests, type Manifests } from "./manifests.ts";
 import { isStorePath, nixosSite, type Site } from "./site.ts";
 import { createSwitchHints, type SwitchHints } from "./switch-hints.ts";
 import { switchUnderWay } from "./switch-lock.ts";
@@ -62,7 +63,7 @@ class SystemGenerations implements NixosGenerations {
   constructor(site: Site, limits: NixosLimits) {
     this.#site = site;
     this.#limits = limits;
-    this.#manifests = createManifests(site);
+    this.#manifests = createManifests();
     this.#switching = new SwitchRunner(site, limits, this.#closing.signal);
     this.#hints = createSwitchHints(site, limits.pollMs);
   }
@@ -76,7 +77,7 @@ class SystemGenerations implements NixosGenerations {
     if (path === null) return null;
     const [moving, settled] = [this.isSwitching(), this.#settled];
     if (moving && settled !== null && settled.path !== path) return settled;
-    const [number, manifest] = [await numberOfPath(this.#site, path), await this.#manifests.of(path)];
+    const [number, manifest] = [await numberOfPath(this.#site, path), await this.#manifest(path)];
     this.#settled = { number, path, manifest };
     return this.#settled;
   }
@@ -91,14 +92,14 @@ class SystemGenerations implements NixosGenerations {
   async manifestOf(path: string): Promise<HostManifest> {
     if (!isStorePath(this.#site, path))
       throw watchdErrors.make("GENERATION_E_NOT_FOUND", `${path} is not a path of ${this.#site.store}`);
-    return this.#manifests.of(path);
+    return this.#manifest(path);
   }
 
   async knownGood(): Promise<readonly KnownGood[]> {
     const links = await systemLinks(this.#site);
     const found: KnownGood[] = [];
     for (const { path, promotedAt } of await promotions(this.#site)) {
-      const manifest = await this.#manifests.of(path).catch(() => null);
+      const manifest = await this.#manifest(path).catch(() => null);
       if (manifest === null) continue;
       const agents = Object.entries(manifest.agents);
       found.push({
@@ -121,7 +122,7 @@ class SystemGenerations implements NixosGenerations {
   async markKnownGood(path: string, promotedAt: number): Promise<void> {
     if (!isStorePath(this.#site, path))
       throw watchdErrors.make("GENERATION_E_NOT_FOUND", `${path} is not a path of ${this.#site.store}`);
-    await this.#manifests.of(path);
+    await this.#manifest(path);
     try {
       await promote(this.#site, path, promotedAt);
     } catch (cause) {
@@ -167,6 +168,10 @@ class SystemGenerations implements NixosGenerations {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#hints.close();
+  }
+
+  #manifest(path: string): Promise<HostManifest> {
+    return this.#manifests.of(join(path, this.#site.hostFile));
   }
 
   /** Our own switch has ended; somebody else's that began right then must not hide it. */

@@ -73,9 +73,9 @@ function applyManifest(
   for (const [name, manifest] of Object.entries(agents)) {
     const known = agentOf(turn, name);
     const policy = policyOf(manifest);
-    const same = known !== undefined && declaredPolicy(known).digest === policy.digest;
+    // One that was removed may still be on its way out, and comes back: as a new one, however long its end takes.
+    const same = known?.declared === true && declaredPolicy(known).digest === policy.digest;
     const inForce = same ? keptStandIn(known, policy, isSameHost) : null;
-    // One that was removed may still be on its way out, and comes back.
     if (known?.declared !== true) change.added.push(name);
     else if (!same) change.changed.push(name);
     if (known === undefined)

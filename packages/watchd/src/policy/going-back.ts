@@ -21,9 +21,10 @@ export function onEarlierFound(turn: Turn, { agent: name, id, manifest }: Of<"ea
     converge(turn, name);
     return;
   }
-  // The whole system is on its way out, and takes the agent with it.
+  // The whole system is on its way out, and takes the agent with it. To start it again would help only one that can be helped.
   if (turn.state.rollback !== null) {
-    tryLater(turn, name);
+    if (agent.misconfigured) escalate(turn, name);
+    else tryLater(turn, name);
     return;
   }
   const declared = declaredPolicy(agent);
@@ -53,9 +54,14 @@ export function onEarlierRefused(turn: Turn, event: Of<"earlier-refused">): void
   if (damaged) patch(turn, { rejected: [...others, goingBack.generation] });
   else {
     // Why it cannot be had will be so the next time as well.
-    const before = turn.state.wentBackAlone[generation.path] ?? [];
+    const { path } = generation;
+    const { wentBackAlone, keptFromAlone } = turn.state;
     patch(turn, {
-      wentBackAlone: { ...turn.state.wentBackAlone, [generation.path]: [...before, name] },
+      wentBackAlone: { ...wentBackAlone, [path]: [...(wentBackAlone[path] ?? []), name] },
+      keptFromAlone: {
+        ...keptFromAlone,
+        [path]: { ...keptFromAlone[path], [name]: problems[0] ?? "nothing says why" },
+      },
     });
   }
   record(turn, {

@@ -26,11 +26,13 @@ export function onOperatorRollback(turn: Turn, path: string, number: number | nu
 export function onOperatorAllow(turn: Turn, path: string): void {
   const { [path]: _spent, ...spentBudget } = turn.state.spentBudget;
   const { [path]: _alone, ...wentBackAlone } = turn.state.wentBackAlone;
+  const { [path]: _kept, ...keptFromAlone } = turn.state.keptFromAlone;
   patch(turn, {
     quarantine: turn.state.quarantine.filter((entry) => entry.path !== path),
     rejected: turn.state.rejected.filter((rejected) => rejected !== path),
     spentBudget,
     wentBackAlone,
+    keptFromAlone,
   });
   record(turn, { action: "generation.allow", subject: path, severity: "warning" });
   if (turn.state.generation?.path === path) takeAllOff(turn);

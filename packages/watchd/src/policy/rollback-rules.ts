@@ -116,7 +116,8 @@ function neverHealthy(agent: AgentState, unconfirmed = 0): boolean {
 
 /**
  * The same by what speaks against this generation: its own failures within the window, or all of them where the agent was
- * never healthy in it. Failures from before the switch, and those whose cause nobody saw, are not held against it.
+ * never healthy in it. Failures from before the switch, those whose cause nobody saw, and a kill from outside are not held
+ * against it.
  */
 export function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict {
   const { attempts, withinMs } = agent.policy.restart;
@@ -126,6 +127,8 @@ export function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict 
   const never = neverHealthy(agent, agent.evidence.length - confirmed.length);
   // One such failure says as much as all attempts would, where it was never well in this generation.
   const hopeless = agent.misconfigured && !agent.provenInGeneration;
+  const others = withinWindow(agent.failures, agent.policy.restart, now.mono).length - recent;
+  const spared = others > 0 ? `, and ${others} more that do not speak against it` : "";
   return {
     rule: "restarts-exhausted",
     holds: recent >= attempts || never || hopeless,
@@ -133,7 +136,7 @@ export function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict 
       ? "says that its configuration is wrong, and was never healthy in this generation"
       : never
         ? `failed ${agent.failuresInGeneration} times and was never healthy in this generation`
-        : `failed ${recent} of ${attempts} times in this generation within ${withinMs} ms`,
+        : `failed ${recent} of ${attempts} times in this generation within ${withinMs} ms${spared}`,
   };
 }
 

@@ -1,15 +1,8 @@
-import type { ExitMeaning } from "@daruma/config";
-import type { ExitCause, Run, RunExit } from "../ports.ts";
+import type { Run, RunExit } from "../ports.ts";
 import { raiseAlert } from "./alerting.ts";
+import { blameFor, isOperatorsKill, meaningOf } from "./ends.ts";
 import type { Event } from "./events.ts";
-import {
-  bookFailure,
-  type Failure,
-  isBeforeSwitch,
-  recover,
-  temporaryFailure,
-  wrongConfiguration,
-} from "./failure.ts";
+import { bookFailure, isBeforeSwitch, recover } from "./failure.ts";
 import { converge } from "./generation.ts";
 import { onStoppedOutside } from "./standstill.ts";
 import { beginStart, beginVerifying, retire, stopStray } from "./start-stop.ts";
@@ -123,27 +116,9 @@ function settleExit(turn: Turn, before: AgentState, { agent: name, runId, cause,
   // What it reads on the host may be what the switch has changed.
   const misconfigured = meaning === "configuration" && !isBeforeSwitch(turn, at);
   patchAgent(turn, name, { misconfigured });
-  const blame = blameFor(cause, meaning);
+  const blame = blameFor(cause, meaning, isOperatorsKill(turn.state, before, cause, at));
   bookFailure(turn, name, { ...blame, action: "agent.exit", run: runId, details, heard: { at, runKnownAt } });
   recover(turn, name);
-}
-
-/** What the agent says by the way in which it ends. `exits` has the last word, on what it can name. */
-function meaningOf(cause: ExitCause, exits: Readonly<Record<string, ExitMeaning>> = {}): ExitMeaning {
-  const end = cause.kind === "exit" ? String(cause.code) : cause.kind === "signal" ? cause.signal : null;
-  const own = end !== null && Object.hasOwn(exits, end) ? exits[end] : undefined;
-  if (own !== undefined) return own;
-  if (cause.kind !== "exit") return "failure";
-  if (cause.code === 0) return "success";
-  if (cause.code === temporaryFailure) return "temporary";
-  return cause.code === wrongConfiguration ? "configuration" : "failure";
-}
-
-function blameFor(cause: ExitCause, meaning: ExitMeaning): Pick<Failure, "cause" | "fault"> {
-  if (cause.kind === "unknown") return { cause: "crash", fault: "unknown" };
-  if (cause.kind === "watchdog") return { cause: "hang", fault: "own" };
-  if (meaning === "temporary") return { cause: "dependency", fault: "outside" };
-  return { cause: meaning === "configuration" ? "configuration" : "crash", fault: "own" };
 }
 
 export function onStopped(turn: Turn, event: Extract<Event, { type: "stopped" }>): void {

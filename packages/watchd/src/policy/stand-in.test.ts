@@ -79,6 +79,19 @@ t.test("where a person has begun to go back meanwhile, nobody is started for it 
   s.healthy("a");
 });
 
+t.test("nor is one that says that its configuration is wrong, even if the rollback takes long", async (t) => {
+  const s = broken(alone).holding("find-earlier", "rollback").exits("a", 1, 78);
+  t.not(s.agent("a").goingBack, null);
+  const starts = digests(s).length;
+  s.send({ type: "operator-rollback", target: "/one", targetNumber: 1 });
+  s.holding("rollback").wait(3_600_000);
+  t.equal(digests(s).length, starts, "it is not started in a loop");
+  t.equal(s.agent("a").phase, "failed");
+  s.holding();
+  t.equal(s.current, "/one");
+  t.same(digests(s).slice(starts), ["a-1"]);
+});
+
 t.test("the whole system goes back where the earlier settings cannot be had", async (t) => {
   const s = broken(alone).holding("find-earlier").exits("a", 3);
   const id = s.agent("a").goingBack?.id ?? "";
@@ -90,7 +103,12 @@ t.test("the whole system goes back where the earlier settings cannot be had", as
     problems: ["it may reach something else"],
   });
   t.same(s.state.rejected, []);
-  t.equal(s.current, "/one");
+  t.equal(s.current, "/one", "at once, for the same failure");
+  t.same(brokenRules(s, "rollback-agent"), ["budget-left"]);
+  const { others } = s.record("recovery.escalate").details;
+  t.match(JSON.stringify(others), "a cannot go back alone: it may reach something else");
+  s.send({ type: "operator-allow", path: "/two" });
+  t.same(s.state.keptFromAlone, {});
 });
 
 t.test(

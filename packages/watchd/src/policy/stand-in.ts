@@ -5,6 +5,7 @@ import {
   nothingLearned,
   type StandIn,
   type StandInKind,
+  type State,
 } from "./state.ts";
 import { agentOf, patchAgent, record, type Turn } from "./turn.ts";
 
@@ -74,6 +75,16 @@ export function putOn(
     severity: "critical",
     details: { kind, generation, number, digest: policy.digest, declared: declared.digest },
   });
+}
+
+/** Agent -> the earlier generation whose settings it runs with, or is about to: its files have to stay. */
+export function wornGenerations({ agents }: State): Readonly<Record<string, string>> {
+  const worn: Record<string, string> = {};
+  for (const [name, { standIn, goingBack }] of Object.entries(agents)) {
+    if (standIn?.kind === "earlier") worn[name] = standIn.generation;
+    else if (goingBack !== null) worn[name] = goingBack.generation;
+  }
+  return worn;
 }
 
 /** What has stood in since the declared settings were in force, what does now included. */

@@ -1,5 +1,6 @@
 import type { WatchdogPolicy } from "@daruma/config";
 import type { Instant, KnownGood } from "../ports.ts";
+import type { AlertKind, FailureCause } from "./causes.ts";
 import type { AgentPolicy, GoingBack, StandIn } from "./settings.ts";
 import type { UpstreamDown } from "./upstreams.ts";
 import { noUsage, type UsageState } from "./usage.ts";
@@ -14,6 +15,7 @@ import {
   type WorkState,
 } from "./watched.ts";
 
+export type { AlertKind, FailureCause } from "./causes.ts";
 export type { AgentPolicy, GoingBack, StandIn, StandInKind } from "./settings.ts";
 
 /**
@@ -36,18 +38,6 @@ export type Phase =
   | "backoff"
   | "completed"
   | "failed";
-
-export type FailureCause =
-  | "crash"
-  | "hang"
-  | "unhealthy"
-  | "leak"
-  | "resource"
-  | "start-failed"
-  | "dependency"
-  | "configuration";
-
-export type AlertKind = "outside" | "held" | "failed" | "stuck" | "resource";
 
 /** One recovery, from the first failure to the proof of health. All its ledger entries share `id`. */
 export interface Incident {
@@ -206,6 +196,8 @@ export interface State {
   readonly spentBudget: Readonly<Record<string, number>>;
   /** Store path -> agents that have gone back alone in it. */
   readonly wentBackAlone: Readonly<Record<string, readonly string[]>>;
+  /** Store path -> of those agents the ones that could not, and why. */
+  readonly keptFromAlone: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly quarantine: readonly Quarantined[];
   /** False from boot until what is alive has been listed: nothing is started or stopped before that. */
   readonly surveyed: boolean;
@@ -236,6 +228,7 @@ export function initialState(options: { epoch: string; bootId: string; seed: num
     rollback: null,
     spentBudget: {},
     wentBackAlone: {},
+    keptFromAlone: {},
     quarantine: [],
     surveyed: false,
     stopped: [],

@@ -128,17 +128,25 @@ function isBroken(state: State, name: string, digest: string): boolean {
 }
 
 /** One for each agent and generation, and none where there are to be no rollbacks. */
-function budgetLeftAlone({ wentBackAlone }: State, name: string, generation: GenerationState): RuleVerdict {
+function budgetLeftAlone(
+  { wentBackAlone, keptFromAlone }: State,
+  name: string,
+  generation: GenerationState,
+): RuleVerdict {
   const spent = wentBackAlone[generation.path]?.includes(name) === true;
   const isAllowed = generation.watchdog.rollbackBudget > 0;
+  const refusals = keptFromAlone[generation.path] ?? {};
+  const refusal = Object.hasOwn(refusals, name) ? refusals[name] : undefined;
   return {
     rule: "budget-left",
     holds: isAllowed && !spent,
     why: !isAllowed
       ? "this host has no automatic rollbacks"
-      : spent
-        ? `${name} has gone back alone in this generation already`
-        : `${name} has not gone back alone in this generation yet`,
+      : refusal !== undefined
+        ? `${name} cannot go back alone: ${refusal}`
+        : spent
+          ? `${name} has gone back alone in this generation already`
+          : `${name} has not gone back alone in this generation yet`,
   };
 }
 

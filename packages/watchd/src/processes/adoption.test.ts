@@ -41,6 +41,7 @@ function search(
     owner: "us",
     bootId: "boot",
     known: new Set(),
+    leaders: new Map(),
     leadersOnly: false,
     self: 1,
     wallOf: (ticks) => ticks * 10,
@@ -138,9 +139,9 @@ t.test("a search for leaders only reads no other process's environment", async (
     return null;
   };
   search(
-    [info(100), info(101, { session: 100 }), info(102, { kernelThread: true })],
+    [info(100), info(101, { session: 100 }), info(102, { kernelThread: true }), info(103)],
     {},
-    { leadersOnly: true, markersOf },
+    { leadersOnly: true, leaders: new Map([[103, info(103).startTicks]]), markersOf },
   );
   t.same(read, [100]);
 });

@@ -25,6 +25,8 @@ export interface Search extends World {
   readonly bootId: string;
   /** Runs that are known already: not found again, whatever carries their markers. */
   readonly known: ReadonlySet<string>;
+  /** Pid -> start time of their first processes, at which nobody has to look any closer. */
+  readonly leaders: ReadonlyMap<number, number>;
   /** Look at session leaders only: finds every run, and no leftovers. */
   readonly leadersOnly: boolean;
   /** Unix time in milliseconds of a start time. */
@@ -70,6 +72,7 @@ function eldestFirst(search: Search): readonly ProcessInfo[] {
   return [...search.table.values()]
     .filter((info) => info.alive && !info.kernelThread && info.pid !== search.self)
     .filter((info) => !search.leadersOnly || info.session === info.pid)
+    .filter((info) => search.leaders.get(info.pid) !== info.startTicks)
     .sort((a, b) => a.startTicks - b.startTicks || a.pid - b.pid);
 }
 

@@ -109,10 +109,14 @@ export function openRunLog(home: string, runId: string, maxBytes = maxLogBytes):
  * @throws if the file system punches no holes: the copy is there then, and so is what it was made of
  */
 export async function turnLog(home: string, maxBytes = maxLogBytes): Promise<boolean> {
+  const path = join(home, "log");
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  // Of most logs this is all that has to be known: what was copied away counts in the size, holes and all.
+  if (size <= maxBytes) return false;
   const current = readAgentLog(home).parts.at(-1);
   if (current === undefined) return false;
-  const { path, from, origin } = current;
-  const end = origin + (statSync(path, { throwIfNoEntry: false })?.size ?? 0);
+  const { from, origin } = current;
+  const end = origin + size;
   if (end - from <= maxBytes) return false;
   const temporary = join(home, "log.copy");
   const to = from + (await copyLines(path, temporary, from - origin, end - origin));

@@ -19,10 +19,10 @@ import {
   readProcess,
   readProcessTable,
 } from "./process-table.ts";
-import { usageOfProcesses } from "./process-usage.ts";
+import { usageOfRuns } from "./process-usage.ts";
 import { searchMachine } from "./recovery.ts";
 import { removeOtherRecords, removeRecord, writeRecord } from "./run-record.ts";
-import { agentPaths, openSite, type ProcessManagerOptions, type Site } from "./site.ts";
+import { agentPaths, homeOf, openSite, type ProcessManagerOptions, type Site } from "./site.ts";
 import {
   causeOfChild,
   causeOfZombie,
@@ -69,7 +69,7 @@ class ProcessManager implements ProcessServices {
   constructor(site: Site) {
     this.#site = site;
     this.#stopFiles = createStopFiles(join(site.stateDir, "stopped"));
-    const running = () => [...this.#runs.values()].map(({ run }) => agentPaths(site, run.agent).home);
+    const running = () => [...this.#runs.values()].map(({ run }) => homeOf(site, run.agent));
     this.#logs = keepLogsSmall({ homes: running, log: (text) => process.stderr.write(`watchd: ${text}\n`) });
     this.#context = { owner: site.owner, waits: createWaits(), observe: (run) => this.#observe(run) };
   }
@@ -132,8 +132,7 @@ class ProcessManager implements ProcessServices {
     const runs = runIds.map((runId) => this.#runs.get(runId)).filter((run) => run !== undefined);
     const alive = runs.filter((run) => isAlive(run, table));
     const world = { table, owner: this.#site.owner, markersOf: readMarkers, self: process.pid };
-    const members = [...membersOf(alive, world)];
-    return new Map(members.map(([runId, each]) => [runId, usageOfProcesses(each.map(({ pid }) => pid))]));
+    return usageOfRuns(membersOf(alive, world));
   }
 
   async close(): Promise<void> {
@@ -266,7 +265,7 @@ class ProcessManager implements ProcessServices {
   /** Takes in the runs of this state directory that we do not know yet, and returns the table it looked at. */
   #adopt(): ProcessTable {
     const first = !this.#recovered;
-    const { table, found } = searchMachine(this.#site, new Set(this.#runs.keys()), first);
+    const { table, found } = searchMachine(this.#site, this.#runs.values(), first);
     this.#recovered = true;
     for (const { run, startTicks } of found.alive) {
       this.#track({ run, startTicks, sessionTrusted: true, child: null });

@@ -25,6 +25,9 @@ const kernelThreadFlag = 0x00200000;
 
 const [closingParenthesis, minus, zero, zombie, dead] = [0x29, 0x2d, 0x30, 0x5a, 0x58] as const;
 
+/** AT_PAGESZ of <elf.h>. */
+const pageSizeType = 6n;
+
 // Everything here is synchronous and shares one buffer: a pass over 1,000 processes costs some 10 ms, a third of what it
 // would through the thread pool, and nothing can happen to our own children between its first and its last look.
 const buffer = Buffer.allocUnsafeSlow(4096);
@@ -68,11 +71,41 @@ export function readEnvironment(pid: number): string | null {
   return visible(() => readFileSync(`/proc/${pid}/environ`, "utf8"));
 }
 
-/** Resident memory in bytes, 0 for a process that is gone. From `status`, which needs no page size. */
-export function readResidentBytes(pid: number): number {
-  const status = visible(() => readFileSync(`/proc/${pid}/status`, "latin1"));
-  const kilobytes = status === null ? undefined : /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
-  return Number(kilobytes ?? 0) * 1024;
+let knownPageBytes: number | null = null;
+
+/**
+ * The kernel's page size, in which proc_pid_stat(5) counts resident memory: AT_PAGESZ of getauxval(3), from proc_pid_auxv(5).
+ *
+ * @throws the system error where /proc cannot be read
+ */
+export function pageBytes(): number {
+  knownPageBytes ??= pageSizeIn(readFileSync("/proc/self/auxv"));
+  return knownPageBytes;
+}
+
+/** Pairs of a type and a value, each of 64 bits: Node runs on nothing else that is Linux. */
+function pageSizeIn(auxiliary: Buffer): number {
+  const pairs = new BigUint64Array(new Uint8Array(auxiliary).buffer);
+  const at = pairs.findIndex((type, index) => index % 2 === 0 && type === pageSizeType);
+  const size = pairs[at + 1];
+  if (at === -1 || size === undefined) throw new Error("/proc/self/auxv does not tell the page size");
+  return Number(size);
+}
+
+/**
+ * The text of a small file of proc(5), with three system calls and no memory of its own.
+ *
+ * @throws the system error
+ */
+export function readShort(path: string): string {
+  const descriptor = openSync(path, "r");
+  try {
+    const length = readSync(descriptor, buffer, 0, buffer.length, 0);
+    // A process in very many groups has a long list of them.
+    return length < buffer.length ? buffer.toString("latin1", 0, length) : readFileSync(path, "latin1");
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** The line of /proc/PID/stat in the first `length` bytes, or `null` where it is not one. */

@@ -3,6 +3,7 @@ import { messageOf } from "@daruma/base";
 import { watchdErrors } from "../catalogue.ts";
 import { type Found, findRuns } from "./adoption.ts";
 import { readMarkers } from "./markers.ts";
+import type { RunIdentity } from "./membership.ts";
 import { type ProcessTable, readProcessTable, ticksPerSecond } from "./process-table.ts";
 import { type RunRecord, readRecords } from "./run-record.ts";
 import type { Site } from "./site.ts";
@@ -15,17 +16,19 @@ import type { Site } from "./site.ts";
  */
 export function searchMachine(
   site: Site,
-  known: ReadonlySet<string>,
+  knownRuns: Iterable<RunIdentity>,
   first: boolean,
 ): { readonly table: ProcessTable; readonly found: Found } {
   const records = first ? recordsOf(site) : [];
   const table = readProcessTable();
+  const known = [...knownRuns];
   const found = findRuns({
     table,
     records,
     owner: site.owner,
     bootId: site.bootId,
-    known,
+    known: new Set(known.map(({ runId }) => runId)),
+    leaders: new Map(known.map(({ pid, startTicks }) => [pid, startTicks])),
     leadersOnly: !first,
     markersOf: readMarkers,
     self: process.pid,

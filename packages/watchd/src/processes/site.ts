@@ -68,21 +68,25 @@ const nouns = { agents: "an agent's", routines: "a run's" } as const;
 
 /** @throws a bug's plain error for a name that no fleet can have: it would be a path elsewhere. */
 export function agentPaths(site: Site, agent: string): AgentPaths {
-  const routineRun = routineRunOf(agent);
-  if (!isUnitName(agent) || (routineRun === null) !== (site.kind === "agents"))
-    throw new Error(`not ${nouns[site.kind]} name: ${JSON.stringify(agent)}`);
-  const home =
-    routineRun === null
-      ? join(site.stateDir, "agents", agent)
-      : runHome(site.stateDir, routineRun.routine, routineRun.run);
+  const home = homeOf(site, agent);
   return {
     home,
     log: join(home, "log"),
     state: join(home, "state"),
     checkpoint: join(home, "checkpoint"),
     credentials: join(site.credentialsDir, agent),
-    socket: routineRun === null ? agentSocketPath(site.runtimeDir, agent) : null,
+    socket: site.kind === "agents" ? agentSocketPath(site.runtimeDir, agent) : null,
   };
+}
+
+/** @throws as `agentPaths` */
+export function homeOf(site: Site, agent: string): string {
+  const routineRun = routineRunOf(agent);
+  if (!isUnitName(agent) || (routineRun === null) !== (site.kind === "agents"))
+    throw new Error(`not ${nouns[site.kind]} name: ${JSON.stringify(agent)}`);
+  return routineRun === null
+    ? join(site.stateDir, "agents", agent)
+    : runHome(site.stateDir, routineRun.routine, routineRun.run);
 }
 
 function makeDirectory(path: string): string {

@@ -108,8 +108,9 @@ function wearsSomethingBetter({ fleet }: World, state: State, name: string): boo
   const agent = state.agents[name];
   if (agent?.standIn == null) return false;
   const { defect } = fleet.version(agent.policy.digest);
-  // What was known-good and fails all the same is for nobody to mend.
-  return agent.standIn.kind === "earlier" || !hopelessDefects.includes(defect);
+  // What was known-good and fails all the same is for nobody to mend, and what its policy calls well is no failure.
+  const isFine = agent.standIn.kind === "earlier" || agent.phase === "completed" || agent.phase === "healthy";
+  return isFine || !hopelessDefects.includes(defect);
 }
 
 const hopelessDefects: readonly string[] = [

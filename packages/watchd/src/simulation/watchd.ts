@@ -1,5 +1,5 @@
 import { longestGapMs } from "../policy/dependencies.ts";
-import type { Command, Event } from "../policy/events.ts";
+import type { Command, DependenciesEvent, Event } from "../policy/events.ts";
 import type { Step } from "../policy/policy.ts";
 import { initialState, type State } from "../policy/state.ts";
 import type { CurrentGeneration, ExitCause, Instant } from "../ports.ts";
@@ -101,15 +101,21 @@ export class Watchd {
       ([agent, { dependencies }]) => {
         if (dependencies === undefined) return [];
         const problem = machine.outageOf(agent)?.shows === "need" ? "connection refused" : null;
-        // What cannot be held against the agent, since nobody knows whether what it needs was there.
-        const known = Object.hasOwn(this.#state.agents, agent) ? this.#state.agents[agent] : undefined;
-        const last = known?.reached.db ?? 0;
-        if (problem !== null || (last > 0 && at - last > longestGapMs))
-          machine.excuseSince(agent, machine.time - (at - last));
         return [{ agent, dependency: "db", problem }];
       },
     );
     if (found.length > 0) this.send({ type: "dependencies", at, found }, random.delay(0, 100));
+  }
+
+  /** What cannot be held against an agent, since nobody knows whether what it needs was there, up to the moment of the news. */
+  #excuse({ at, found }: DependenciesEvent): void {
+    const { machine } = this.#world;
+    for (const { agent, problem } of found) {
+      const known = Object.hasOwn(this.#state.agents, agent) ? this.#state.agents[agent] : undefined;
+      const last = known?.reached.db ?? 0;
+      if (at > last && (problem !== null || (last > 0 && at - last > longestGapMs)))
+        machine.excuseSince(agent, machine.time - (machine.now.mono - last));
+    }
   }
 
   kill(downMs: number): void {
@@ -198,6 +204,7 @@ export class Watchd {
       return;
     }
     if (event.type === "generation") this.#told = event.current;
+    if (event.type === "dependencies") this.#excuse(event);
     const before = this.#state;
     const taken = this.#core.step(before, event, machine.now);
     this.steps += 1;

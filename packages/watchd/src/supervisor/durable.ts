@@ -97,6 +97,7 @@ function completed(durable: Durable): Durable {
       ledgerAway: durable.state.ledgerAway ?? false,
       upstreamsDown: durable.state.upstreamsDown ?? {},
       wentBackAlone: durable.state.wentBackAlone ?? {},
+      keptFromAlone: durable.state.keptFromAlone ?? {},
       agents: Object.fromEntries(agents),
     },
   };

@@ -26,8 +26,7 @@ export function createSampling(
         if (agent.run === null) continue;
         const { runId } = agent.run;
         const last = measured.get(runId);
-        // Ticks may come a little early.
-        const isDue = last === undefined || now - last >= everyMs(agent) - samplingTickMs / 4;
+        const isDue = last === undefined || isDueAt(now, last, everyMs(agent));
         if (isDue) due.set(runId, name);
         next.set(runId, isDue ? now : last);
       }
@@ -42,6 +41,17 @@ export function createSampling(
       if (runs.length > 0) engine.dispatch({ type: "usage", at, runs });
     },
   };
+}
+
+/**
+ * What is measured equally often is measured at the same moments, whenever it began: the look at all processes that each
+ * moment costs is the same for one run and for a thousand.
+ */
+function isDueAt(now: number, last: number, every: number): boolean {
+  const elapsed = now - last;
+  // Ticks may come a little early.
+  if (elapsed >= every - samplingTickMs / 4) return true;
+  return elapsed >= every / 2 && Math.floor(now / every) !== Math.floor(last / every);
 }
 
 function everyMs({ policy: { limits, resources } }: AgentState): number {

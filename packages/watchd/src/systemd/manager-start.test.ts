@@ -70,7 +70,7 @@ t.test("a program that ends at once is reported as started, and then as ended wi
     [{ code: 0 }, { kind: "exit", code: 0 }],
     [
       { signal: "SEGV", dumped: true },
-      { kind: "signal", signal: "SIGSEGV" },
+      { kind: "signal", signal: "SIGSEGV", core: true },
     ],
   ] as const) {
     const run = await startAgent(bench, manager, { definition: { endsAtOnce: end } });

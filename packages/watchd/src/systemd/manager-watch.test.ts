@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import t from "tap";
 import { until, watchExits } from "../processes/fixtures/lab.ts";
-import { readResidentBytes } from "../processes/process-table.ts";
+import { usageOfProcesses } from "../processes/process-usage.ts";
 import { type Bench, gently, openBench, startAgent } from "./fixtures/bench.ts";
 
 t.test("an end is told once, with its cause, without being asked for", async (t) => {
@@ -14,7 +14,7 @@ t.test("an end is told once, with its cause, without being asked for", async (t)
     [{ signal: "KILL" }, { kind: "signal", signal: "SIGKILL" }],
     [
       { signal: "SEGV", dumped: true },
-      { kind: "signal", signal: "SIGSEGV" },
+      { kind: "signal", signal: "SIGSEGV", core: true },
     ],
   ] as const) {
     const { runId } = await startAgent(bench, manager);
@@ -276,8 +276,8 @@ t.test("usage is that of all processes in the control group, of the runs asked f
   bench.systemd.processes("a", [process.pid, process.ppid, 4_100_000]);
   const usage = await manager.usage([a.runId, "no-such-run"]);
   t.same([...usage.keys()], [a.runId]);
-  const own = readResidentBytes(process.pid);
-  const parent = readResidentBytes(process.ppid);
+  const own = process.memoryUsage.rss();
+  const parent = usageOfProcesses([process.ppid]).memoryBytes ?? 0;
   const bytes = usage.get(a.runId)?.memoryBytes ?? 0;
   t.ok(bytes > parent && bytes > own && bytes < 3 * (own + parent), `${bytes} of ${own} and ${parent}`);
   t.ok((usage.get(a.runId)?.openFiles ?? 0) > 3);

@@ -58,7 +58,7 @@ t.test("the trace tells the cause of an end", async (t) => {
   t.same(cause("exited", "0"), { kind: "exit", code: 0 });
   t.same(cause("exited", "75"), { kind: "exit", code: 75 });
   t.same(cause("killed", "KILL"), { kind: "signal", signal: "SIGKILL" });
-  t.same(cause("dumped", "SEGV"), { kind: "signal", signal: "SIGSEGV" });
+  t.same(cause("dumped", "SEGV"), { kind: "signal", signal: "SIGSEGV", core: true });
   t.same(cause("killed", "RTMIN+3"), { kind: "signal", signal: "SIGRTMIN+3" });
   const silent = { result: "watchdog", code: "exited", status: "0", invocation: "i1" };
   t.same(causeOf("i1", { exit: silent, asked: null, inSwitch: false }, null), { kind: "watchdog" });
@@ -72,9 +72,11 @@ t.test("the trace tells the cause of an end", async (t) => {
       },
       null,
     ),
-    { kind: "signal", signal: "SIGKILL" },
+    { kind: "signal", signal: "SIGKILL", sentBy: "oom-killer" },
     "the kernel ran out of memory for it",
   );
+  const late = { result: "timeout", code: "killed", status: "KILL", invocation: "i1" };
+  t.match(causeOf("i1", { exit: late, asked: null, inSwitch: false }, null), { sentBy: "systemd" });
   t.same(cause("-", "-"), { kind: "unknown" }, "there was no process");
   t.same(cause("exited", "-"), { kind: "unknown" });
 });
@@ -96,6 +98,7 @@ t.test("a run that somebody asked to stop was stopped, however it ended then", a
   t.same(causeOf("i1", { exit: dumped, asked: "i0", inSwitch: false }, null), {
     kind: "signal",
     signal: "SIGSEGV",
+    core: true,
   });
 });
 
@@ -104,9 +107,11 @@ t.test("without a trace of its own, systemd tells it, as long as it still can", 
   t.same(causeOf("i1", none, waiting), { kind: "exit", code: 3 });
   t.same(causeOf("i1", none, { ...killed, result: "watchdog" }), { kind: "watchdog" });
   t.same(causeOf("i1", none, killed), { kind: "signal", signal: "SIGKILL" });
+  t.match(causeOf("i1", none, { ...killed, result: "oom-kill" }), { sentBy: "oom-killer" });
   t.same(causeOf("i1", none, { ...killed, execMainCode: 3, execMainStatus: 11 }), {
     kind: "signal",
     signal: "SIGSEGV",
+    core: true,
   });
   t.same(causeOf("i1", { ...none, exit: { ...dumped, invocation: "i0" } }, killed), {
     kind: "signal",

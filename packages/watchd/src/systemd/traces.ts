@@ -93,23 +93,34 @@ export function endOf(
 
 function causeOfTrace({ result, code, status }: ExitTrace): ExitCause {
   // The kernel kills with SIGKILL; the main process may have ended otherwise after that.
-  if (result === "oom-kill") return { kind: "signal", signal: "SIGKILL" };
+  if (result === "oom-kill") return outOfMemory;
   // It ends as it likes once it has been told to.
   if (result === "watchdog") return { kind: "watchdog" };
   if (code === "exited" && /^\d+$/.test(status)) return { kind: "exit", code: Number(status) };
-  if (code === "killed" || code === "dumped") return { kind: "signal", signal: `SIG${status}` };
-  return { kind: "unknown" };
+  if (code !== "killed" && code !== "dumped") return { kind: "unknown" };
+  return killedBy(`SIG${status}`, code === "dumped", result);
+}
+
+const outOfMemory = { kind: "signal", signal: "SIGKILL", sentBy: "oom-killer" } as const;
+
+function killedBy(signal: string, core: boolean, result: string): ExitCause {
+  return {
+    ...{ kind: "signal", signal },
+    ...(core ? { core } : {}),
+    ...(result === "timeout" ? { sentBy: "systemd" } : {}),
+  };
 }
 
 /** Values of `si_code` for SIGCHLD (sigaction(2)), which systemd shows as numbers. */
 const cld = { exited: 1, killed: 2, dumped: 3 } as const;
 
 function causeOfFacts({ result, execMainCode, execMainStatus }: UnitFacts): ExitCause {
+  if (result === "oom-kill") return outOfMemory;
   if (result === "watchdog") return { kind: "watchdog" };
   if (execMainCode === cld.exited) return { kind: "exit", code: execMainStatus };
   if (execMainCode !== cld.killed && execMainCode !== cld.dumped) return { kind: "unknown" };
   const signal = Object.entries(constants.signals).find(([, number]) => number === execMainStatus)?.[0];
-  return signal === undefined ? { kind: "unknown" } : { kind: "signal", signal };
+  return signal === undefined ? { kind: "unknown" } : killedBy(signal, execMainCode === cld.dumped, result);
 }
 
 /** Null for a file that is not there. */

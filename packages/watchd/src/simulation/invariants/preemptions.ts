@@ -3,8 +3,10 @@ import { type Invariant, recordsOf } from "./invariant.ts";
 /** Restarts that are no failures are as few as those that are, and come when the agent is idle or at the deadline. */
 export const preemptionsAreRareAndTimely: Invariant = (seen, memory, world) => {
   for (const { subject, details } of recordsOf(seen, "agent.preempt")) {
-    const policy = memory.current?.manifest.agents[subject];
-    if (policy?.resources === undefined) return `${subject} may use what it likes`;
+    // How much is too much is for what it runs with to say, how often it may be restarted for its generation.
+    const restart = memory.current?.manifest.agents[subject]?.restart;
+    const resources = memory.manifestOf(subject, world)?.resources;
+    if (resources === undefined || restart === undefined) return `${subject} may use what it likes`;
     const { time } = world.machine;
     const idle = (memory.idleUntil.get(subject) ?? Number.NEGATIVE_INFINITY) >= time;
     // It may be told of in the very step in which it has consequences.
@@ -12,13 +14,13 @@ export const preemptionsAreRareAndTimely: Invariant = (seen, memory, world) => {
       recordsOf(seen, action).some((record) => record.subject === subject),
     );
     const since = isNew ? time : (memory.overused.get(subject) ?? time);
-    const early = time - since < policy.resources.restartWithinMs;
+    const early = time - since < resources.restartWithinMs;
     if (details.moment === "idle" ? !idle : early) return `${subject} is restarted at its ${details.moment}`;
     if (details.counts === true) continue;
-    if (policy.restart.when === "never") return `${subject} is never to be restarted`;
-    const from = Math.max(time - policy.restart.withinMs, memory.fresh.get(subject) ?? 0);
+    if (restart.when === "never") return `${subject} is never to be restarted`;
+    const from = Math.max(time - restart.withinMs, memory.fresh.get(subject) ?? 0);
     const before = (memory.preempted.get(subject) ?? []).filter((at) => at > from).length;
-    if (before >= policy.restart.attempts) return `${subject} is restarted for the ${before + 1}th time`;
+    if (before >= restart.attempts) return `${subject} is restarted for the ${before + 1}th time`;
   }
   return null;
 };

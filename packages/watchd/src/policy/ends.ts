@@ -1,0 +1,60 @@
+import type { ExitMeaning } from "@daruma/config";
+import type { ExitCause } from "../ports.ts";
+import { withinWindow } from "./backoff.ts";
+import { type Failure, temporaryFailure, wrongConfiguration } from "./failure.ts";
+import type { AgentState, State } from "./state.ts";
+
+/** What the agent says by the way in which it ends. `exits` has the last word, on what it can name. */
+export function meaningOf(cause: ExitCause, exits: Readonly<Record<string, ExitMeaning>> = {}): ExitMeaning {
+  const own = ownMeaning(cause, exits);
+  if (own !== undefined) return own;
+  if (cause.kind !== "exit") return "failure";
+  if (cause.code === 0) return "success";
+  if (cause.code === temporaryFailure) return "temporary";
+  return cause.code === wrongConfiguration ? "configuration" : "failure";
+}
+
+function ownMeaning(cause: ExitCause, exits: Readonly<Record<string, ExitMeaning>>): ExitMeaning | undefined {
+  const end = cause.kind === "exit" ? String(cause.code) : cause.kind === "signal" ? cause.signal : null;
+  return end !== null && Object.hasOwn(exits, end) ? exits[end] : undefined;
+}
+
+/** @param isKill as told by `isOperatorsKill` */
+export function blameFor(
+  cause: ExitCause,
+  meaning: ExitMeaning,
+  isKill: boolean,
+): Pick<Failure, "cause" | "fault"> {
+  if (cause.kind === "unknown") return { cause: "crash", fault: "unknown" };
+  if (cause.kind === "watchdog") return { cause: "hang", fault: "own" };
+  if (meaning === "temporary") return { cause: "dependency", fault: "outside" };
+  if (meaning === "configuration") return { cause: "configuration", fault: "own" };
+  if (cause.kind === "signal" && cause.sentBy === "oom-killer") return { cause: "resource", fault: "own" };
+  return isKill ? { cause: "killed-by-operator", fault: "unknown" } : { cause: "crash", fault: "own" };
+}
+
+/** What people send with kill(1), or by closing a terminal; a fault in a program ends it otherwise (signal(7)). */
+const killing = ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"];
+
+/**
+ * Whether the run that ended at the monotonic instant `at` was most likely killed by somebody from outside. Nothing tells who has
+ * sent a signal (waitid(2) does not), and a program may send it to itself. So this is believed only of a run that has long been
+ * proven, in a generation that has been too, while nothing else was wrong, and once in the window: what ends so again, or
+ * soon after its start, has crashed, or a broken deploy could hide behind its way of ending.
+ */
+export function isOperatorsKill(state: State, agent: AgentState, cause: ExitCause, at: number): boolean {
+  if (cause.kind !== "signal" || !killing.includes(cause.signal) || cause.core === true) return false;
+  if (cause.sentBy !== undefined || ownMeaning(cause, agent.policy.restart.exits ?? {}) !== undefined)
+    return false;
+  const { generation, knownGood } = state;
+  if (generation === null || agent.run === null || !isFlawless(agent)) return false;
+  const lasted = at - agent.run.started.mono >= generation.watchdog.probationMs;
+  const isFirst = withinWindow(agent.failures, agent.policy.restart, at).length === 0;
+  return lasted && isFirst && knownGood.some(({ path }) => path === generation.path);
+}
+
+function isFlawless({ phase, probe, waitsFor, pending, standIn }: AgentState): boolean {
+  return (
+    phase === "healthy" && probe.failing === 0 && waitsFor === null && pending === null && standIn === null
+  );
+}

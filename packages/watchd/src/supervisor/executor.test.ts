@@ -1,0 +1,56 @@
+import type { HostManifest } from "@daruma/config";
+import t from "tap";
+import type { Event } from "../policy/events.ts";
+import { createExecutor, type World } from "./executor.ts";
+
+/** What a generation says that `web` may reach; the rest of it does not matter here. */
+function reaching(...allow: string[]): HostManifest {
+  return { agents: { web: { digest: allow.join(), egress: { allow } } } } as unknown as HostManifest;
+}
+
+/** How the search for what `earlier` has of `web` ends. */
+function search(options: {
+  readonly current: HostManifest;
+  readonly earlier: HostManifest;
+  readonly problems?: readonly string[];
+}): Promise<Event> {
+  const { current: manifest, earlier, problems = [] } = options;
+  const generations = {
+    verifyClosure: async () => (problems.length === 0 ? { ok: true } : { ok: false, problems }),
+    manifestOf: async () => earlier,
+  };
+  return new Promise((dispatch) => {
+    const execute = createExecutor({
+      world: { generations } as unknown as World,
+      current: () => ({ number: 2, path: "/two", manifest }),
+      dispatch,
+      refresh: async () => undefined,
+      afterSwitch: async () => undefined,
+    });
+    execute({ type: "find-earlier", agent: "web", id: "ar-1", generation: "/one" });
+  });
+}
+
+t.test("an agent's earlier settings are found where it may reach the same there", async (t) => {
+  const found = await search({ current: reaching("a.example:443"), earlier: reaching("a.example:443") });
+  t.match(found, { type: "earlier-found", id: "ar-1", manifest: { digest: "a.example:443" } });
+});
+
+t.test("they are refused where it may reach something else, which nobody would hold it to", async (t) => {
+  const end = await search({ current: reaching("a.example:443"), earlier: reaching("b.example:443") });
+  t.match(end, {
+    type: "earlier-refused",
+    damaged: false,
+    problems: ["web may reach something else in /one"],
+  });
+});
+
+t.test("they are refused where files of the generation are damaged, or it has no such agent", async (t) => {
+  const same = reaching("a.example:443");
+  t.match(await search({ current: same, earlier: same, problems: ["gone"] }), { damaged: true });
+  const without = { agents: {} } as unknown as HostManifest;
+  t.match(await search({ current: same, earlier: without }), {
+    damaged: false,
+    problems: ["/one has no agent web"],
+  });
+});
