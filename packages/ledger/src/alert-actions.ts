@@ -8,6 +8,7 @@ const told = {
   title: text("its first line"),
   attempts: number("that it took"),
   members: optional(number("of a digest: how many alerts it is about")),
+  unlisted: optional(number("how many of them were too many to be kept one by one, and were counted only")),
   insteadOf: optional(text("the sink in whose place it was sent")),
 } as const;
 
@@ -32,6 +33,16 @@ export const alertActions: Readonly<Record<string, Action>> = {
       why: text("what happened"),
       retryInMs: number("until the next attempt"),
       denied: boolean("whether the sink is set up wrongly, as far as can be told"),
+    },
+  },
+  "alert.unlisted": {
+    means:
+      "More alerts wait for a sink than are kept one by one. From here on the least severe are counted only, until the next digest, which says how many they are.",
+    subject: "sink",
+    details: {
+      key: text("names the first that is counted only"),
+      title: text("its first line"),
+      kept: number("how many are kept"),
     },
   },
   "alert.restored": {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { AgentFacts } from "@daruma/watchd";
 import { known, type Sample, type Samples } from "./sample.ts";
 
 /** What one agent uses; null where it cannot be known. */
@@ -18,7 +19,10 @@ export interface RunningAgent {
 /** How an agent's usage is found. Reads a few small files of the kernel for each. */
 export type UsageReader = (agent: RunningAgent) => AgentUsage;
 
-/** On a host an agent is a unit, and its control group counts for all of its processes (kernel: cgroup-v2). */
+/**
+ * On a host an agent is a unit, and its control group counts for all of its processes (kernel: cgroup-v2). Open files are not
+ * counted there, and what another user's process has open only root may see.
+ */
 export function readControlGroup(root: string): UsageReader {
   return ({ name }) => {
     const group = join(root, `daruma-agent-${name}.service`);
@@ -51,6 +55,18 @@ export const readProcess: UsageReader = ({ name, pid }) => {
     openFiles: pid === null ? null : entriesOf(`/proc/${pid}/fd`),
   };
 };
+
+/** What could not be read here, as watchd has measured it last: at most 15 s ago, of all processes of the agent's run. */
+export function withMeasured(read: AgentUsage, { startedAt, usage }: AgentFacts): AgentUsage {
+  // Of a run that is over it would be the past.
+  if (startedAt === null || usage === null) return read;
+  return {
+    agent: read.agent,
+    memoryBytes: read.memoryBytes ?? usage.memoryBytes,
+    cpuSeconds: read.cpuSeconds ?? (usage.cpuMs === null ? null : usage.cpuMs / 1_000),
+    openFiles: read.openFiles ?? usage.openFiles,
+  };
+}
 
 export function usageSamples(usage: readonly AgentUsage[]): Samples {
   const of = (read: (each: AgentUsage) => number | null): readonly Sample[] =>

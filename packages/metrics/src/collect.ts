@@ -1,4 +1,5 @@
-import { readProcess, type UsageReader, usageSamples } from "./agent-usage.ts";
+import type { AgentFacts } from "@daruma/watchd";
+import { readProcess, type UsageReader, usageSamples, withMeasured } from "./agent-usage.ts";
 import { egressdSamples, ledgerdSamples, watchdSamples } from "./daemon-samples.ts";
 import { type HostUsage, hostSamples, readHost } from "./host-usage.ts";
 import { known, one, type Sample, type Samples } from "./sample.ts";
@@ -26,8 +27,9 @@ export async function collect(options: CollectOptions): Promise<Samples> {
 /** A daemon whose answer cannot be read (of another release) counts as one that has not answered. */
 export function samplesOf(answers: Answers, host: HostUsage, readUsage: UsageReader): Samples {
   const { watchd, ledgerd, egressd } = answers;
+  const usageOf = (agent: AgentFacts) => withMeasured(readUsage(agent), agent);
   const all = {
-    watchd: readable(watchd, (facts) => [watchdSamples(facts), usageSamples(facts.agents.map(readUsage))]),
+    watchd: readable(watchd, (facts) => [watchdSamples(facts), usageSamples(facts.agents.map(usageOf))]),
     ledgerd: readable(ledgerd, (status) => [ledgerdSamples(status)]),
     ...(egressd === null ? {} : { egressd: readable(egressd, (status) => [egressdSamples(status)]) }),
   };

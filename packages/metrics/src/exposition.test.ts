@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import t from "tap";
+import type { UsageReader } from "./agent-usage.ts";
 import { samplesOf } from "./collect.ts";
 import { expose } from "./exposition.ts";
 import { answers, facts, hostUsage } from "./fixtures/answers.ts";
@@ -14,7 +15,8 @@ const usage = ({ name }: { readonly name: string }) => ({
   openFiles: 12,
 });
 
-const scrape = async (of = answers()) => parseExposition(await expose(samplesOf(of, hostUsage, usage)));
+const scrape = async (of = answers(), read: UsageReader = usage) =>
+  parseExposition(await expose(samplesOf(of, hostUsage, read)));
 
 t.test("what is exported is what the table says, each metric with its labels", async (t) => {
   const found = await scrape();
@@ -70,6 +72,25 @@ t.test("values are what daemons and kernel said", async (t) => {
   t.same(value("daruma_host_memory_available_bytes"), [8_192_000_000]);
   t.same(value("daruma_host_network_bytes_total", { device: "eth0" }), [1_000, 2_000]);
   t.same(value("daruma_host_network_bytes_total")?.length, 2, "loopback is no network");
+});
+
+t.test("what only watchd can see of an agent is as it has measured it, while the agent runs", async (t) => {
+  const group = ({ name }: { readonly name: string }) => ({
+    ...usage({ name }),
+    memoryBytes: null,
+    openFiles: null,
+  });
+  const measured = { memoryBytes: 8_192, cpuMs: 9_000, openFiles: 34, tasks: 2, ioBytes: 1 };
+  const of = (startedAt: number | null) => {
+    const { agents, ...rest } = facts();
+    return answers({ ...rest, agents: agents.map((agent) => ({ ...agent, startedAt, usage: measured })) });
+  };
+  const values = (found: Awaited<ReturnType<typeof scrape>>) =>
+    ["memory_bytes", "cpu_seconds_total", "open_files"].map(
+      (name) => found.get(`daruma_agent_${name}`)?.samples[0]?.value,
+    );
+  t.same(values(await scrape(of(1), group)), [8_192, 1.5, 34]);
+  t.same(values(await scrape(of(null), group)), [undefined, 1.5, undefined]);
 });
 
 t.test("who has not answered, or with what is none of ours, is down and leaves the rest alone", async (t) => {

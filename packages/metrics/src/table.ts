@@ -81,7 +81,7 @@ export const metricTable = {
   ),
   daruma_agent_open_files: gauge(
     ["agent"],
-    "File descriptors that it has open; left out where they cannot be counted.",
+    "File descriptors that its processes have open; on a host as watchd has counted them last, at most 15 s ago.",
   ),
 
   daruma_routine_runs_total: counter(

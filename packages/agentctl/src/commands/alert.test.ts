@@ -70,4 +70,7 @@ t.test("a list tells what people have to know", async (t) => {
   t.same(describeAlerts({ ...none, deadMansSwitch: dead }, plain), [
     "dead man's switch: last asked for not yet; the monitor is away",
   ]);
+  const sink = { name: "chat", kind: "slack", state: "failing", waiting: 5, gathered: 5_000 } as const;
+  const lines = describeAlerts({ ...none, sinks: [{ ...sink, why: "HTTP 500", unlisted: 1_234 }] }, plain);
+  t.match(lines[1], /chat +slack +failing +6239 +HTTP 500; 1234 of them only counted$/);
 });

@@ -42,8 +42,10 @@ export function describeAlerts(document: AlertsDocument, paint: Paint): readonly
     sink.name,
     sink.kind,
     sink.state,
-    String(sink.waiting + sink.gathered),
-    sink.why ?? "",
+    String(sink.waiting + sink.gathered + sink.unlisted),
+    [sink.why ?? "", sink.unlisted === 0 ? "" : `${sink.unlisted} of them only counted`]
+      .filter((part) => part !== "")
+      .join("; "),
   ]);
   const openRows = open.map(({ key, severity, since, title }) => [key, severity, since, title]);
   const messageRows = messages.map((message) => [

@@ -207,6 +207,8 @@ export interface AlertsDocument {
     readonly why: string | null;
     readonly waiting: number;
     readonly gathered: number;
+    /** Counted only, beside what is gathered. */
+    readonly unlisted: number;
   }[];
   readonly deadMansSwitch: { readonly lastBeatAt: string | null; readonly why: string | null } | null;
   readonly open: readonly {

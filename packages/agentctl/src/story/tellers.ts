@@ -85,6 +85,8 @@ const tellers: Readonly<Record<string, Teller>> = {
   "alert.sent": (d) => `took ${text(d.message)}: ${text(d.title)}`,
   "alert.failed": (d) => `will not get "${text(d.title)}": ${text(d.why)}`,
   "alert.delayed": (d) => `takes no alerts: ${text(d.why)}`,
+  "alert.unlisted": (d) =>
+    `has ${text(d.kept)} alerts waiting; what is beyond is counted only, from: ${text(d.title)}`,
   "alert.restored": (d) => `takes alerts again, after ${ms(d.afterMs)}`,
   "alert.heartbeat": (d) =>
     d.outcome === "restored" ? "the monitor is asked again" : `the monitor is not reached: ${text(d.why)}`,

@@ -22,7 +22,7 @@ function status({ setting, engine, heartbeat }: Alerts): object {
   const state = engine?.state;
   const messages = Object.values(state?.messages ?? {}).sort((a, b) => a.n - b.n);
   const sinks = Object.entries(setting.alerts?.sinks ?? {}).map(([name, { kind, fallback }]) => {
-    const { denied, failingSince, why, retryAt } = state?.sinks[name] ?? newSink;
+    const { denied, failingSince, why, retryAt, unlisted } = state?.sinks[name] ?? newSink;
     return {
       name,
       kind,
@@ -34,6 +34,7 @@ function status({ setting, engine, heartbeat }: Alerts): object {
       waiting: messages.filter((each) => each.sink === name && each.status === "waiting").length,
       gathered: Object.keys(state?.gathered ?? {}).filter((place) => place.startsWith(placeOf(name, "")))
         .length,
+      unlisted: unlisted?.count ?? 0,
     };
   });
   const open = Object.values(state?.conditions ?? {}).filter(({ isOpen }) => isOpen);

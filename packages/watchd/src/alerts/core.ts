@@ -3,8 +3,7 @@ import { compare, dueAt, hear, review } from "./conditions.ts";
 import { deliver, retryAt, settleAttempt } from "./deliver.ts";
 import type { Heard } from "./effects.ts";
 import type { Outcome } from "./notice.ts";
-import { isHeld } from "./quiet.ts";
-import { enqueue, fallbackAfterMs, flush, flushAt, knownSinks } from "./route.ts";
+import { enqueue, fallbackAfterMs, flush, flushAt, knownSinks, readyFor } from "./route.ts";
 import { type AlertsState, type Changes, Draft, type SendCommand, type Setting } from "./state.ts";
 
 /*
@@ -130,11 +129,10 @@ function test(draft: Draft, sink: string, { by, id }: { readonly by: string; rea
 const quietLookMs = 60_000;
 
 function flushTimes(draft: Draft, sink: string): readonly number[] {
-  const quiet = draft.setting.alerts?.quiet ?? null;
-  const gathered = draft.gatheredFor(sink).map(([, each]) => each);
-  const ready = gathered.filter(({ notice }) => !isHeld(quiet, notice.severity, draft.now));
-  if (ready.length > 0) return [flushAt(draft, sink, ready)];
-  return gathered.length > 0 ? [draft.now + quietLookMs] : [];
+  const { since } = readyFor(draft, sink);
+  if (since.length > 0) return [flushAt(draft, sink, since)];
+  const isHeldBack = draft.gatheredFor(sink).size > 0 || draft.sink(sink).unlisted != null;
+  return isHeldBack ? [draft.now + quietLookMs] : [];
 }
 
 /** Unix ms at which the core has to be asked again; null if only events can change anything. */

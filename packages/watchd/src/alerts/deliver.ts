@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Message, Notice, Outcome } from "./notice.ts";
 import { admit, announceEnd, enqueue, isUnreached, knownSinks } from "./route.ts";
 import { type Draft, placeOf } from "./state.ts";
+import { fallBackUnlisted } from "./unlisted.ts";
 
 /* What becomes of messages: sent, tried again, handed to the fallback as well, or given up. */
 
@@ -11,6 +12,7 @@ const longestRetryMs = 300_000;
 export const longestRetryAfterMs = 3_600_000;
 /** How many messages that are over are remembered, to be listed. */
 const remembered = 100;
+const notDeclared = "the sink is not declared any more";
 
 /** Takes the end of an attempt into account. One that nobody waits for any more says nothing. */
 export function settleAttempt(draft: Draft, sink: string, id: string, outcome: Outcome): void {
@@ -42,8 +44,7 @@ export function deliver(draft: Draft): void {
     const config = alerts?.sinks[sink];
     for (const message of draft.waitingFor(sink)) {
       if (draft.sink(sink).inFlight === message.id) continue;
-      if (config === undefined)
-        finish(draft, { ...message, status: "failed", why: "the sink is not declared any more" });
+      if (config === undefined) finish(draft, { ...message, status: "failed", why: notDeclared });
       else if (alerts !== null && draft.now - message.createdAt > alerts.giveUpMs) {
         const why = `given up after ${message.attempts} attempts: ${message.why ?? "it was never tried"}`;
         finish(draft, { ...message, status: "failed", why });
@@ -142,6 +143,7 @@ function finish(draft: Draft, message: Message): void {
       title: notice.title,
       attempts: message.attempts,
       ...(message.count === 0 ? {} : { members: message.count }),
+      ...(message.unlisted === undefined ? {} : { unlisted: message.unlisted }),
       ...(message.insteadOf === null ? {} : { insteadOf: message.insteadOf }),
       ...(message.providerId === null ? {} : { providerId: message.providerId }),
       ...(sent ? {} : { why: message.why ?? "" }),
@@ -160,7 +162,9 @@ function fallBack(draft: Draft, message: Message): void {
   if (message.count === 0) admit(draft, fallback, notice, insteadOf);
   else {
     if (notice.state === "open") draft.set("announced", placeOf(fallback, notice.key), notice.key);
-    enqueue(draft, fallback, notice, { insteadOf, members: message.members, count: message.count });
+    const { members, count, unlisted } = message;
+    const more = unlisted === undefined ? {} : { unlisted };
+    enqueue(draft, fallback, notice, { insteadOf, members, count, ...more });
   }
   // It may have been over before the fallback was turned to; nobody would tell it later.
   const isOver =
@@ -176,19 +180,24 @@ function endOf(notice: Notice, at: number): Notice {
 }
 
 function fallBackGathered(draft: Draft, sink: string, fallback: string): void {
-  for (const [place, gathered] of draft.gatheredFor(sink)) {
+  for (const [place, gathered] of draft.gatheredFor(sink).entries()) {
     if (gathered.fellBack) continue;
     draft.set("gathered", place, { ...gathered, fellBack: true });
     if (gathered.notice.state !== "over") admit(draft, fallback, gathered.notice, sink);
   }
+  fallBackUnlisted(draft, sink, fallback);
 }
 
 function dropOld(draft: Draft, sink: string): void {
   const giveUpMs = draft.setting.alerts?.giveUpMs ?? 0;
-  if (draft.sink(sink).failingSince === null) return;
-  for (const [place, { notice, since }] of draft.gatheredFor(sink)) {
-    if (draft.now - since <= giveUpMs) continue;
-    draft.set("gathered", place, null);
+  const { failingSince, why } = draft.sink(sink);
+  if (failingSince === null) return;
+  giveUpGathered(draft, sink, giveUpMs, `given up: ${why ?? "the sink was not reached"}`);
+}
+
+/** @param forMs how long what is given up has waited at least, in ms */
+function giveUpGathered(draft: Draft, sink: string, forMs: number, why: string): void {
+  const give = (notice: Pick<Notice, "key" | "state" | "title">, more: { readonly unlisted?: number }) =>
     draft.records.push({
       action: "alert.failed",
       subject: sink,
@@ -200,16 +209,26 @@ function dropOld(draft: Draft, sink: string): void {
         state: notice.state,
         title: notice.title,
         attempts: 0,
-        why: `given up: ${draft.sink(sink).why ?? "the sink was not reached"}`,
+        ...more,
+        why,
       },
     });
+  for (const [place, { notice, since }] of draft.gatheredFor(sink).entries()) {
+    if (draft.now - since <= forMs) continue;
+    draft.set("gathered", place, null);
+    give(notice, {});
   }
+  const { unlisted } = draft.sink(sink);
+  if (unlisted == null || draft.now - unlisted.since <= forMs) return;
+  draft.setSink(sink, { unlisted: null });
+  const title = `${unlisted.count} alerts that were not kept one by one`;
+  give({ key: `${draft.setting.host}/unlisted`, state: "event", title }, { unlisted: unlisted.count });
 }
 
 /** A sink that is gone knows of nothing any more. */
 function forget(draft: Draft, sink: string): void {
   if (draft.sink(sink).inFlight !== null) return;
-  for (const [place] of draft.gatheredFor(sink)) draft.set("gathered", place, null);
+  giveUpGathered(draft, sink, Number.NEGATIVE_INFINITY, notDeclared);
   for (const place of Object.keys(draft.state.announced)) {
     if (place.startsWith(placeOf(sink, ""))) draft.set("announced", place, null);
   }

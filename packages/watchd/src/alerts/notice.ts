@@ -31,8 +31,10 @@ export interface Message {
   readonly notice: Notice;
   /** What a digest is about, without details; empty otherwise, and once it is sent. */
   readonly members: readonly Notice[];
-  /** How many those are or were. */
+  /** How many it is about, with those that are not listed. */
   readonly count: number;
+  /** How many of those were counted only. Missing for none, and in what an older release has written. */
+  readonly unlisted?: number;
   readonly createdAt: number;
   readonly attempts: number;
   readonly status: "waiting" | "sent" | "failed";

@@ -17,8 +17,15 @@ export function isQuiet({ from, to, timezone }: QuietHours, now: number): boolea
 }
 
 const clocks = new Map<string, Intl.DateTimeFormat>();
+/** The last answer: a storm of alerts asks for the same moment thousands of times. */
+let last = { timeZone: "", now: Number.NaN, time: "" };
 
 function clockTime(timeZone: string, now: number): string {
+  if (last.now !== now || last.timeZone !== timeZone) last = { timeZone, now, time: timeOf(timeZone, now) };
+  return last.time;
+}
+
+function timeOf(timeZone: string, now: number): string {
   let clock = clocks.get(timeZone);
   if (clock === undefined) {
     clock = new Intl.DateTimeFormat("en-GB", {

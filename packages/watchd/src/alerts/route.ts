@@ -1,15 +1,13 @@
 import { type AlertSeverity, alertSeverities } from "@daruma/config";
 import type { Message, Notice } from "./notice.ts";
 import { isHeld, rank } from "./quiet.ts";
-import { type Draft, type Gathered, placeOf } from "./state.ts";
+import { type Draft, type Gathered, placeOf, sinkOf, type Unlisted } from "./state.ts";
+import { keepsOneMore, unlistedLine } from "./unlisted.ts";
 
 /* Which message a notice becomes, for each sink by itself: one of its own, a part of a digest, or none. */
 
 /** A sink that has not been reached for this long is helped out by its fallback. In ms. */
 export const fallbackAfterMs = 60_000;
-
-/** What further notices of one sink are, beyond what is gathered: it is told that there are more. */
-const mostGathered = 5_000;
 
 /** Tells a sink, now or with others; and its fallback, if the sink is known not to be reached. */
 export function admit(draft: Draft, sink: string, notice: Notice, insteadOf: string | null = null): void {
@@ -48,33 +46,48 @@ export function flush(draft: Draft, sink: string): void {
   if (alerts === null) return;
   // While the sink does not take what is there, more is gathered into the same digest.
   if (draft.waitingFor(sink).length > 0) return;
-  const ready = draft
-    .gatheredFor(sink)
-    .filter(([, { notice }]) => !isHeld(alerts.quiet, notice.severity, draft.now));
-  if (
-    ready.length === 0 ||
-    draft.now <
-      flushAt(
-        draft,
-        sink,
-        ready.map(([, each]) => each),
-      )
-  )
-    return;
-  for (const [place] of ready) draft.set("gathered", place, null);
-  const notices = ready.map(([, { notice }]) => notice);
+  const { gathered, unlisted, since } = readyFor(draft, sink);
+  if (since.length === 0 || draft.now < flushAt(draft, sink, since)) return;
+  for (const [place] of gathered) draft.set("gathered", place, null);
+  if (unlisted !== null) draft.setSink(sink, { unlisted: null });
+  const notices = gathered.map(([, { notice }]) => notice);
   const [only] = notices;
-  const fellBack = ready.every(([, each]) => each.fellBack);
-  if (notices.length === 1 && only !== undefined)
+  const fellBack =
+    gathered.every(([, each]) => each.fellBack) && (unlisted === null || unlisted.fellBack >= unlisted.count);
+  if (notices.length === 1 && only !== undefined && unlisted === null)
     letThrough(draft, sink, only, { insteadOf: null, fellBack });
-  else sendDigest(draft, sink, notices, fellBack);
+  else sendDigest(draft, sink, notices, unlisted, fellBack);
 }
 
-/** When what is gathered for a sink may be sent, if nothing else stands in its way. */
-export function flushAt(draft: Draft, sink: string, gathered: readonly Gathered[]): number {
+/** What waits for a sink and is not held back by quiet hours, with when each began to wait. */
+export function readyFor(
+  draft: Draft,
+  sink: string,
+): {
+  readonly gathered: readonly (readonly [place: string, Gathered])[];
+  readonly unlisted: Unlisted | null;
+  readonly since: readonly number[];
+} {
+  const quiet = draft.setting.alerts?.quiet ?? null;
+  const gathered = draft
+    .gatheredFor(sink)
+    .entries()
+    .filter(([, { notice }]) => !isHeld(quiet, notice.severity, draft.now));
+  const all = draft.sink(sink).unlisted ?? null;
+  const unlisted = all === null || isHeld(quiet, all.severity, draft.now) ? null : all;
+  const since = gathered.map(([, each]) => each.since);
+  return { gathered, unlisted, since: unlisted === null ? since : [...since, unlisted.since] };
+}
+
+/**
+ * When what is gathered for a sink may be sent, if nothing else stands in its way.
+ *
+ * @param since when each began to wait
+ */
+export function flushAt(draft: Draft, sink: string, since: readonly number[]): number {
   const digest = draft.setting.alerts?.digest;
   if (digest === undefined) return Number.POSITIVE_INFINITY;
-  const first = gathered.reduce((least, { since }) => Math.min(least, since), Number.POSITIVE_INFINITY);
+  const first = since.reduce((least, at) => Math.min(least, at), Number.POSITIVE_INFINITY);
   const last = draft.sink(sink).lastDigestAt;
   const due = Math.max(first + digest.withinMs, last === null ? 0 : last + digest.everyMs);
   // A clock that was set back must not keep it for ever.
@@ -96,7 +109,7 @@ export function enqueue(
   draft: Draft,
   sink: string,
   notice: Notice,
-  more: Partial<Pick<Message, "insteadOf" | "fellBack" | "members" | "count" | "isTest">> = {},
+  more: Partial<Pick<Message, "insteadOf" | "fellBack" | "members" | "count" | "unlisted" | "isTest">> = {},
 ): Message {
   const n = draft.count();
   const message: Message = {
@@ -143,7 +156,7 @@ function gather(
   before: Gathered | null,
   fellBack: boolean,
 ): void {
-  if (before === null && draft.gatheredFor(sinkOf(place)).length >= mostGathered) return;
+  if (before === null && !keepsOneMore(draft, sinkOf(place), notice, fellBack)) return;
   const times = notice.times + (before?.notice.times ?? 0);
   draft.set("gathered", place, {
     notice: { ...notice, times },
@@ -158,7 +171,8 @@ function mayGoNow(draft: Draft, sink: string, severity: AlertSeverity): boolean 
   const { after } = alerts.digest;
   if (recentOf(draft, sink).length >= after || draft.waitingFor(sink).length >= after) return false;
   // What has to wait by the number of messages comes first; what waits for the morning does not.
-  return draft.gatheredFor(sink).every(([, { notice }]) => isHeld(alerts.quiet, notice.severity, draft.now));
+  const gathered = draft.gatheredFor(sink);
+  return alertSeverities.every((each) => !gathered.has(each) || isHeld(alerts.quiet, each, draft.now));
 }
 
 function recentOf(draft: Draft, sink: string): readonly number[] {
@@ -166,25 +180,38 @@ function recentOf(draft: Draft, sink: string): readonly number[] {
   return draft.sink(sink).recent.filter((at) => at <= draft.now && draft.now - at < withinMs);
 }
 
-function sendDigest(draft: Draft, sink: string, notices: readonly Notice[], fellBack: boolean): void {
+function sendDigest(
+  draft: Draft,
+  sink: string,
+  notices: readonly Notice[],
+  unlisted: Unlisted | null,
+  fellBack: boolean,
+): void {
   const { host } = draft.setting;
   const sorted = [...notices].sort((a, b) => rank(b.severity) - rank(a.severity) || a.at - b.at);
   const open = sorted.filter(({ state }) => state === "open");
   const key = `${host}/digest/${draft.count()}`;
-  const worst = (open[0] ?? sorted[0])?.severity ?? "info";
+  const more = unlisted?.count ?? 0;
+  const parts = [...tally(sorted), ...(more === 0 ? [] : [`${more} not listed`])];
+  const worst = (open[0] ?? sorted[0])?.severity ?? unlisted?.severity ?? "info";
   const notice: Notice = {
     key,
     state: open.length > 0 ? "open" : "event",
     severity: worst,
-    title: `${sorted.length} alerts: ${tally(sorted)}`,
-    details: [],
+    title: `${sorted.length + more} alerts: ${parts.join(", ")}`,
+    details: more === 0 ? [] : [unlistedLine(more)],
     about: { kind: "host", name: host },
     incident: null,
     at: draft.now,
     times: 1,
   };
   const members = sorted.map((each) => ({ ...each, details: [] }));
-  enqueue(draft, sink, notice, { members, count: members.length, fellBack });
+  enqueue(draft, sink, notice, {
+    members,
+    count: members.length + more,
+    ...(more === 0 ? {} : { unlisted: more }),
+    fellBack,
+  });
   for (const each of open) {
     const place = placeOf(sink, each.key);
     const known = draft.get("announced", place);
@@ -198,14 +225,13 @@ function sendDigest(draft: Draft, sink: string, notices: readonly Notice[], fell
   draft.setSink(sink, { lastDigestAt: draft.now });
 }
 
-/** "3 critical, 12 warning, 40 over" */
-function tally(notices: readonly Notice[]): string {
+/** "3 critical", "12 warning", "40 over again" */
+function tally(notices: readonly Notice[]): readonly string[] {
   const words = notices.map(({ state, severity }) => (state === "over" ? "over again" : severity));
   return [...[...alertSeverities].reverse(), "over again"]
     .map((word) => [words.filter((each) => each === word).length, word] as const)
     .filter(([count]) => count > 0)
-    .map(([count, word]) => `${count} ${word}`)
-    .join(", ");
+    .map(([count, word]) => `${count} ${word}`);
 }
 
 /** One of those that a digest was about is over; with the last of them, the digest is. */
@@ -229,8 +255,4 @@ function leaveDigest(draft: Draft, key: string, at: number): void {
     at,
     times: 1,
   });
-}
-
-function sinkOf(place: string): string {
-  return place.slice(0, place.indexOf(" "));
 }

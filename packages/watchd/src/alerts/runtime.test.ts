@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -117,13 +117,24 @@ t.test("where there is an egressd, everything goes through it, and nothing aroun
   await alerts.close();
 });
 
-t.test("a credential is where systemd puts it, and an empty one is a missing one", async (t) => {
-  const { directory, secret } = lab(t);
-  writeFileSync(join(directory, "alerts.sink.chat"), "");
-  writeFileSync(join(directory, "alerts.sink.pager"), "from-systemd\n");
-  const secrets = createSecrets(directory);
-  t.same(await secrets.read("alerts.sink.pager", secret), { secret: "from-systemd" });
-  t.match(await secrets.read("alerts.sink.chat", secret), { problem: /is empty or missing/ });
-  t.match(await secrets.read("alerts.sink.mail", secret), { problem: /cannot be read: ENOENT/ });
-  t.match(await createSecrets(null).read("alerts.sink.mail", secret), { secret: standardSecret });
-});
+t.test(
+  "a secret is what its file says now, else what systemd has loaded; an empty one is a missing one",
+  async (t) => {
+    const { directory, secret } = lab(t);
+    const gone = join(directory, "gone");
+    writeFileSync(join(directory, "alerts.sink.chat"), "");
+    writeFileSync(join(directory, "alerts.sink.pager"), "from-systemd\n");
+    const secrets = createSecrets(directory);
+    t.same(await secrets.read("alerts.sink.pager", gone), { secret: "from-systemd" });
+    t.same(await secrets.read("alerts.sink.pager", directory), { secret: "from-systemd" }, "that is no file");
+    t.same(await secrets.read("alerts.sink.pager", secret), { secret: standardSecret });
+    writeFileSync(`${secret}.new`, "rotated\n");
+    renameSync(`${secret}.new`, secret);
+    t.same(await secrets.read("alerts.sink.pager", secret), { secret: "rotated" });
+    writeFileSync(secret, "");
+    t.same(await secrets.read("alerts.sink.pager", secret), { secret: "from-systemd" });
+    t.match(await secrets.read("alerts.sink.chat", gone), { problem: /gone is empty or missing/ });
+    t.match(await secrets.read("alerts.sink.mail", gone), { problem: /gone cannot be read: ENOENT/ });
+    t.match(await createSecrets(null).read("alerts.sink.mail", directory), { problem: /is no file/ });
+  },
+);

@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "@daruma/base";
 
@@ -7,7 +8,7 @@ const maxBytes = 64 * 1024;
 
 export interface Secrets {
   /**
-   * The content of a credential, as it is now: under `agentctl dev` a secret that has been changed is used from then on.
+   * The content of a credential, as it is now: a secret that has been changed is used from then on.
    *
    * @param name of the credential in watchd's unit
    * @param file as the manifest names it
@@ -27,25 +28,37 @@ export function sinkCredential(sink: string): string {
 }
 
 /**
- * @param directory `$CREDENTIALS_DIRECTORY`, in which systemd has put what the unit loads; null where watchd reads the files
- *   themselves
+ * watchd is root and reads the files themselves. systemd copies them only when the unit starts, so that its copy stands in where there is
+ * nothing to be read: the file is gone, or is a socket from which systemd has got the secret.
+ *
+ * @param directory `$CREDENTIALS_DIRECTORY`, in which systemd has put what the unit loads; null where there is no such unit
  */
 export function createSecrets(directory: string | null): Secrets {
   return {
     async read(name, file) {
-      const path = directory === null ? file : join(directory, name);
-      try {
-        const content = await readFile(path);
-        if (content.length > maxBytes)
-          return { problem: `the credential ${file} is too large to be a secret` };
-        const secret = content.toString("utf8").trim();
-        // The unit has an empty one in place of a file that is missing, so that watchd starts all the same.
-        return secret === "" ? { problem: `the credential ${file} is empty or missing` } : { secret };
-      } catch (error) {
-        return { problem: `the credential ${file} cannot be read: ${systemCode(error) ?? "unknown error"}` };
-      }
+      const now = await readSecret(file, file);
+      if (directory === null || "secret" in now) return now;
+      return readSecret(join(directory, name), file);
     },
   };
+}
+
+async function readSecret(
+  path: string,
+  file: string,
+): Promise<{ readonly secret: string } | { readonly problem: string }> {
+  try {
+    // What is no file must not keep anybody waiting for it to be opened.
+    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const { size } = await handle.stat().then((stats) => (stats.isFile() ? stats : { size: null }));
+    if (size === null) return { problem: `the credential ${file} is no file` };
+    if (size > maxBytes) return { problem: `the credential ${file} is too large to be a secret` };
+    const secret = (await handle.readFile("utf8")).trim();
+    // The unit has an empty one in place of a file that is missing, so that watchd starts all the same.
+    return secret === "" ? { problem: `the credential ${file} is empty or missing` } : { secret };
+  } catch (error) {
+    return { problem: `the credential ${file} cannot be read: ${systemCode(error) ?? "unknown error"}` };
+  }
 }
 
 /** Takes out of a text whatever of the secrets is in it, in the spellings in which a URL or JSON may have it. */

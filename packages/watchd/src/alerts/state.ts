@@ -1,5 +1,6 @@
 import type { AlertSeverity, AlertsManifest } from "@daruma/config";
 import type { LedgerRecord } from "../policy/events.ts";
+import { GatheredIndex } from "./gathered-index.ts";
 import type { Message, Notice } from "./notice.ts";
 
 /**
@@ -39,6 +40,17 @@ export interface Digest {
   readonly count: number;
 }
 
+/** What is counted only, because more waits for a sink than is kept one by one. */
+export interface Unlisted {
+  readonly count: number;
+  /** How many of them the fallback has been told of. */
+  readonly fellBack: number;
+  /** Of the worst of them. */
+  readonly severity: AlertSeverity;
+  /** Since when the first of them waits; Unix time in milliseconds. */
+  readonly since: number;
+}
+
 export interface SinkState {
   /** Attempts that have failed since the last that did not. */
   readonly failures: number;
@@ -52,6 +64,8 @@ export interface SinkState {
   /** When the last messages were let through, as many as a digest allows. */
   readonly recent: readonly number[];
   readonly lastDigestAt: number | null;
+  /** Missing in what an older release has written. */
+  readonly unlisted?: Unlisted | null;
 }
 
 export const newSink: SinkState = {
@@ -111,6 +125,10 @@ export function placeOf(sink: string, key: string): string {
   return `${sink} ${key}`;
 }
 
+export function sinkOf(place: string): string {
+  return place.slice(0, place.indexOf(" "));
+}
+
 /** What the current generation says. */
 export interface Setting {
   readonly host: string;
@@ -139,6 +157,8 @@ export class Draft {
   readonly #changes: { [K in MapName]?: Record<string, unknown> } = {};
   #state: AlertsState;
   #writes = 0;
+  /** By sink; made when it is first asked for. */
+  #gathered: Map<string, GatheredIndex> | null = null;
 
   constructor(state: AlertsState, setting: Setting, now: number) {
     this.#state = state;
@@ -174,6 +194,11 @@ export class Draft {
       this.#state = { ...this.#state, [map]: { ...this.#state[map] } };
     }
     changed[key] = value;
+    if (map === "gathered") {
+      const before = this.#state.gathered[key];
+      if (this.#gathered !== null)
+        indexOf(this.#gathered, sinkOf(key)).set(key, before, value as Gathered | null);
+    }
     const entries = this.#state[map] as Record<string, unknown>;
     if (value === null) delete entries[key];
     else entries[key] = value;
@@ -192,10 +217,14 @@ export class Draft {
     return this.#state.counter;
   }
 
-  /** What is gathered for a sink, with its key. */
-  gatheredFor(sink: string): readonly (readonly [place: string, Gathered])[] {
-    const prefix = placeOf(sink, "");
-    return Object.entries(this.#state.gathered).filter(([place]) => place.startsWith(prefix));
+  /** What is gathered for a sink. */
+  gatheredFor(sink: string): GatheredIndex {
+    if (this.#gathered === null) {
+      this.#gathered = new Map();
+      for (const [place, gathered] of Object.entries(this.#state.gathered))
+        indexOf(this.#gathered, sinkOf(place)).set(place, undefined, gathered);
+    }
+    return indexOf(this.#gathered, sink);
   }
 
   /** What waits for a sink, in order. */
@@ -204,6 +233,15 @@ export class Draft {
       .filter((message) => message.sink === sink && message.status === "waiting")
       .sort((a, b) => a.n - b.n);
   }
+}
+
+function indexOf(indexes: Map<string, GatheredIndex>, sink: string): GatheredIndex {
+  let index = indexes.get(sink);
+  if (index === undefined) {
+    index = new GatheredIndex();
+    indexes.set(sink, index);
+  }
+  return index;
 }
 
 export function applyChanges(state: AlertsState, changes: Changes, counter: number): AlertsState {

@@ -7,7 +7,7 @@
  * - `system`: what runs is not what boots next
  * - `etc`: a file in /etc is not the generation's
  * - `unit`: a file outside the generation changes one of its units
- * - `state`: a unit of ours is not up, or systemd goes by an old definition of it
+ * - `state`: a unit of ours is not up, or systemd has loaded another definition of it than is declared
  * - `store`: a store path is not what its hash says
  * - `process`: an agent runs another command line, or as another user
  * - `wall`: the kernel's rules around agents were others for a moment

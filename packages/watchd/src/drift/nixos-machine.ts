@@ -9,6 +9,7 @@ import { correctOnNixos } from "./correct.ts";
 import type { Difference, DriftKind } from "./difference.ts";
 import { type DeclaredEtc, etcDifferences } from "./etc.ts";
 import { observeEtc, readDeclaredEtc } from "./etc-observer.ts";
+import { LoadedUnits } from "./loaded-units.ts";
 import type { Machine, Seen, Subject } from "./machine.ts";
 import { gentlyBySystemd, nixStore } from "./nix-store.ts";
 import { parseUsers, processDifferences } from "./process-observer.ts";
@@ -21,7 +22,7 @@ import {
   readGenerationUnits,
   unitDirectories,
 } from "./unit-observer.ts";
-import { unitDifferences } from "./units.ts";
+import { type UnitFile, unitDifferences } from "./units.ts";
 import { wallDifference } from "./wall.ts";
 
 export interface NixosMachineOptions {
@@ -60,6 +61,7 @@ export function createNixosMachine(options: NixosMachineOptions): Machine {
   });
   let declared: Declared | null = null;
   let wallLooks = 0;
+  const loaded = new LoadedUnits();
   /** Store paths by the directory in which a change makes them suspect. */
   let suspects = new Map<string, string>();
 
@@ -90,7 +92,7 @@ export function createNixosMachine(options: NixosMachineOptions): Machine {
         );
       const files = observeUnitFiles();
       await looks.at("unit", () => unitDifferences(units, files));
-      await looks.at("state", async () => stateDifferences(units.up, await askStates(units.up)));
+      await looks.at("state", () => differingStates(units, files));
       await looks.at("process", () => differingProcesses(subject));
       await looks.at("wall", differingWall);
       await looks.at("store", async () => {
@@ -144,6 +146,17 @@ export function createNixosMachine(options: NixosMachineOptions): Machine {
     wallLooks += 1;
     if (wallLooks >= 2) rmSync(wall.found, { force: true });
     return [difference];
+  }
+
+  /** One question about all of them. */
+  async function differingStates(units: GenerationUnits, files: readonly UnitFile[]) {
+    const states = await askStates([...new Set([...units.up, ...loaded.turn(units)])]);
+    const told = new Set([...files.map(({ path }) => path), ...units.up]);
+    const { store: place } = options.site;
+    return [
+      ...stateDifferences(units.up, states),
+      ...loaded.differences({ declared: units, states, told, store: place }),
+    ];
   }
 
   async function askStates(units: readonly string[]) {

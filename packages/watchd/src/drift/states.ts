@@ -8,6 +8,10 @@ export interface UnitState {
   readonly type: string;
   readonly remainAfterExit: boolean;
   readonly needsReload: boolean;
+  /** The unit file that systemd has loaded; empty for none. */
+  readonly fragmentPath: string;
+  /** The drop-ins that it has loaded with it. */
+  readonly dropInPaths: readonly string[];
 }
 
 /** As `systemctl show` names them. */
@@ -18,6 +22,8 @@ export const stateProperties = [
   "Type",
   "RemainAfterExit",
   "NeedDaemonReload",
+  "FragmentPath",
+  "DropInPaths",
 ] as const;
 
 /** On its way up or down: how that ends is not known yet. */
@@ -36,13 +42,16 @@ export function stateDifferences(
       const observed = state === undefined ? [] : [`${state.activeState} (${state.subState})`];
       const remedy = { kind: "start", unit } as const;
       found.push({ kind: "state", at: unit, declared: ["active"], observed, remedy });
-    } else if (state.needsReload) {
-      const observed = ["an older definition"];
-      const declared = ["the definition on disk"];
-      found.push({ kind: "state", at: unit, declared, observed, remedy: { kind: "reload" } });
-    }
+    } else if (state.needsReload) found.push(olderDefinition(unit));
     return found;
   });
+}
+
+/** systemd goes by what was on disk when it read its units last. */
+export function olderDefinition(unit: string): Difference {
+  const observed = ["an older definition"];
+  const declared = ["the definition on disk"];
+  return { kind: "state", at: unit, declared, observed, remedy: { kind: "reload" } };
 }
 
 function isUp({ activeState, type, remainAfterExit }: UnitState): boolean {
@@ -71,6 +80,11 @@ export function parseStates(text: string): readonly UnitState[] {
         type: value("Type"),
         remainAfterExit: value("RemainAfterExit") === "yes",
         needsReload: value("NeedDaemonReload") === "yes",
+        fragmentPath: value("FragmentPath"),
+        // A list of absolute paths. A blank that no path begins after is part of a name.
+        dropInPaths: value("DropInPaths")
+          .split(/ (?=\/)/)
+          .filter((path) => path !== ""),
       };
     });
 }

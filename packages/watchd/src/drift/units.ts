@@ -36,7 +36,7 @@ export function unitDifferences(
     }
   }
   return files.flatMap(({ path, name, dropIn, text }) => {
-    if (dropIn && isOwn(path, name)) return [];
+    if (dropIn && isOwnDropIn(path, name)) return [];
     const changed = (unitsBy.get(name) ?? []).filter((unit) => dropIn || isOrIsOf(unit, name));
     if (changed.length === 0) return [];
     // A drop-in for all services names none of them: those come under it when they start.
@@ -56,7 +56,7 @@ export function unitDifferences(
 }
 
 /** watchd's own: the settings that are in force for one agent in place of the declared ones. */
-function isOwn(path: string, name: string): boolean {
+export function isOwnDropIn(path: string, name: string): boolean {
   return name.startsWith("daruma-agent-") && path === `/run/systemd/system/${name}.d/${dropInName}`;
 }
 

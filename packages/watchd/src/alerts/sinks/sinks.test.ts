@@ -1,7 +1,8 @@
 import { sinkUrl } from "@daruma/config";
 import fc from "fast-check";
 import t from "tap";
-import { anyMessage, messageOf } from "../fixtures/messages.ts";
+import { anyMessage } from "../fixtures/any-message.ts";
+import { messageOf } from "../fixtures/messages.ts";
 import { services } from "../fixtures/services.ts";
 import { noon, sinkConfig } from "../fixtures/world.ts";
 import { httpSinks } from "./index.ts";
