@@ -250,6 +250,10 @@ let
           text = hooks.rollback;
           executable = true;
         };
+        "daruma/bin/boot-complete" = {
+          text = hooks.boot-complete;
+          executable = true;
+        };
         "daruma/bin/stand-ins" = {
           text = hooks.stand-ins;
           executable = true;

@@ -221,6 +221,42 @@ t.test(
   },
 );
 
+t.test(
+  "where boot entries are counted, and only there, one is good once its agents are proven",
+  { skip: withoutModules },
+  async (t) => {
+    const counted = (option: string, type: string) => `{
+      options.boot.${option} = lib.mkOption { type = lib.types.${type}; };
+    }`;
+    const [none, off, on, other] = evaluate(`
+      let
+        unit = extra: (system extra).systemd.units."daruma-boot-complete.service" or null;
+        systemd-boot = ${counted("loader.systemd-boot.bootCounting.enable", "bool")};
+        lanzaboote = ${counted("lanzaboote.bootCounting.initialTries", "int")};
+      in [
+        (unit [ ])
+        (unit [ systemd-boot { boot.loader.systemd-boot.bootCounting.enable = false; } ])
+        (unit [ systemd-boot { boot.loader.systemd-boot.bootCounting.enable = true; } ])
+        (unit [ lanzaboote { boot.lanzaboote.bootCounting.initialTries = 2; } ])
+      ]
+    `) as readonly (string | null)[];
+    t.equal(none, null, "this NixOS has no such option");
+    t.equal(off, null);
+    t.equal(other, on);
+    for (const line of [
+      "Before=boot-complete.target",
+      "After=daruma-watchd.service",
+      "Type=oneshot",
+      "RemainAfterExit=true",
+      "ExecStart=/etc/daruma/bin/boot-complete /run/daruma/proven /run/current-system /run/booted-system",
+      // The default probation, and a quarter of an hour.
+      "TimeoutStartSec=1500",
+      "RequiredBy=boot-complete.target",
+    ])
+      t.ok(on?.split("\n").includes(line), line);
+  },
+);
+
 t.test("what is wrong is said with the option's name", { skip: withoutModules }, async (t) => {
   const failed = evaluate(
     `map (each: each.message) (builtins.filter (each: !each.assertion) (system [
