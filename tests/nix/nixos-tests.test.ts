@@ -36,6 +36,7 @@ const standIns = `
   file = name: "/nix/store/00000000000000000000000000000000-\${name}";
   pkgs = ${packages} // {
     curl = "/stub/curl";
+    iproute2 = "/stub/iproute2";
     stdenv.hostPlatform.system = "x86_64-linux";
     symlinkJoin = { name, ... }: file name;
     writeShellScript = name: _: file name;
@@ -120,7 +121,7 @@ function subtestsOf(script: string): readonly string[] {
 }
 
 t.test("the themes are those of the scenarios on the test host", async (t) => {
-  t.same(themes, ["drift", "heal", "rollback", "routines", "standstill", "watchdog"]);
+  t.same(themes, ["drift", "egress", "heal", "rollback", "routines", "standstill", "watchdog"]);
 });
 
 t.test("every file parses", { skip: withoutNix }, async (t) => {
@@ -235,7 +236,7 @@ t.test("the modules take every deploy of the NixOS tests", { skip: withoutModule
         system = "x86_64-linux";
         builder = "/bin/sh";
       };
-      pkgs = lib.genAttrs [ "coreutils" "curl" "nftables" "nix" "nodejs_24" "systemd" ] package // {
+      pkgs = lib.genAttrs [ "coreutils" "curl" "iproute2" "nftables" "nix" "nodejs_24" "systemd" ] package // {
         runtimeShell = "/bin/bash";
         callPackage = path: _: package (baseNameOf path);
         stdenv.hostPlatform.system = "x86_64-linux";
