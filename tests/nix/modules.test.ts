@@ -186,8 +186,15 @@ t.test(
   { skip: withoutModules },
   async (t) => {
     const host: HostCase = {
-      ...fleet,
-      host: { egress: { allow: ["cache.example.com:443"], deny: [{ cidr: "203.0.113.0/24" }] } },
+      agents: {
+        ...fleet.agents,
+        careful: { command: [node, "/srv/careful/main.js"], fallback: { environment: { MODEL: "small" } } },
+      },
+      host: {
+        egress: { allow: ["cache.example.com:443"], deny: [{ cidr: "203.0.113.0/24" }] },
+        drift: { policy: "correct", every: "30s" },
+        alerts: { sinks: { pager: { kind: "pagerduty", credential: "/run/secrets/pager" } } },
+      },
     };
     const found = evaluate(
       `let

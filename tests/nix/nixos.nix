@@ -245,6 +245,10 @@ in
       type = types.listOf types.package;
       default = [ ];
     };
+    networking.hosts = mkOption {
+      type = types.attrsOf (types.listOf types.str);
+      default = { };
+    };
     nix.package = mkOption {
       type = types.package;
       default = pkgs.nix;
