@@ -107,6 +107,8 @@ function kept(known: AgentState, inForce: Pick<AgentState, "policy" | "standIn">
     incident: alertsAreNew ? withoutAlerts(known.incident) : known.incident,
     evidence: [],
     failuresInGeneration: 0,
+    // It waits for the moment of a restart that this generation does not want any more.
+    pending: inForce.policy.restart.when === "never" ? null : known.pending,
     // What it reads on the host may be what the switch has changed.
     misconfigured: false,
     provenInGeneration: known.phase === "healthy" || known.phase === "completed",

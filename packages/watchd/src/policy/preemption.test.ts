@@ -90,6 +90,17 @@ t.test("who is never to be restarted is not: somebody is told, once for each run
   t.same(s.told(), ["alert.raise"]);
 });
 
+t.test(
+  "a deploy after which it is never to be restarted takes back what was waiting for its moment",
+  async (t) => {
+    const s = hoards(proven());
+    t.not(s.agent("a").pending, null);
+    s.deploy("/two", { agents: { a: { digest: "a-1", resources, restart: { when: "never" } } } });
+    s.wait(120_000);
+    t.notOk(s.told().includes("agent.preempt"));
+  },
+);
+
 t.test("what cannot be measured is said once, and found to be nothing", async (t) => {
   const s = proven().uses("a", { memoryBytes: 1 }).uses("a", { memoryBytes: 1 }).wait(1).uses("a", {});
   t.match(s.record("agent.unmeasured").details, { resources: ["openFiles"] });

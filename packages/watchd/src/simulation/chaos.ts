@@ -142,6 +142,8 @@ function somethingOutsideIsDown(world: World, watchd: Watchd): void {
   const isSeen = all && agents.length > 1 && random.chance(0.5);
   const together = random.delay(500, 60_000);
   for (const [name, { health, dependencies }] of all ? agents : [chosen]) {
+    // One that ended another early would leave nothing to be seen of that.
+    if (machine.outageOf(name) !== null) continue;
     const declared = dependencies !== undefined && random.chance(0.5);
     const says = health === null || random.chance(0.5) ? "exit" : "answer";
     const shows = isSeen ? "crash" : declared ? "need" : says;

@@ -34,6 +34,7 @@ export class Watchd {
   #life = 0;
   #alive = false;
   #stalledUntil = 0;
+  readonly #heldBack: { readonly event: Event; readonly life: number }[] = [];
   #tick = 0;
   /** Where in the next step with commands watchd will be killed. */
   #doom: "before-journal" | "after-journal" | null = null;
@@ -199,8 +200,9 @@ export class Watchd {
   #deliver(event: Event, life: number): void {
     if (!this.isAlive(life)) return;
     const { machine } = this.#world;
-    if (machine.time < this.#stalledUntil) {
-      this.#world.agenda.plan(this.#stalledUntil, () => this.#deliver(event, life));
+    if (machine.time < this.#stalledUntil || this.#heldBack.length > 0) {
+      if (this.#heldBack.length === 0) this.#world.agenda.plan(this.#stalledUntil, () => this.#goOn());
+      this.#heldBack.push({ event, life });
       return;
     }
     if (event.type === "generation") this.#told = event.current;
@@ -216,6 +218,11 @@ export class Watchd {
     this.#see({ before, event, taken, now: machine.now, nextWake, life });
     this.#act(taken.commands, durable);
     this.#sleep(nextWake);
+  }
+
+  /** After a standstill, what came meanwhile is heard in the order in which it came. */
+  #goOn(): void {
+    for (const { event, life } of this.#heldBack.splice(0)) this.#deliver(event, life);
   }
 
   #act(commands: readonly Command[], durable: boolean): void {
