@@ -98,11 +98,12 @@ t.test("the flake has a system for each generated host", { ...patient, skip: wit
         optional = condition: value: if condition then [ value ] else [ ];
       };
       flake = import (/. + ${JSON.stringify(join(fleet, "flake.nix"))});
-      outputs = flake.outputs { self = outputs; inherit nixpkgs; daruma.nixosModules.default = { }; };
+      daruma = (import (/. + ${JSON.stringify(join(root, "flake.nix"))})).outputs { self = daruma; inherit nixpkgs; };
+      outputs = flake.outputs { self = outputs; inherit nixpkgs daruma; };
     in { inherit (outputs) nixosConfigurations; inputs = flake.inputs.daruma.url; names = builtins.attrNames outputs; }
   `);
   t.same(found, {
-    nixosConfigurations: { "agent-01": 3 },
+    nixosConfigurations: { "agent-01": 4 },
     inputs: "flake:daruma",
     names: ["devShells", "nixosConfigurations", "packages"],
   });
