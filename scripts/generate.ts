@@ -1,12 +1,9 @@
 /**
  * Writes the generated documents: docs/reference/errors.md from the error catalogues of all packages, docs/reference/cli.md
- * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary; modules/options.nix and
- * docs/reference/options.md from the schema of the fleet file; and templates/fleet, which is what
- * `agentctl init` writes. With --check nothing is written;
  * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary, docs/reference/metrics.md from the table of
- * metrics; templates/monitoring/dashboard.json; modules/options.nix from the schema of the fleet file; and templates/fleet, which is
- * what `agentctl init` writes. With --check nothing is written;
- * stale files are named, and the exit code is 1.
+ * metrics; templates/monitoring/dashboard.json; modules/options.nix and docs/reference/options.md from the schema of the fleet file;
+ * templates/fleet, which is what `agentctl init` writes; and what examples are compiled to. With --check nothing is written; stale
+ * files are named, and the exit code is 1.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -52,6 +49,7 @@ const documents: Readonly<Record<string, string>> = {
   "templates/monitoring/dashboard.json": `${JSON.stringify(dashboard(), null, 2)}\n`,
   "modules/options.nix": await optionsModule(),
   ...newFleet(),
+  ...compiledExample("etl-pipeline"),
 };
 
 if (process.argv.includes("--check")) await check();
@@ -83,6 +81,25 @@ function newFleet(): Record<string, string> {
     );
   } finally {
     rmSync(directory, { recursive: true });
+  }
+}
+
+/** What `agentctl compile` makes of an example, where `agentctl compile --check` looks for it. */
+function compiledExample(name: string): Record<string, string> {
+  const example = join(root, "examples", name);
+  // Sources are named by their way from the generated file, which has to be as far from them as it will be.
+  const out = mkdtempSync(join(example, ".daruma-generated-"));
+  try {
+    execFileSync(process.execPath, [
+      join(root, "packages/agentctl/src/main.ts"),
+      ...["compile", "--config", join(example, "fleet.config.ts"), "--out", out, "--json"],
+    ]);
+    const hosts = readdirSync(out).map((host) => `${host}/default.nix`);
+    return Object.fromEntries(
+      hosts.map((file) => [`examples/${name}/generated/${file}`, readFileSync(join(out, file), "utf8")]),
+    );
+  } finally {
+    rmSync(out, { recursive: true });
   }
 }
 

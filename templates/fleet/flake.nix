@@ -25,33 +25,25 @@
       ];
       agentctl = pkgs: pkgs.callPackage (daruma + "/nix/package.nix") { inherit npmRegistry; };
 
-      # One for each generated/HOST, which `agentctl compile` writes. What is particular to a machine (disks, network, users)
-      # is in machines/HOST.nix, where there is one.
-      generated = if builtins.pathExists ./generated then builtins.readDir ./generated else { };
-      hosts = builtins.filter (name: builtins.pathExists (./generated + "/${name}/default.nix")) (
-        builtins.attrNames generated
-      );
       machine = host: ./machines + "/${host}.nix";
     in
     {
-      nixosConfigurations = lib.genAttrs hosts (
-        host:
-        lib.nixosSystem {
-          modules = [
-            daruma.nixosModules.default
-            (./generated + "/${host}")
+      # One for each generated/HOST, which `agentctl compile` writes. What is particular to a machine (disks, network, users)
+      # is in machines/HOST.nix, where there is one.
+      nixosConfigurations = daruma.lib.nixosConfigurations {
+        generated = ./generated;
+        modules =
+          host:
+          [
             (
-              { config, pkgs, ... }:
+              { pkgs, ... }:
               {
-                networking.hostName = lib.mkDefault host;
-                nixpkgs.hostPlatform = lib.mkDefault config.services.daruma.system;
                 services.daruma.package = lib.mkDefault (agentctl pkgs);
               }
             )
           ]
           ++ lib.optional (builtins.pathExists (machine host)) (machine host);
-        }
-      );
+      };
 
       packages = lib.genAttrs systems (
         system:

@@ -46,7 +46,8 @@ export const compileErrors = defineErrors({
   },
   CHECK_E_FAILED: {
     summary: "`agentctl check` found something wrong with a fleet.",
-    remedy: "Correct each problem listed; every one has a code, which docs/reference/errors.md explains.",
+    remedy:
+      "Correct each problem listed; every one has a code: those of TypeScript begin with TS, docs/reference/errors.md explains the others.",
     exit: exitCode.error,
   },
   CHECK_E_NIX: {
