@@ -32,6 +32,10 @@ let
         tar --extract --gzip --strip-components=1 --directory=${lib.escapeShellArg module.path} \
           --file=${fetchurl { inherit (module) url hash; }}
       '';
+
+  # As `agentctl dev` runs them.
+  nodeOptions = lib.importJSON ../packages/agentctl/src/dev/node-options.json;
+  optionsFor = program: "${program}) options=${lib.escapeShellArg (toString nodeOptions.${program})} ;; ";
 in
 stdenv.mkDerivation {
   pname = "daruma";
@@ -74,7 +78,11 @@ stdenv.mkDerivation {
     mkdir -p $out/lib
     cp -r dist $out/lib/daruma
     for program in agentctl egressd ledgerd metricsd watchd; do
-      makeWrapper ${lib.getExe nodejs_24} $out/bin/$program --add-flags $out/lib/daruma/$program.mjs
+      case $program in
+      ${lib.concatMapStrings optionsFor (lib.attrNames nodeOptions)}
+      *) options= ;;
+      esac
+      makeWrapper ${lib.getExe nodejs_24} $out/bin/$program --add-flags "$options $out/lib/daruma/$program.mjs"
     done
     makeWrapper ${lib.getExe nodejs_24} $out/libexec/daruma/egress-self-test --add-flags $out/lib/daruma/egress-self-test.mjs
     install -D --mode=0755 packages/watchd/src/nixos/rollback.sh $out/libexec/daruma/rollback

@@ -58,7 +58,11 @@ rec {
     mkdir -p $out/bin $out/lib/daruma $out/libexec/daruma
     cp /payload/*.mjs /payload/*.node $out/lib/daruma/
     for program in agentctl watchd ledgerd egressd metricsd; do
-      printf '#!/bin/sh\nexec %s/bin/node %s/lib/daruma/%s.mjs "$@"\n' ${nodejs_24} $out $program >$out/bin/$program
+      case $program in
+      watchd | ledgerd) options=--max-semi-space-size=1 ;;
+      *) options= ;;
+      esac
+      printf '#!/bin/sh\nexec %s/bin/node %s %s/lib/daruma/%s.mjs "$@"\n' ${nodejs_24} "$options" $out $program >$out/bin/$program
     done
     printf '#!/bin/sh\nexec %s/bin/node %s/lib/daruma/egress-self-test.mjs "$@"\n' ${nodejs_24} $out >$out/libexec/daruma/egress-self-test
     cp /payload/rollback.sh $out/libexec/daruma/rollback

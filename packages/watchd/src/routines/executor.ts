@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isDarumaError, messageOf } from "@daruma/base";
+import { isDarumaError, messageOf, systemCode } from "@daruma/base";
 import type { RoutineManifest, StopPolicy } from "@daruma/config";
 import type { Isolation } from "../agent-api/place.ts";
 import { watchdErrors } from "../catalogue.ts";
+import { createGate } from "../concurrency.ts";
 import type { RoutineCommand, RoutineEvent } from "./events.ts";
 import { openHome, takeInput } from "./homes.ts";
 import { runOf } from "./run-of.ts";
@@ -31,26 +32,32 @@ export interface RoutineExecutor {
 }
 
 const outdated = "WATCHD_E_OUTDATED";
-/** After a switch, the new generation is known within a reconcile or two. */
+/** After a switch, the new generation is known within a reconcile or two; what others have too much of, they may give back. */
 const tryAgainMs = 500;
 const mostTries = 40;
+/** More at once are no faster, and each holds descriptors that runs need. */
+const startedAtOnce = 32;
+
+const shortages: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "EAGAIN", "ENOMEM"]);
 
 /** Carries out what the core asks for. However a start or a stop ends, exactly one event says so. */
 export function createRoutineExecutor(options: RoutineExecutorOptions): RoutineExecutor {
   const { services, dispatch } = options;
   let draining = false;
   const starting = new Set<Promise<void>>();
+  const inTurn = createGate(startedAtOnce);
 
   async function start(command: Extract<RoutineCommand, { type: "start" }>): Promise<void> {
     const { routine, run } = command;
     for (let tries = 1; ; tries += 1) {
       try {
-        if (await startNow(command)) dispatch({ type: "started", routine, run });
+        if (await inTurn(() => startNow(command))) dispatch({ type: "started", routine, run });
         return;
       } catch (error) {
         const code = isDarumaError(error) ? error.code : "WATCHD_E_START";
         // A switch has ended, and it is not known here yet what the new generation declares.
-        if (code === outdated && tries < mostTries && options.routines()[routine] !== undefined) {
+        const isEarly = code === outdated && options.routines()[routine] !== undefined;
+        if ((isEarly || isShortage(error)) && tries < mostTries) {
           await delay(tryAgainMs);
           if (draining) return;
           continue;
@@ -67,6 +74,7 @@ export function createRoutineExecutor(options: RoutineExecutorOptions): RoutineE
     run,
     attempt,
   }: RunName & { readonly attempt: number }): Promise<boolean> {
+    if (draining) return false;
     await services.settled();
     const manifest = options.routines()[routine];
     const known = runOf(options.state(), { routine, run });
@@ -117,6 +125,15 @@ export function createRoutineExecutor(options: RoutineExecutorOptions): RoutineE
       );
     },
   };
+}
+
+/**
+ * Whether the machine lacks descriptors, processes or memory at the moment: no fault of the routine's, and none of its attempts
+ * is spent on it.
+ */
+function isShortage(error: unknown): boolean {
+  if (shortages.has(systemCode(error) ?? "")) return true;
+  return error instanceof Error && error.cause !== undefined && isShortage(error.cause);
 }
 
 function environmentOf(routine: string, run: RunState, input: string | null): Record<string, string> {
