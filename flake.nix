@@ -117,6 +117,7 @@
         pkgs:
         builtins.mapAttrs (_: pkgs.testers.runNixOSTest) {
           daruma-drift = ./tests/nixos/drift.nix;
+          daruma-egress = ./tests/nixos/egress.nix;
           daruma-heal = ./tests/nixos/heal.nix;
           daruma-rollback = ./tests/nixos/rollback.nix;
           daruma-routines = ./tests/nixos/routines.nix;

@@ -33,6 +33,7 @@ in
   imports = [
     ./options.nix
     ./agents.nix
+    ./boot.nix
     ./checks.nix
     ./egress.nix
     ./ledger.nix

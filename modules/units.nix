@@ -19,7 +19,6 @@ let
     concatStringsSep
     filter
     foldl'
-    listToAttrs
     mapAttrs
     removeAttrs
     toJSON
@@ -78,34 +77,17 @@ let
     };
   };
 
-  agentUnit =
-    name:
-    import ./units/agent.nix {
-      inherit name;
-      agent = checked.agents.${name};
-      inherit (hostManifest.agents.${name}) digest egress;
-    };
+  agents = import ./units/agents.nix {
+    inherit (checked) agents;
+    manifests = hostManifest.agents;
+    inherit directory hooks;
+  };
 
   routines = import ./units/routines.nix {
     inherit (checked) routines;
     manifests = hostManifest.routines;
     inherit directory;
   };
-
-  # What stands in for an agent's own settings once watchd says so.
-  fallbacks = listToAttrs (
-    map (name: {
-      name = "daruma/fallbacks/${name}.conf";
-      value = {
-        text = import ./units/fallback.nix {
-          inherit name;
-          agent = checked.agents.${name};
-          manifest = hostManifest.agents.${name};
-        };
-        executable = false;
-      };
-    }) (filter (name: hostManifest.agents.${name} ? fallback) names)
-  );
 
   # Rules that are only observed need the proxy and no wall.
   withRules = filterSubjects (egress: egress != null);
@@ -120,16 +102,6 @@ let
     path = "${path}:${pkgs.nftables}/bin";
   };
 
-  names = attrNames checked.agents;
-  forAgents =
-    make:
-    listToAttrs (
-      map (name: {
-        name = (paths.agent name).user;
-        value = make name;
-      }) names
-    );
-
   directory =
     {
       path,
@@ -140,55 +112,7 @@ let
     "d ${path} ${mode} ${user} ${group} -";
 
   parts = {
-    agents = {
-      units = listToAttrs (
-        map (name: {
-          name = "daruma-agent-${name}.service";
-          value = agentUnit name;
-        }) names
-      );
-      users = forAgents (name: {
-        description = "Daruma agent ${name}";
-        group = (paths.agent name).user;
-        home = (paths.agent name).stateDir;
-      });
-      groups = forAgents (_: { });
-      tmpfiles = [
-        (directory {
-          path = "${paths.state}/agents";
-          mode = "0755";
-        })
-      ]
-      ++ map (
-        name:
-        directory {
-          path = (paths.agent name).home;
-          mode = "0750";
-          group = (paths.agent name).user;
-        }
-      ) names
-      # What watchd makes in it inherits the group: the socket is the agent's, and nobody else can enter.
-      ++ map (
-        name:
-        directory {
-          path = (paths.agent name).socketDirectory;
-          mode = "2750";
-          group = (paths.agent name).user;
-        }
-      ) names;
-      etc = {
-        "daruma/bin/exit-hook" = {
-          text = hooks.exit-hook;
-          executable = true;
-        };
-        "daruma/bin/stop-hook" = {
-          text = hooks.stop-hook;
-          executable = true;
-        };
-      }
-      // fallbacks;
-      preSwitchChecks = { };
-    };
+    inherit agents;
 
     routines = routines.part;
 
@@ -248,6 +172,10 @@ let
         };
         "daruma/bin/rollback" = {
           text = hooks.rollback;
+          executable = true;
+        };
+        "daruma/bin/boot-complete" = {
+          text = hooks.boot-complete;
           executable = true;
         };
         "daruma/bin/stand-ins" = {

@@ -82,6 +82,7 @@ stdenv.mkDerivation {
     install -D --mode=0755 packages/watchd/src/nixos/failed.sh $out/libexec/daruma/watchd-failed
     install -D --mode=0755 packages/watchd/src/nixos/pre-switch.sh $out/libexec/daruma/pre-switch
     install -D --mode=0755 packages/watchd/src/nixos/stand-ins.sh $out/libexec/daruma/stand-ins
+    install -D --mode=0755 packages/watchd/src/nixos/boot-complete.sh $out/libexec/daruma/boot-complete
     runHook postInstall
   '';
 

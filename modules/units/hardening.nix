@@ -126,6 +126,13 @@ in
     RestrictAddressFamilies = "AF_UNIX";
   };
 
+  # It asks systemd how far the boot is, and reads a file.
+  bootComplete = common // {
+    IPAddressDeny = "any";
+    PrivateNetwork = true;
+    RestrictAddressFamilies = "AF_UNIX";
+  };
+
   ledgerd = common // {
     IPAddressDeny = "any";
     PrivateNetwork = true;

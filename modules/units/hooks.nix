@@ -40,4 +40,5 @@ in
   rollback = program "rollback";
   watchd-failed = program "watchd-failed";
   stand-ins = program "stand-ins";
+  boot-complete = program "boot-complete";
 }

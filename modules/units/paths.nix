@@ -11,6 +11,8 @@ rec {
   watchdSocket = "${runtime}/watchd.sock";
   ledgerSockets = "${runtime}/ledger";
   exits = "${runtime}/exits";
+  # Names the generation that watchd has found good since the boot.
+  proven = "${runtime}/proven";
   agentSockets = "${runtime}/agents";
   routineSockets = "${runtime}/routines";
   # What runs are told, and which invocation each is.

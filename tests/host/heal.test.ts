@@ -30,7 +30,7 @@ scenario(
     t.not((await host.exec(as("daruma-ledger"))).exitCode, 0, "nobody else opens it");
     await host.succeed(`kill -9 ${before.pid}`);
     const exit = await entry(host, { action: "agent.exit", subject: "web" });
-    t.match(exit.details, { cause: "crash", exit: { kind: "signal", signal: "SIGKILL" } });
+    t.match(exit.details, { cause: "killed-by-operator", exit: { kind: "signal", signal: "SIGKILL" } });
     const verified = await entry(host, { action: "recovery.verified", subject: "web" });
     t.equal(verified.incident, exit.incident);
     t.not(verified.run, exit.run);
@@ -67,7 +67,7 @@ scenario(
       'daruma_up{daemon="watchd"} 1',
       'daruma_up{daemon="ledgerd"} 1',
     ]);
-    t.match(scrape, /^daruma_agent_restarts_total\{agent="web",cause="crash"\} 1$/m);
+    t.match(scrape, /^daruma_agent_restarts_total\{agent="web",cause="killed-by-operator"\} 1$/m);
     t.match(scrape, /^daruma_agent_recovery_duration_seconds_count\{agent="web"\} 1$/m);
     t.match(scrape, /^daruma_agent_cpu_seconds_total\{agent="web"\} [0-9.]+$/m);
     await host.succeed(

@@ -16,7 +16,7 @@ export const repository = dirname(dirname(import.meta.dirname));
 
 const generation = join(import.meta.dirname, "generation");
 const script = join(import.meta.dirname, "machine", "make-layer.sh");
-const libexec = ["failed.sh", "pre-switch.sh", "rollback.sh", "stand-ins.sh"];
+const libexec = ["boot-complete.sh", "failed.sh", "pre-switch.sh", "rollback.sh", "stand-ins.sh"];
 const withinMs = 120_000;
 const builtWithinMs = 10_000;
 

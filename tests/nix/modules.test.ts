@@ -186,8 +186,15 @@ t.test(
   { skip: withoutModules },
   async (t) => {
     const host: HostCase = {
-      ...fleet,
-      host: { egress: { allow: ["cache.example.com:443"], deny: [{ cidr: "203.0.113.0/24" }] } },
+      agents: {
+        ...fleet.agents,
+        careful: { command: [node, "/srv/careful/main.js"], fallback: { environment: { MODEL: "small" } } },
+      },
+      host: {
+        egress: { allow: ["cache.example.com:443"], deny: [{ cidr: "203.0.113.0/24" }] },
+        drift: { policy: "correct", every: "30s" },
+        alerts: { sinks: { pager: { kind: "pagerduty", credential: "/run/secrets/pager" } } },
+      },
     };
     const found = evaluate(
       `let
@@ -218,6 +225,42 @@ t.test(
       checkHostSettings(later).map(({ path }) => path),
       ["services.daruma.agents.other.nothing", "services.daruma.agents.other.startup"],
     );
+  },
+);
+
+t.test(
+  "where boot entries are counted, and only there, one is good once its agents are proven",
+  { skip: withoutModules },
+  async (t) => {
+    const counted = (option: string, type: string) => `{
+      options.boot.${option} = lib.mkOption { type = lib.types.${type}; };
+    }`;
+    const [none, off, on, other] = evaluate(`
+      let
+        unit = extra: (system extra).systemd.units."daruma-boot-complete.service" or null;
+        systemd-boot = ${counted("loader.systemd-boot.bootCounting.enable", "bool")};
+        lanzaboote = ${counted("lanzaboote.bootCounting.initialTries", "int")};
+      in [
+        (unit [ ])
+        (unit [ systemd-boot { boot.loader.systemd-boot.bootCounting.enable = false; } ])
+        (unit [ systemd-boot { boot.loader.systemd-boot.bootCounting.enable = true; } ])
+        (unit [ lanzaboote { boot.lanzaboote.bootCounting.initialTries = 2; } ])
+      ]
+    `) as readonly (string | null)[];
+    t.equal(none, null, "this NixOS has no such option");
+    t.equal(off, null);
+    t.equal(other, on);
+    for (const line of [
+      "Before=boot-complete.target",
+      "After=daruma-watchd.service",
+      "Type=oneshot",
+      "RemainAfterExit=true",
+      "ExecStart=/etc/daruma/bin/boot-complete /run/daruma/proven /run/current-system /run/booted-system",
+      // The default probation, and a quarter of an hour.
+      "TimeoutStartSec=1500",
+      "RequiredBy=boot-complete.target",
+    ])
+      t.ok(on?.split("\n").includes(line), line);
   },
 );
 

@@ -36,6 +36,7 @@ const standIns = `
   file = name: "/nix/store/00000000000000000000000000000000-\${name}";
   pkgs = ${packages} // {
     curl = "/stub/curl";
+    iproute2 = "/stub/iproute2";
     stdenv.hostPlatform.system = "x86_64-linux";
     symlinkJoin = { name, ... }: file name;
     writeShellScript = name: _: file name;
@@ -120,7 +121,7 @@ function subtestsOf(script: string): readonly string[] {
 }
 
 t.test("the themes are those of the scenarios on the test host", async (t) => {
-  t.same(themes, ["drift", "heal", "rollback", "routines", "standstill", "watchdog"]);
+  t.same(themes, ["drift", "egress", "heal", "rollback", "routines", "standstill", "watchdog"]);
 });
 
 t.test("every file parses", { skip: withoutNix }, async (t) => {
@@ -162,16 +163,55 @@ t.test(
   },
 );
 
-t.test("every script is a program of Python", { skip: withoutNix || withoutPython }, async (t) => {
-  const compile = 'import sys; compile(sys.stdin.read(), sys.argv[1], "exec")';
-  for (const [theme, { script }] of Object.entries(evaluated())) {
-    const { status, stderr } = spawnSync("python3", ["-c", compile, theme], {
-      input: script,
-      encoding: "utf8",
-    });
-    t.equal(status, 0, `${theme}\n${stderr}`);
-  }
-});
+/** What is wrong with scripts, by their names, in one process of Python. */
+function problemsIn(scripts: Readonly<Record<string, string>>): Readonly<Record<string, readonly string[]>> {
+  const checker = fileURLToPath(new URL("check-scripts.py", import.meta.url));
+  const output = execFileSync("python3", ["-B", checker], {
+    input: JSON.stringify(scripts),
+    encoding: "utf8",
+  });
+  return JSON.parse(output) as Readonly<Record<string, readonly string[]>>;
+}
+
+/** Lines that are wrong, and what is said of each. */
+const mistakes: readonly (readonly [script: string, problem: string])[] = [
+  ["machine.succeed('true'", "'(' was never closed"],
+  ["machine.succeeds('true')", "a Machine has no succeeds"],
+  ["machine.succeed('true', time=1)", "succeed has no parameter time"],
+  ["machine.get_unit_property('x.service')", "get_unit_property needs property"],
+  ["machine.wait_for_unit()", "wait_for_unit needs unit"],
+  ["machine.wait_for_unit('a', None, 9, 1)", "wait_for_unit takes 3 arguments, and is given 4"],
+  ["machine.wait_for_unit('a', unit='a')", "wait_for_unit is given unit twice"],
+  ["machine.succeed(1)", "succeed takes str as commands, and is given int"],
+  [
+    "machine.wait_for_file(f'{machine.name}', timeout='9')",
+    "wait_for_file takes int as timeout, and is given str",
+  ],
+  ["machine.execute('x').strip()", "a tuple has no strip"],
+  ["machine.succeed('x').strips()", "a str has no strips"],
+  ["code, out = machine.succeed('x')", "str is taken apart into 2"],
+  ["a, b, c = machine.execute('x')", "tuple[int, str] is taken apart into 3"],
+  ["with subtest(): pass", "subtest needs name"],
+  ["def own(a: str, *, b: int = 1) -> None: ...\nown('a', c=1)", "own has no parameter c"],
+  ["nobody()", "there is no nobody"],
+];
+
+t.test(
+  "every script is a program of Python that calls the driver as the driver wants it",
+  { skip: withoutNix || withoutPython },
+  async (t) => {
+    const scripts = Object.entries(evaluated()).map(([theme, { script }]) => [theme, script] as const);
+    const right = "code, _ = machine.execute('x', timeout=None)\nmachine.succeed(*['a'], 'b').strip()";
+    const wrong = mistakes.map(([script], index) => [String(index), script] as const);
+    const problems = problemsIn(Object.fromEntries([...scripts, ["right", right], ...wrong]));
+    for (const theme of [...themes, "right"]) t.same(problems[theme], [], theme);
+    for (const [index, [script, problem]] of mistakes.entries()) {
+      const [first, ...others] = problems[index] ?? [];
+      t.match(first, problem, script);
+      t.same(others, [], script);
+    }
+  },
+);
 
 t.test(
   "every scenario of the test host is a subtest, and every subtest a scenario",
@@ -196,7 +236,7 @@ t.test("the modules take every deploy of the NixOS tests", { skip: withoutModule
         system = "x86_64-linux";
         builder = "/bin/sh";
       };
-      pkgs = lib.genAttrs [ "coreutils" "curl" "nftables" "nix" "nodejs_24" "systemd" ] package // {
+      pkgs = lib.genAttrs [ "coreutils" "curl" "iproute2" "nftables" "nix" "nodejs_24" "systemd" ] package // {
         runtimeShell = "/bin/bash";
         callPackage = path: _: package (baseNameOf path);
         stdenv.hostPlatform.system = "x86_64-linux";

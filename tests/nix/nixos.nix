@@ -62,6 +62,10 @@ let
           type = types.listOf unitName;
           default = [ ];
         };
+        requiredBy = mkOption {
+          type = types.listOf unitName;
+          default = [ ];
+        };
         unitConfig = mkOption {
           type = types.attrsOf unitOption;
           default = { };
@@ -140,7 +144,10 @@ let
     + section definition.serviceConfig
     + lib.optionalString (
       definition.wantedBy != [ ]
-    ) "\n[Install]\nWantedBy=${lib.concatStringsSep " " definition.wantedBy}\n";
+    ) "\n[Install]\nWantedBy=${lib.concatStringsSep " " definition.wantedBy}\n"
+    + lib.optionalString (
+      definition.requiredBy or [ ] != [ ]
+    ) "\n[Install]\nRequiredBy=${lib.concatStringsSep " " definition.requiredBy}\n";
 
   pathText =
     definition:
@@ -213,7 +220,19 @@ in
       type = types.listOf types.str;
       default = [ ];
     };
-    boot = anything;
+    boot.growPartition = mkOption {
+      type = types.bool;
+      default = false;
+    };
+    boot.loader.efi = anything;
+    boot.loader.timeout = mkOption {
+      type = types.int;
+      default = 5;
+    };
+    boot.loader.systemd-boot.enable = mkOption {
+      type = types.bool;
+      default = false;
+    };
     documentation.nixos.enable = mkOption {
       type = types.bool;
       default = true;
@@ -225,6 +244,10 @@ in
     environment.systemPackages = mkOption {
       type = types.listOf types.package;
       default = [ ];
+    };
+    networking.hosts = mkOption {
+      type = types.attrsOf (types.listOf types.str);
+      default = { };
     };
     nix.package = mkOption {
       type = types.package;

@@ -105,7 +105,7 @@ t.test("the shell programs that the package installs are there", async (t) => {
   const installed = [...recipe.matchAll(/install -D --mode=0755 (\S+) \$out\/libexec\/daruma\/(\S+)/g)];
   t.same(
     installed.map(([, , name]) => name),
-    ["rollback", "egress-wall", "watchd-failed", "pre-switch", "stand-ins"],
+    ["rollback", "egress-wall", "watchd-failed", "pre-switch", "stand-ins", "boot-complete"],
   );
   for (const [, path = ""] of installed) t.match(readFileSync(join(root, path), "utf8"), /^#!\/bin\/sh\n/);
 });

@@ -320,6 +320,7 @@ t.test("a host without agents has all of Daruma", { skip: withoutNix }, async (t
     "daruma-watchd.service",
   ]);
   t.same(Object.keys(units.etc).sort(), [
+    "daruma/bin/boot-complete",
     "daruma/bin/exit-hook",
     "daruma/bin/rollback",
     "daruma/bin/stand-ins",

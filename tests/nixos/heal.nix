@@ -53,7 +53,7 @@ in
         before = healthy("web")
         machine.succeed(f"kill -9 {before['pid']}")
         ended = entry(action="agent.exit", subject="web")
-        has(ended["details"], cause="crash")
+        has(ended["details"], cause="killed-by-operator")
         has(ended["details"]["exit"], kind="signal", signal="SIGKILL")
         verified = entry(action="recovery.verified", subject="web")
         assert verified["incident"] == ended["incident"]

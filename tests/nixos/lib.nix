@@ -5,6 +5,7 @@ let
   ports = {
     web = 8080;
     other = 8081;
+    free = 8082;
   };
 
   # Answers its health check, for ever. `said` is in the code, so that another text is another agent.

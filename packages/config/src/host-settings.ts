@@ -1,8 +1,9 @@
 import type { Problem } from "@daruma/base";
 import { decodeFleet } from "./decode.ts";
-import { agentEgress, type EgressRule } from "./egress/rule.ts";
+import { hostProxyPorts } from "./egress/ports.ts";
+import { agentEgress, type EgressRule, routineSubject } from "./egress/rule.ts";
 import { type HostSpec, hostSpecs } from "./host-spec.ts";
-import type { AgentManifest, HostManifest, RoutineManifest } from "./manifest.ts";
+import type { AgentManifest, HostManifest } from "./manifest.ts";
 import type { OptionField, OptionType } from "./option-type.ts";
 import { hostFields } from "./options.ts";
 import { formatPath } from "./paths.ts";
@@ -108,27 +109,34 @@ function inNix(problem: Problem, prefix: string): Problem {
   return { ...problem, path: `${root}${own}` };
 }
 
-/** Of what a host is, that by which watchd and egressd judge; digests and ports are Nix's own. */
-function judgedSpec({ host, system, watchdog, egress, agents, routines }: HostSpec): unknown {
-  const withRules = <T extends { readonly egress: readonly EgressRule[] | null }>(each: T) => ({
-    ...each,
-    egress: agentEgress(egress, each.egress),
-  });
+/** The `host.json` that agentctl expects, but for digests, which only the machine that builds it knows. */
+function judgedSpec({ host, system, watchdog, drift, egress, alerts, agents, routines }: HostSpec): unknown {
+  const ports = hostProxyPorts({ egress, agents, routines });
+  const ruled = (subject: string, own: readonly EgressRule[] | null) => {
+    const policy = agentEgress(egress, own);
+    return policy && { ...policy, port: ports.get(subject) };
+  };
   return {
-    ...{ host, system, watchdog },
-    agents: mapValues(agents, withRules),
-    routines: mapValues(routines, withRules),
+    ...{ schemaVersion: 1, host, system, watchdog, drift },
+    agents: mapValues(agents, (agent, name) => ({ ...agent, egress: ruled(name, agent.egress) })),
+    routines: mapValues(routines, (routine, name) => ({
+      ...routine,
+      egress: ruled(routineSubject(name), routine.egress),
+    })),
+    ...(alerts === null ? {} : { alerts }),
   };
 }
 
-function judgedManifest({ host, system, watchdog, agents, routines }: HostManifest): unknown {
-  return { host, system, watchdog, agents: mapValues(agents, judged), routines: mapValues(routines, judged) };
+function judgedManifest({ hostDigest: _, agents, routines, ...rest }: HostManifest): unknown {
+  return { ...rest, agents: mapValues(agents, judgedAgent), routines: mapValues(routines, withoutDigest) };
 }
 
-function judged({ digest: _, egress, ...each }: AgentManifest | RoutineManifest): unknown {
-  if (egress === null) return { ...each, egress };
-  const { port: __, ...policy } = egress;
-  return { ...each, egress: policy };
+function judgedAgent({ fallback, ...agent }: AgentManifest): unknown {
+  return { ...withoutDigest(agent), ...(fallback && { fallback: withoutDigest(fallback) }) };
+}
+
+function withoutDigest<T extends { readonly digest: string }>({ digest: _, ...rest }: T): Omit<T, "digest"> {
+  return rest;
 }
 
 function differences(expected: unknown, found: unknown, path: readonly string[]): Problem[] {
@@ -150,6 +158,9 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+function mapValues<T, U>(
+  record: Readonly<Record<string, T>>,
+  map: (value: T, key: string) => U,
+): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]));
 }

@@ -6,6 +6,7 @@ import { createNixosMachine, type NixosMachineOptions } from "./drift/nixos-mach
 import { createFailures, entriesOf, type WatchdFailure } from "./nixos/failures.ts";
 import { createGatesFile } from "./nixos/gates-file.ts";
 import { createNixosGenerations } from "./nixos/generations.ts";
+import { createProvenFile } from "./nixos/proven-file.ts";
 import { nixosSite } from "./nixos/site.ts";
 import { switchUnit } from "./nixos/switching.ts";
 import { systemsOf } from "./nixos/system-profile.ts";
@@ -72,6 +73,7 @@ export function openHost({ state, runtime, log }: HostOptions): Host {
   const runs = createRoutineUnits({ site, isSwitching, log });
   const gates = createGatesFile({ state: own });
   const failures = createFailures({ state: own });
+  const proven = createProvenFile(join(runtime, "proven"));
   const feeder = createFeeder(process.env, log);
   /** Entries that the journal has, of failures that are not marked as told yet. */
   const noted = new Set<string>();
@@ -83,11 +85,14 @@ export function openHost({ state, runtime, log }: HostOptions): Host {
     machine: (about) =>
       createNixosMachine({ ...about, site: nixosSite, generations, systems: () => systemsOf(nixosSite) }),
     // The old one stays, which is safe for as long as watchd comes back.
-    beforeActing: (current) => {
+    beforeActing: async (current) => {
       standIns.keep(current);
-      return gates
+      await gates
         .keep(current)
         .catch((error) => log(`the gates file cannot be written: ${messageOf(error)}`));
+      await proven
+        .keep(current)
+        .catch((error) => log(`nobody is told that this boot is a good one: ${messageOf(error)}`));
     },
     onReconciled: () => {
       feeder.feed();

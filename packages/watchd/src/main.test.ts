@@ -18,7 +18,7 @@ t.test(
     await laptop.deploy({ worker: { script: steady, ...quick } });
     const first = await healthyAgent(laptop, "worker");
     const before = await laptop.produces("worker", "first");
-    process.kill(first, "SIGKILL");
+    process.kill(first, "SIGSEGV");
     await healthyAgent(laptop, "worker", first);
     const after = await laptop.produces("worker", "second");
     for (const [entry, id] of [
@@ -34,7 +34,7 @@ t.test(
       incident.map((entry) => entry.action),
       ["agent.exit", "agent.restart", "agent.start", "recovery.verified"],
     );
-    t.match(incident[0]?.details, { cause: "crash", exit: { kind: "signal", signal: "SIGKILL" } });
+    t.match(incident[0]?.details, { cause: "crash", exit: { kind: "signal", signal: "SIGSEGV" } });
     t.equal(verified.actor, "watchd");
   },
 );

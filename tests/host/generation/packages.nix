@@ -66,6 +66,7 @@ rec {
     cp /payload/failed.sh $out/libexec/daruma/watchd-failed
     cp /payload/pre-switch.sh $out/libexec/daruma/pre-switch
     cp /payload/stand-ins.sh $out/libexec/daruma/stand-ins
+    cp /payload/boot-complete.sh $out/libexec/daruma/boot-complete
     chmod 555 $out/bin/* $out/libexec/daruma/*
   '';
 

@@ -13,7 +13,7 @@ t.test(
 
     process.kill(pid, "SIGKILL");
     const healed = await dev.saw("recovery.verified");
-    t.match(healed.entry.details, { cause: "crash", restarts: 1, rolledBack: false });
+    t.match(healed.entry.details, { cause: "killed-by-operator", restarts: 1, rolledBack: false });
 
     await fleet.writeAgent("two");
     await dev.saw("deployed", ({ number }) => number === 2);

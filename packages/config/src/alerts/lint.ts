@@ -75,12 +75,17 @@ function lintSink(
   return [...problems, ...lintFallback(name, sink, sinks, path)];
 }
 
+/** A list of nobody is what an option of NixOS holds of which nothing was said. */
+function isNothing(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
 function lintKind(kind: string, sink: unknown, need: Need, path: Path): Problem[] {
   const missing = need.required
     .filter((key) => get(sink, key) === undefined)
     .map((key) => problem([...path, key], `a sink of kind ${kind} needs one`));
   const odd = Object.keys(sink as object)
-    .filter((key) => known.has(key) && !need.allowed.includes(key))
+    .filter((key) => known.has(key) && !need.allowed.includes(key) && !isNothing(get(sink, key)))
     .map((key) => problem([...path, key], `means nothing for a sink of kind ${kind}`));
   const url = get(sink, "url");
   const scheme = typeof url === "string" ? URL.parse(url)?.protocol : undefined;

@@ -109,7 +109,7 @@ async function test({ setting, engine }: Alerts, body: unknown): Promise<object>
   await engine.ask({ type: "test", sinks, by: textIn(body, "by") ?? "somebody", id });
   const key = testKey(setting.host, id);
   const tried = (message: Message) => message.status !== "waiting" || message.why !== null;
-  await engine.until(() => testsOf(engine, key).every(tried), testWithinMs);
+  await engine.untilWithin(() => testsOf(engine, key).every(tried), testWithinMs);
   return { schemaVersion: 1, results: testsOf(engine, key).map(messageStatus) };
 }
 

@@ -7,7 +7,7 @@ import type { Clock, CurrentGeneration } from "../ports.ts";
 import type { Waiting } from "../supervisor/durable.ts";
 import { type LedgerPort, Outbox } from "../supervisor/outbox.ts";
 import { type DurableAlerts, encodeAlerts, recoverAlerts } from "./durable.ts";
-import { AlertsEngine } from "./engine.ts";
+import { type AlertsEngine, createAlertsEngine } from "./engine.ts";
 import { Heartbeat, type HeartbeatStatus } from "./heartbeat.ts";
 import type { Secrets } from "./secrets.ts";
 import { createSender } from "./sender.ts";
@@ -154,7 +154,7 @@ async function begin(options: AlertsOptions, setting: () => Setting): Promise<Be
     log,
   });
   const send = createSender({ setting, secrets, transport, wallNow });
-  const engine: AlertsEngine = new AlertsEngine({
+  const engine: AlertsEngine = createAlertsEngine({
     state: durable.state,
     setting,
     journal,
@@ -174,7 +174,7 @@ async function begin(options: AlertsOptions, setting: () => Setting): Promise<Be
     engine,
     async close() {
       await ledger.close();
-      await engine.until(
+      await engine.untilWithin(
         ({ sinks }) => Object.values(sinks).every(({ inFlight }) => inFlight === null),
         closeWithinMs,
       );

@@ -85,15 +85,17 @@ function isWaiting({ phase, restartAt, declared, run, startingRun, stoppedBy }: 
 /** A person vouches for the generation that is current: its agents get another chance as it declares them. */
 export function takeAllOff(turn: Turn): void {
   for (const [name, agent] of Object.entries(turn.state.agents)) {
-    if (agent.standIn === null) continue;
+    if (agent.standIn === null && agent.goingBack === null) continue;
     const idle = agent.run === null && agent.startingRun === null && agent.phase !== "stopping";
     patchAgent(turn, name, {
       policy: declaredPolicy(agent),
       standIn: null,
+      // The answer, when it comes, is to a question that nobody asks any more.
+      goingBack: null,
       ...nothingLearned,
       ...(idle && agent.stoppedBy === null ? { phase: "stopped", restartAt: null } : {}),
     });
-    noteTakenOff(turn, name, agent.standIn, "allowed");
+    if (agent.standIn !== null) noteTakenOff(turn, name, agent.standIn, "allowed");
     converge(turn, name);
   }
 }

@@ -27,6 +27,11 @@ export function watchProbation(turn: Turn): void {
   else if (!proven && state.provenSince !== null) patch(turn, { provenSince: null });
 }
 
+/** Whether what runs is known-good, and every required agent has been healthy at once since this boot. */
+export function isProvenBoot({ generation, provenSince, knownGood }: State): boolean {
+  return provenSince !== null && knownGood.some(({ path }) => path === generation?.path);
+}
+
 /** Monotonic instant at which probation ends if nothing happens; null while it does not run or is over. */
 export function probationEnds(state: State): number | null {
   if (state.generation === null || state.provenSince === null || state.promotion !== "pending") return null;

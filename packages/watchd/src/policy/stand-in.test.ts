@@ -92,6 +92,22 @@ t.test("nor is one that says that its configuration is wrong, even if the rollba
   t.same(digests(s).slice(starts), ["a-1"]);
 });
 
+t.test("a person's word for the generation ends the search for earlier settings", async (t) => {
+  const s = broken(alone).holding("find-earlier").exits("a", 3);
+  s.send({ type: "operator-allow", path: "/two" }).holding().healthy("a");
+  t.equal(digests(s).at(-1), "a-2");
+  t.same(s.state.quarantine, []);
+  t.equal(s.agent("a").standIn, null);
+});
+
+t.test("an agent that no known-good generation has cannot go back alone, whatever its name", async (t) => {
+  const s = story({ agents: { b: "b-1" } }).proven();
+  s.deploy("/two", { agents: { b: "b-1", constructor: { digest: "c-1", ...alone } } });
+  s.exits("constructor", 3);
+  t.same(s.asked("find-earlier"), []);
+  t.equal(s.current, "/one");
+});
+
 t.test("the whole system goes back where the earlier settings cannot be had", async (t) => {
   const s = broken(alone).holding("find-earlier").exits("a", 3);
   const id = s.agent("a").goingBack?.id ?? "";

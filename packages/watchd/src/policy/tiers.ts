@@ -1,4 +1,4 @@
-import type { JsonValue } from "@daruma/base";
+import { type JsonValue, own } from "@daruma/base";
 import type { Escalation } from "@daruma/config";
 import type { Instant, KnownGood } from "../ports.ts";
 import { downDependencyOf } from "./needs.ts";
@@ -106,7 +106,7 @@ function judgeAgentRollback(state: State, name: string, now: Instant): RollbackJ
 }
 
 function differsInOne(target: KnownGood, name: string, state: State, generation: GenerationState): boolean {
-  const digest = target.digests[name];
+  const digest = own(target.digests, name);
   if (target.hostDigest !== generation.hostDigest || digest === undefined) return false;
   // What has failed once is not put back, whichever generation has it.
   if (digest === state.agents[name]?.policy.digest || isBroken(state, name, digest)) return false;

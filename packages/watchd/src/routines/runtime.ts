@@ -8,7 +8,7 @@ import type { LedgerRecord } from "../policy/events.ts";
 import type { Clock, CurrentGeneration, Instant } from "../ports.ts";
 import { type LedgerPort, Outbox, type OutboxOptions } from "../supervisor/outbox.ts";
 import { type DurableRoutines, encodeRoutines, recoverRoutines } from "./durable.ts";
-import { RoutineEngine } from "./engine.ts";
+import { createRoutineEngine, type RoutineEngine } from "./engine.ts";
 import { createRoutineExecutor, type RoutineExecutor } from "./executor.ts";
 import { pruneRuns, removeStrayInputs } from "./homes.ts";
 import { policyOf, scheduleProblem } from "./manifest.ts";
@@ -147,7 +147,7 @@ async function begin(options: RoutinesOptions, routines: () => HostManifest["rou
     log,
   });
   removeStrayInputs(stateDir, requestsOf(durable.state));
-  const engine = new RoutineEngine({
+  const engine = createRoutineEngine({
     state: durable.state,
     clock,
     journal,

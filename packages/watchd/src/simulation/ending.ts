@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { RestartPolicy } from "@daruma/config";
 import { isDrained } from "../policy/operator.ts";
 import type { State } from "../policy/state.ts";
@@ -127,7 +128,7 @@ function culpritsIn({ fleet }: World, good: CurrentGeneration, bad: CurrentGener
     const never = defect === "cannot-start" || (defect === "never-healthy" && health !== null);
     const hopeless = never || (defect === "exits-at-start" && fillsItsWindow(restart));
     const blamed = escalate.includes("rollback") && restart.when !== "never";
-    return hopeless && blamed && good.manifest.agents[name]?.digest !== digest ? [name] : [];
+    return hopeless && blamed && own(good.manifest.agents, name)?.digest !== digest ? [name] : [];
   });
 }
 

@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { Command } from "../policy/events.ts";
 import type { Process } from "./machine.ts";
 import type { Watchd } from "./watchd.ts";
@@ -123,16 +124,16 @@ export class Hands {
 
   /** Of what the agent would be started with. */
   #digestOf({ agent, standIn }: Of<"start">): string | undefined {
-    const declared = this.#watchd.told?.manifest.agents[agent];
+    const declared = own(this.#watchd.told?.manifest.agents ?? {}, agent);
     if (standIn === undefined) return declared?.digest;
     if (standIn.kind === "fallback") return declared?.fallback?.digest;
-    return this.#world.profile.at(standIn.generation).manifest.agents[agent]?.digest;
+    return own(this.#world.profile.at(standIn.generation).manifest.agents, agent)?.digest;
   }
 
   #findEarlier({ agent, id, generation }: Of<"find-earlier">): void {
     const { random, climate, profile } = this.#world;
     const broken = this.#problems(generation);
-    const manifest = profile.at(generation).manifest.agents[agent];
+    const manifest = own(profile.at(generation).manifest.agents, agent);
     const fails = random.chance(climate.switchFailures);
     if (broken.length === 0 && manifest !== undefined && !fails)
       return this.#report({ type: "earlier-found", agent, id, manifest });

@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { AgentManifest } from "@daruma/config";
 import type { Event, LedgerRecord } from "../policy/events.ts";
 import type { CurrentGeneration } from "../ports.ts";
@@ -130,7 +131,7 @@ export class Memory {
     const since = this.fresh.get(agent) ?? Number.NEGATIVE_INFINITY;
     const digest = this.digestOf(agent);
     const unheard = this.unheard.get(agent) ?? [];
-    const always = this.current?.manifest.agents[agent]?.restart.when === "always";
+    const always = own(this.current?.manifest.agents ?? {}, agent)?.restart.when === "always";
     return (world.machine.failures.get(agent) ?? []).filter(
       (failure) =>
         failure.time >= since &&
@@ -142,12 +143,12 @@ export class Memory {
 
   /** Of what it is to run with: what is declared, or what stands in for that. */
   digestOf(agent: string): string | undefined {
-    return this.standIns.get(agent)?.digest ?? this.current?.manifest.agents[agent]?.digest;
+    return this.standIns.get(agent)?.digest ?? own(this.current?.manifest.agents ?? {}, agent)?.digest;
   }
 
   /** As the policy core is to judge it. */
   manifestOf(agent: string, world: World): AgentManifest | undefined {
-    const declared = this.current?.manifest.agents[agent];
+    const declared = own(this.current?.manifest.agents ?? {}, agent);
     const worn = this.standIns.get(agent);
     if (worn?.kind !== "earlier" || declared === undefined) return declared;
     return world.profile.at(worn.generation).manifest.agents[agent];
@@ -224,7 +225,7 @@ export class Memory {
   /** A policy that changes has its own idea of which failures are recent. */
   #noteManifest(current: CurrentGeneration, world: World): void {
     for (const [name, { restart }] of Object.entries(current.manifest.agents)) {
-      const before = this.current?.manifest.agents[name]?.restart;
+      const before = own(this.current?.manifest.agents ?? {}, name)?.restart;
       if (before !== undefined && before !== restart && JSON.stringify(before) !== JSON.stringify(restart))
         this.fresh.set(name, world.machine.time);
     }
@@ -239,6 +240,7 @@ export class Memory {
       this.ended.add(runId);
     }
     for (const { runId, agent } of event.runs) {
+      this.restarting.delete(runId);
       if (!this.told.has(runId) && !this.ended.has(runId)) this.told.set(runId, { agent, at: mono });
     }
   }

@@ -4,7 +4,7 @@ import { initialState, type State } from "../policy/state.ts";
 import type { Clock, CurrentGeneration, Run } from "../ports.ts";
 import type { Durable } from "./durable.ts";
 import { applyDelta, type Delta } from "./durable.ts";
-import { Engine } from "./engine.ts";
+import { createEngine } from "./engine.ts";
 import { Outbox } from "./outbox.ts";
 
 const agent = {
@@ -62,7 +62,7 @@ function engineWith(bootId = "b", beforeActing?: (state: State) => Promise<void>
     wallNow: () => 1_000,
     log: () => {},
   });
-  const engine = new Engine({
+  const engine = createEngine({
     state: initialState({ epoch: "e", bootId, seed: 1 }),
     clock,
     outbox,
@@ -119,9 +119,10 @@ t.test("what gathers during a write is judged together and costs one write more"
   const runId = state.agents.a?.startingRun?.runId ?? "";
   const run: Run = { agent: "a", runId, digest: "d1", pid: 7, startedAt: 1_000 };
   world.engine.dispatch({ type: "operator-allow", path: "/store/x" });
+  const second = await nextWrite(world, 2);
   world.engine.dispatch({ type: "started", run });
   world.engine.dispatch({ type: "exited", agent: "a", runId, cause: { kind: "exit", code: 1 }, at: 0 });
-  (await nextWrite(world, 2)).done();
+  second.done();
   (await nextWrite(world, 3)).done();
   const after = await world.engine.until((current) => current.agents.a?.phase === "backoff");
   t.equal(world.writes.length, 3);
@@ -176,6 +177,7 @@ t.test("what has to be there before anything is done is written after the journa
 t.test("what changed in a round that needed no write is in the next write", async (t) => {
   const world = engineWith("an older boot");
   world.engine.dispatch({ type: "boot", bootId: "b" });
+  await world.engine.until(({ bootId }) => bootId === "b");
   t.equal(world.writes.length, 0, "booting alone asks for nothing and says nothing");
   world.engine.note({ action: "watchd.start", subject: "watchd", at: 1_000, severity: "info", details: {} });
   const write = await nextWrite(world, 1);

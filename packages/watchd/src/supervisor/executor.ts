@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { isDarumaError, messageOf } from "@daruma/base";
+import { isDarumaError, messageOf, own } from "@daruma/base";
 import type { AgentManifest } from "@daruma/config";
 import type { Command, Event } from "../policy/events.ts";
 import type { CurrentGeneration, Generations, Prober, ServiceManager } from "../ports.ts";
@@ -82,10 +82,10 @@ async function settingsOf(
   { current, world }: ExecutorOptions,
   { agent, standIn }: Extract<Command, { type: "start" }>,
 ): Promise<AgentManifest | undefined> {
-  const declared = current()?.manifest.agents[agent];
+  const declared = own(current()?.manifest.agents ?? {}, agent);
   if (standIn === undefined || declared === undefined) return declared;
   if (standIn.kind === "fallback") return withFallback(declared);
-  return (await world.generations.manifestOf(standIn.generation)).agents[agent];
+  return own((await world.generations.manifestOf(standIn.generation)).agents, agent);
 }
 
 async function stop(options: ExecutorOptions, command: Extract<Command, { type: "stop" }>): Promise<void> {
@@ -138,9 +138,9 @@ async function findEarlier(
   try {
     const broken = await problemsOf(world, generation);
     if (broken.length > 0) return refuse(true, broken);
-    const manifest = (await world.generations.manifestOf(generation)).agents[agent];
+    const manifest = own((await world.generations.manifestOf(generation)).agents, agent);
     if (manifest === undefined) return refuse(false, [`${generation} has no agent ${agent}`]);
-    if (!isDeepStrictEqual(manifest.egress, current()?.manifest.agents[agent]?.egress))
+    if (!isDeepStrictEqual(manifest.egress, own(current()?.manifest.agents ?? {}, agent)?.egress))
       return refuse(false, [`${agent} may reach something else in ${generation}`]);
     dispatch({ type: "earlier-found", agent, id, manifest });
   } catch (error) {

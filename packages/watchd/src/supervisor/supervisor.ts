@@ -8,7 +8,7 @@ import type { Clock, CurrentGeneration, Run } from "../ports.ts";
 import type { DownUpstreams } from "../upstreams.ts";
 import { startBackground } from "./background.ts";
 import { type Durable, encode, recoverDurable } from "./durable.ts";
-import { Engine } from "./engine.ts";
+import { createEngine } from "./engine.ts";
 import { createExecutor, type World } from "./executor.ts";
 import { type LedgerPort, Outbox, type OutboxOptions } from "./outbox.ts";
 import { createSurvey } from "./survey.ts";
@@ -100,7 +100,7 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
     refresh,
     afterSwitch: createSwitchWait(world.generations, refresh),
   });
-  const engine = new Engine({
+  const engine = createEngine({
     state: durable.state,
     clock,
     journal,

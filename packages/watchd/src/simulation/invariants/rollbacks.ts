@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import { decisionsOf, type Invariant, recordsOf } from "./invariant.ts";
 
 /** How far an exit's event may lag behind it, and how far the survey that makes good for a lost one; in ms. */
@@ -39,7 +40,7 @@ export const rollbackChangesSomething: Invariant = (seen, memory, world) => {
     const before = world.profile.at(String(details.from)).manifest;
     const after = world.profile.at(target).manifest;
     const agent = String(details.agent);
-    if (memory.digestOf(agent) !== after.agents[agent]?.digest) continue;
+    if (memory.digestOf(agent) !== own(after.agents, agent)?.digest) continue;
     if (before.hostDigest === after.hostDigest) return `${agent} and the host are the same in ${target}`;
   }
   return null;

@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { LedgerRecord } from "../../policy/events.ts";
 import type { Memory } from "../memory.ts";
 import type { Seen } from "../watchd.ts";
@@ -47,7 +48,7 @@ export const earlierSettingsMeetWhatTheyKnow: Invariant = (seen, memory, world) 
     if (now.hostDigest !== source.hostDigest) return "the host has changed since";
     const names = new Set([...Object.keys(now.agents), ...Object.keys(source.agents)]);
     for (const name of names) {
-      const same = now.agents[name]?.digest === source.agents[name]?.digest;
+      const same = own(now.agents, name)?.digest === own(source.agents, name)?.digest;
       if (same === (name === subject)) return `${name} is ${same ? "the same" : "another"} there`;
     }
     const broken = `${subject} ${String(details.digest)}`;
@@ -60,7 +61,7 @@ export const earlierSettingsMeetWhatTheyKnow: Invariant = (seen, memory, world) 
 /** The policy asks for it, and what was in force has failed as often as it says, by no fault from outside. */
 export const standInsHaveACause: Invariant = (seen, memory, world) => {
   for (const { subject, details } of recordsOf(seen, "agent.stand-in")) {
-    const declared = memory.current?.manifest.agents[subject];
+    const declared = own(memory.current?.manifest.agents ?? {}, subject);
     const wish = details.kind === "earlier" ? "rollback-agent" : "fallback";
     if (declared === undefined) return `${subject} is not in this generation`;
     if (!declared.escalate.includes(wish)) return `${subject} does not escalate to ${wish}`;
