@@ -251,7 +251,7 @@ in
                             };
 
                             within = mkOption {
-                              type = duration "1s" "7d";
+                              type = duration "10s" "7d";
                               default = "30m";
                               description = "The window over which growth is measured: by the median of the slopes between all its points, so that neither a single peak nor a single step counts.";
                             };

@@ -2,7 +2,14 @@
 
 import { agent, entries, entry, healthy, knownGood, lastEntry, pidOf, until } from "./daruma.ts";
 import { deploy } from "./deploy.ts";
-import { beatsOnceThenAlways, fleet, serves, servesUntil, tellsWhatItSees } from "./fixtures/fleets.ts";
+import {
+  beatsOnceThenAlways,
+  fleet,
+  leaksUntilQuiet,
+  serves,
+  servesUntil,
+  tellsWhatItSees,
+} from "./fixtures/fleets.ts";
 import { current } from "./fixtures/services.ts";
 import { scenario } from "./scenario.ts";
 
@@ -30,6 +37,7 @@ scenario(
     t.not((await host.exec(as("daruma-ledger"))).exitCode, 0, "nobody else opens it");
     await host.succeed(`kill -9 ${before.pid}`);
     const exit = await entry(host, { action: "agent.exit", subject: "web" });
+    // It has long been proven, and nothing else was wrong: a person, as far as can be told.
     t.match(exit.details, { cause: "killed-by-operator", exit: { kind: "signal", signal: "SIGKILL" } });
     const verified = await entry(host, { action: "recovery.verified", subject: "web" });
     t.equal(verified.incident, exit.incident);
@@ -106,6 +114,37 @@ scenario(
       Date.now() > lasts ? true : undefined,
     );
     t.equal((await healthy(host, "web")).pid, before.pid);
+  },
+);
+
+scenario(
+  "An agent that leaks is restarted at the moment that it calls idle, which is no failure, and the ledger has the slope",
+  async (host, t) => {
+    const code = leaksUntilQuiet("/var/quiet");
+    const fields = { resources: { leak: { growth: "8MiB", within: "12s" } } };
+    const { path } = await deploy(host, fleet({ agents: { web: { code, fields } } }));
+    await knownGood(host, path);
+    const before = await healthy(host, "web");
+    const leak = await entry(host, { action: "agent.leak", subject: "web" });
+    t.equal(leak.run, before.runId);
+    t.match(leak.details, { resource: "leak", withinMs: 12_000, limitBytes: 8 * 1024 ** 2 });
+    t.ok(Number(leak.details.samples) >= 24);
+    // It grows by 5 MiB a second, as far as the machine lets it.
+    t.ok(Number(leak.details.slopeBytesPerHour) >= (8 * 1024 ** 2 * 3_600) / 12 - 1);
+    t.equal((await healthy(host, "web")).pid, before.pid, "it is busy");
+    await host.writeFile("/var/quiet", "");
+    const { details, run } = await entry(host, { action: "agent.preempt", subject: "web" });
+    t.equal(run, before.runId);
+    t.match(details, { cause: "leak", moment: "idle", counts: false, samples: leak.details.samples });
+    await until("it runs anew", async () => {
+      const { phase, pid } = (await agent(host, "web")) ?? {};
+      return phase === "healthy" && pid !== before.pid ? true : undefined;
+    });
+    t.equal(await current(host), path);
+    t.notOk(
+      (await entries(host)).some(({ incident }) => incident !== undefined),
+      "nothing has failed",
+    );
   },
 );
 

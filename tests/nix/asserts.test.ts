@@ -238,7 +238,7 @@ const accepted: readonly Rule[] = [
   rule({ progress: { within: "100ms" } }, 'progress.within = "100ms";', ""),
   using({ sustained: "1s", restartWithin: "0s", memory: "1MiB", cpu: 0.5, io: "1B", latency: "1ms" }, ""),
   using({ openFiles: 1, tasks: 1 }, ""),
-  leaking({ growth: "1KiB", within: "1s" }, ""),
+  leaking({ growth: "1KiB", within: "10s" }, ""),
   ...["tcp://db_1.example:5432", "tcp://[::1]:65535", "https://api.example/health"].map((where) =>
     needing(where, ""),
   ),

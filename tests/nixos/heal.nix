@@ -5,6 +5,7 @@ let
   inherit (import ./lib.nix { inherit lib; })
     beatsOnceThenAlways
     fleet
+    leaksUntilQuiet
     machine
     serves
     servesUntil
@@ -25,6 +26,15 @@ in
           through = "notify";
           every = "1s";
           silence = "10s";
+        };
+      };
+    };
+    leaking = fleet {
+      agents.web = {
+        code = leaksUntilQuiet "/var/quiet";
+        settings.resources.leak = {
+          growth = "8MiB";
+          within = "30s";
         };
       };
     };
@@ -53,6 +63,7 @@ in
         before = healthy("web")
         machine.succeed(f"kill -9 {before['pid']}")
         ended = entry(action="agent.exit", subject="web")
+        # It has long been proven, and nothing else was wrong: a person, as far as can be told.
         has(ended["details"], cause="killed-by-operator")
         has(ended["details"]["exit"], kind="signal", signal="SIGKILL")
         verified = entry(action="recovery.verified", subject="web")
@@ -88,6 +99,28 @@ in
         lasts = time.monotonic() + 20
         until("it is heard for longer than it may be silent", lambda: time.monotonic() > lasts)
         assert healthy("web")["pid"] == before["pid"]
+
+    with subtest("An agent that leaks is restarted at the moment that it calls idle, which is no failure, and the ledger has the slope"):
+        start_anew()
+        leaking = deploy("leaking")
+        known_good(leaking.path)
+        before = healthy("web")
+        leak = entry(action="agent.leak", subject="web")
+        assert leak["run"] == before["runId"]
+        has(leak["details"], resource="leak", withinMs=30000, limitBytes=8 * 1024**2)
+        assert leak["details"]["samples"] >= 24
+        assert leak["details"]["slopeBytesPerHour"] >= 8 * 1024**2 * 3600 / 30 - 1
+        assert healthy("web")["pid"] == before["pid"]
+        put("now", "/var/quiet")
+        preempted = entry(action="agent.preempt", subject="web")
+        assert preempted["run"] == before["runId"]
+        has(preempted["details"], cause="leak", moment="idle", counts=False)
+        until(
+            "it runs anew",
+            lambda: True if healthy("web")["pid"] != before["pid"] else None,
+        )
+        assert current() == leaking.path
+        assert not any("incident" in each for each in entries()), "something has failed"
 
     with subtest("A fault outside is waited out: exit code 75 leads to backoff and an alert, never to a rollback"):
         start_anew()

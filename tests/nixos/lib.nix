@@ -36,6 +36,22 @@ in
     ${serves "ok"}
   '';
 
+  # Serves, and uses 5 MiB more in each second. Once the file is there it calls itself idle, again and again.
+  leaksUntilQuiet = file: ''
+    const { existsSync } = require("node:fs");
+    const { request } = require("node:http");
+    const held = [];
+    const idle = () => {
+      const { DARUMA_SOCKET: socketPath } = process.env;
+      const asked = request({ socketPath, method: "POST", path: "/v1/idle" }, (answer) => answer.resume());
+      asked.on("error", () => undefined);
+      asked.end(JSON.stringify({ forMs: 1000 }));
+    };
+    setInterval(() => held.push(Buffer.alloc(256 * 1024, 1)), 50);
+    setInterval(() => existsSync(${builtins.toJSON file}) && idle(), 200);
+    ${serves "ok"}
+  '';
+
   # Serves, and says to systemd that it gets on: once, then not before it is started again.
   beatsOnceThenAlways = ''
     const { execFile } = require("node:child_process");

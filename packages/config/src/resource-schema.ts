@@ -10,7 +10,8 @@ const LeakSchema = Schema.Struct({
     description: "Growth within `within` that is a leak.",
     example: "64MiB",
   }),
-  within: defaulted(duration("1s", "7d"), {
+  // In a shorter one there are fewer samples than a judgement needs: one is taken every quarter of a second at most.
+  within: defaulted(duration("10s", "7d"), {
     description:
       "The window over which growth is measured: by the median of the slopes between all its points, so that neither a single peak nor a single step counts.",
     default: "30m",

@@ -132,8 +132,24 @@ t.test("what nothing tells is known to be untold, and older samples say nothing"
   t.equal(addSample(usage, 1_000, { ...nothing, openFiles: 9 }, policy), usage);
 });
 
+t.test(
+  "a leak is found in every window that can be declared, whatever the beat of who measures",
+  async (t) => {
+    // sampling.ts looks every quarter of a second whose turn it is.
+    const beatMs = 250;
+    for (const withinMs of [10_000, 11_000, 12_000, 16_000, 20_000, 21_000, 60_000]) {
+      const policy = { ...none, leak: { growthBytes: 1_000, withinMs } };
+      const everyMs = Math.ceil(samplingMs(policy) / beatMs) * beatMs;
+      let usage = noUsage;
+      for (let at = 0; at <= 1.1 * withinMs; at += everyMs)
+        usage = addSample(usage, at, { ...nothing, memoryBytes: at }, policy);
+      t.match(excessOf(usage, policy, 1.1 * withinMs), { resource: "leak" }, `${withinMs} ms`);
+    }
+  },
+);
+
 t.test("it is measured often enough for what is declared, and never too often", async (t) => {
-  t.equal(samplingMs({ ...none, leak, sustainedMs: 86_400_000 }), 10_000);
+  t.equal(samplingMs({ ...none, leak, sustainedMs: 86_400_000 }), 5_000);
   t.equal(samplingMs({ ...none, sustainedMs: 1_000 }), 250);
   t.equal(samplingMs({ ...none, leak: { growthBytes: 1, withinMs: 1_000 } }), 100);
 });

@@ -62,9 +62,12 @@ const leastRising = 0.75;
 /** Health checks over which latency is taken. */
 const latencyChecks = 5;
 
-/** How often a run has to be measured for this policy, in milliseconds. */
+/**
+ * How often a run has to be measured for this policy, in milliseconds. Twice in each slice: who measures has a beat of its own, and a
+ * slice that falls between two of its samples is not known.
+ */
 export function samplingMs({ leak, sustainedMs }: ResourcePolicy): number {
-  const forLeak = leak === null ? Number.POSITIVE_INFINITY : leak.withinMs / slices;
+  const forLeak = leak === null ? Number.POSITIVE_INFINITY : leak.withinMs / (2 * slices);
   return Math.max(100, Math.min(10_000, sustainedMs / 4, forLeak));
 }
 
