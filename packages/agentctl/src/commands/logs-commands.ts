@@ -25,7 +25,7 @@ export const logsCommand = defineCommand({
       type: "text",
       value: "TIME",
       description:
-        "Only lines from then on, such as 2026-11-27T10:00Z; where there are no times, those of runs that have lived since",
+        "Only lines from then on, such as 2026-11-27T10:00Z, or 10m for ten minutes ago; where there are no times, those of runs that have lived since",
     },
     incident: { type: "text", value: "ID", description: "Only what was written around this incident" },
     state: stateOption,
@@ -33,6 +33,7 @@ export const logsCommand = defineCommand({
   json: "lines",
   examples: [
     { run: "agentctl logs enricher --follow", does: "What it writes, as it does" },
+    { run: "agentctl logs enricher --since 10m", does: "What it has written in the last ten minutes" },
     { run: "agentctl logs enricher --incident inc-5dafa2fae1-5", does: "What it had to say when it failed" },
     {
       run: "agentctl logs enricher --since 2026-11-27 --json | jq 'select(.severity <= 4)'",

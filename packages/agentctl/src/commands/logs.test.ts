@@ -64,6 +64,8 @@ t.test("what an agent wrote is shown with its runs and incidents, and followed",
     stderr: /no incident inc-9 of the agent web/,
   });
   t.match(await run("web", "--incident", "inc-1", "--follow").ended, { code: 2 });
+  const lately = await run("web", "--since", "36500d").ended;
+  t.match(lately, { code: 0, stdout: /^one\n/ }, "how long ago");
   t.match(await run("web", "--since", "yesterday").ended, { code: 2, stderr: /must be a time such as/ });
   t.match(await run("../web").ended, { stderr: /LOGS_E_UNKNOWN_AGENT/ });
 

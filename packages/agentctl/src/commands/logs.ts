@@ -1,4 +1,5 @@
 import { type ExitCode, exitCode } from "@daruma/base";
+import { parseDuration } from "@daruma/config";
 import { type Entry, readEntries } from "@daruma/ledger";
 import { agentctlErrors } from "../catalogue.ts";
 import type { Context } from "../cli/command.ts";
@@ -94,9 +95,16 @@ function textOf({ time, message }: LogLine): string {
   return time === null ? printable(message) : `${time}  ${printable(message)}`;
 }
 
-/** @throws CLI_E_USAGE */
+/**
+ * A time, or how long ago it was.
+ *
+ * @throws CLI_E_USAGE
+ */
 function instantOf(text: string): number {
-  const time = parseInstant(text);
+  const ago = parseDuration(text);
+  const time = ago.ok ? Date.now() - ago.value : parseInstant(text);
   if (time !== null) return time;
-  throw agentctlErrors.make("CLI_E_USAGE", `--since ${notAnInstant(text)}`);
+  throw agentctlErrors.make("CLI_E_USAGE", `--since ${notAnInstant(text)}`, {
+    hint: "How long ago it was will do as well, such as 10m.",
+  });
 }

@@ -1,5 +1,6 @@
 import type { AlertSeverity } from "@daruma/config";
 import type { LedgerRecord } from "../policy/events.ts";
+import { duration, exitText, sentence } from "./wording.ts";
 
 /* What the entries that watchd and egressd write mean to a person who wants to be told. Pure, and one entry at a time. */
 
@@ -48,11 +49,11 @@ export function effectsOf(entry: Heard): readonly Effect[] {
     ] as const;
   switch (entry.action) {
     case "agent.exit":
-      return failing(`has ended: ${say("cause")}`, say("exit"));
+      return failing(`has ended: ${say("cause")}`, exitText(entry.details.exit));
     case "agent.unhealthy":
       return failing("is not healthy", say("reason"));
     case "agent.hang":
-      return failing("hangs", `silent for ${say("silentMs")} ms`);
+      return failing("hangs", `silent for ${duration(entry.details.silentMs)}`);
     case "agent.over-memory":
       return failing("uses more memory than it may", `${say("bytes")} of ${say("limitBytes")} bytes`);
     case "agent.start-failed":
@@ -102,11 +103,11 @@ function routineEffects(entry: Heard): readonly Effect[] {
   if (entry.action !== "routine.finished") return [];
   const told = details.result === undefined ? [] : [`result: ${say("result")}`];
   if (details.outcome === "succeeded") {
-    const title = `${subject} has succeeded after ${say("tookMs")} ms`;
+    const title = `${subject} has succeeded after ${duration(details.tookMs)}`;
     return [{ type: "routine", event: "success", title, details: told }];
   }
   if (details.outcome !== "failed") return [];
-  const why = filled([say("cause"), say("exit"), say("message")]);
+  const why = filled([say("cause"), exitText(details.exit), say("message")]);
   const title = `${subject} has failed: ${say("why")}`;
   return [{ type: "routine", event: "failure", title, details: [...why, ...told] }];
 }
@@ -203,7 +204,7 @@ function recovered({ subject, details }: Heard): string {
   const { restarts, verifiedAfterMs, rolledBack } = details;
   const times = restarts === 1 ? "1 restart" : `${sentence(restarts)} restarts`;
   const back = rolledBack === true ? " and a rollback" : "";
-  return `${subject} is healthy again, after ${sentence(verifiedAfterMs)} ms, ${times}${back}`;
+  return `${subject} is healthy again, after ${duration(verifiedAfterMs)}, ${times}${back}`;
 }
 
 function lines({ details }: Heard, key: string): readonly string[] {
@@ -213,11 +214,4 @@ function lines({ details }: Heard, key: string): readonly string[] {
 
 function filled(texts: readonly string[]): readonly string[] {
   return texts.filter((text) => text !== "");
-}
-
-/** What agents and others have said may be anything: one line of bounded length comes of it. */
-function sentence(value: unknown): string {
-  if (value === undefined || value === null) return "";
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").slice(0, 500);
 }

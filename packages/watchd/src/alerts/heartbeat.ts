@@ -1,7 +1,7 @@
 import { messageOf } from "@daruma/base";
 import type { DeadMansSwitch } from "@daruma/config";
 import type { LedgerRecord } from "../policy/events.ts";
-import { redact, type Secrets, switchCredential } from "./secrets.ts";
+import { redact, type Secrets, switchCredential, withoutSecrets } from "./secrets.ts";
 import { judgeStatus, secretUrl } from "./sinks/sink.ts";
 import type { Transport } from "./transport.ts";
 
@@ -74,8 +74,9 @@ export class Heartbeat {
         headers: { "user-agent": "Daruma" },
         body: "",
       } as const;
-      const outcome = judgeStatus(await transport.send(request, withinMs), wallNow());
-      return outcome === null || outcome.kind === "sent" ? null : redact(outcome.why, [found.secret]);
+      const answer = withoutSecrets(await transport.send(request, withinMs), [found.secret]);
+      const outcome = judgeStatus(answer, wallNow());
+      return outcome === null || outcome.kind === "sent" ? null : outcome.why;
     } catch (error) {
       return redact(messageOf(error), [found.secret]);
     }

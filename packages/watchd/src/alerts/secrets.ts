@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "@daruma/base";
+import type { HttpAnswer } from "./sinks/sink.ts";
 
 /** A secret is one line. */
 const maxBytes = 64 * 1024;
@@ -61,18 +62,34 @@ async function readSecret(
   }
 }
 
-/** Takes out of a text whatever of the secrets is in it, in the spellings in which a URL or JSON may have it. */
+/**
+ * Takes out of a text whatever of the secrets is in it, in the spellings in which a URL, JSON or a login may have it. Before the
+ * text is cut: what is left of a secret at a cut is none of its spellings.
+ */
 export function redact(text: string, secrets: readonly string[]): string {
   const spellings = secrets
     .flatMap((secret) => [
       secret,
       secret.trim(),
       encodeURIComponent(secret.trim()),
+      JSON.stringify(secret.trim()).slice(1, -1),
+      Buffer.from(secret.trim()).toString("base64"),
       ...partsOf(secret.trim()),
     ])
     .filter((spelling) => spelling.length >= 6)
     .sort((a, b) => b.length - a.length);
   return [...new Set(spellings)].reduce((rest, spelling) => rest.replaceAll(spelling, "[secret]"), text);
+}
+
+/** What a login makes of a password (RFC 4616), beside the password itself. */
+export function loginSecrets(user: string | null, password: string | null): readonly string[] {
+  if (password === null) return [];
+  return user === null ? [password] : [password, `\0${user}\0${password}`];
+}
+
+/** An answer in which nothing of the secrets is left. */
+export function withoutSecrets(answer: HttpAnswer, secrets: readonly string[]): HttpAnswer {
+  return { ...answer, body: redact(answer.body, secrets) };
 }
 
 /** A URL's path and query are what is secret of it; its parts may be quoted one by one. */

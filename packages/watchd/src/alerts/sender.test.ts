@@ -59,7 +59,7 @@ t.test("a service that fails, however it does, is tried again, and no reason quo
   const expect = async (outcome: object, what: string) => {
     const got = await send();
     t.match(got, outcome, what);
-    t.notMatch(JSON.stringify(got), /XXXXXXXX|T00000000/, what);
+    t.notMatch(JSON.stringify(got), /XXX|T000/, what);
   };
   fake.answer = (response) => response.socket?.destroy();
   await expect({ kind: "later", why: /hang up|ECONNRESET/ }, "cut before an answer");
@@ -83,6 +83,12 @@ t.test("a service that fails, however it does, is tried again, and no reason quo
   await expect({ kind: "later" }, "is no HTTP server");
   fake.answer = (response, request) => response.writeHead(500).end(`no: ${request.url} ${secret}`);
   await expect({ kind: "later", why: /HTTP 500.*\[secret\]/ }, "500, quoting the request");
+  // Wherever what is quoted is cut, no part of a secret is left at the cut.
+  for (const before of [150, 160, 170, 180]) {
+    fake.answer = (response, request) =>
+      response.writeHead(400).end(`${"-".repeat(before)}${request.url} ${JSON.stringify({ secret })}`);
+    await expect({ kind: /refused|later|denied/ }, `cut after ${before}`);
+  }
   fake.answer = (response) => response.writeHead(302, { location: `${fake.url}/other` }).end();
   const before = fake.requests.length;
   await expect({ kind: "denied" }, "redirects");
@@ -155,6 +161,8 @@ t.test("a mail server that fails, however it does, is understood", async (t) => 
     [{ CONNECT: "SSH-2.0-OpenSSH_9.2" }, "later"],
     [{ EHLO: null }, "later"],
     [{ AUTH: "535 5.7.8 hunter2-hunter2 is wrong" }, "denied"],
+    [{ AUTH: `535 ${"-".repeat(160)} hunter2-hunter2` }, "denied"],
+    [{ AUTH: `535 no: ${Buffer.from("\0daruma\0hunter2-hunter2").toString("base64")}` }, "denied"],
     [{ AUTH: "454 4.7.0 later" }, "later"],
     [{ MAIL: "550 not you" }, "denied"],
     [{ RCPT: "550 no such user" }, "denied"],
@@ -168,7 +176,7 @@ t.test("a mail server that fails, however it does, is understood", async (t) => 
     smtp.answers = { ...answers };
     const outcome = await send();
     t.equal(outcome.kind, kind, `${JSON.stringify(answers)}: ${JSON.stringify(outcome)}`);
-    t.notMatch(JSON.stringify(outcome), /hunter2/);
+    t.notMatch(JSON.stringify(outcome), /hunt|AGRhcnVtYQBodW50/);
   }
   smtp.answers = { "b@example.com": "550 no such user" };
   t.match(await send(), { kind: "sent", providerId: /refused: b@example.com/ }, "one of them has it");
@@ -199,6 +207,7 @@ t.test("secrets are taken out of a text in every spelling", async (t) => {
     encodeURIComponent(url),
     "/services/T000/B000/abcdefghijklmnop",
     "abcdefghijklmnop",
+    Buffer.from(url).toString("base64"),
   ])
     t.notMatch(redact(`cannot post to ${spelling}!`, [`${url}\n`]), /abcdefghijklmnop/, spelling);
   t.equal(redact("nothing here", ["s3cret-token"]), "nothing here");

@@ -1,7 +1,7 @@
 import { messageOf } from "@daruma/base";
 import { type SinkManifest, sinkUrl } from "@daruma/config";
 import type { Outcome } from "./notice.ts";
-import { redact, type Secrets, sinkCredential } from "./secrets.ts";
+import { redact, type Secrets, sinkCredential, withoutSecrets } from "./secrets.ts";
 import { sendMail } from "./sinks/email.ts";
 import { httpSinks } from "./sinks/index.ts";
 import type { SendCommand, Setting } from "./state.ts";
@@ -50,7 +50,8 @@ async function attempt(
   const sink = httpSinks[config.kind];
   const request = sink.request(message, { host, config, secret: secret ?? "", now: wallNow() });
   if ("problem" in request) return { kind: "denied", why: request.problem };
-  return sink.judge(await transport.send(request, withinMs), wallNow());
+  const answer = await transport.send(request, withinMs);
+  return sink.judge(secret === null ? answer : withoutSecrets(answer, [secret]), wallNow());
 }
 
 async function secretOf(

@@ -36,8 +36,16 @@ t.test(
     t.ok(isIgnored("/etc/foo/bar", ["/etc/foo"]));
     t.ok(isIgnored("/etc/foo", ["/etc/foo/"]));
     t.notOk(isIgnored("/etc/foobar", ["/etc/foo"]));
-    const at = (path: string) => ({ kind: "etc", at: path }) as Difference;
+    const at = (path: string, kind: "start" | "switch" = "start") =>
+      ({ kind: "etc", at: path, remedy: { kind } }) as Difference;
     t.same(withoutIgnored([at("/etc/a/b"), at("/etc/ab")], ["/etc/a"]), [at("/etc/ab")]);
+    const both = [at("/etc/a", "switch"), at("/etc/b", "switch"), at("c.timer")];
+    t.same(withoutIgnored(both, []), both);
+    t.match(
+      withoutIgnored(both, ["/etc/a"]),
+      [{ at: "/etc/b", remedy: { kind: "none", why: /would replace \/etc\/a/ } }, at("c.timer")],
+      "what puts another right would take theirs away",
+    );
   },
 );
 

@@ -87,10 +87,20 @@ export function isIgnored(path: string, ignore: readonly string[]): boolean {
   });
 }
 
-/** Without what is at paths that are a person's. Differences of units and agents that are no files have none. */
+/**
+ * Without what is at paths that are a person's; differences of units and agents that are no files have none. A switch writes all of
+ * /etc: as long as one would replace what is a person's, none is made for others' sake.
+ */
 export function withoutIgnored(
   differences: readonly Difference[],
   ignore: readonly string[],
 ): readonly Difference[] {
-  return differences.filter(({ at }) => !isIgnored(at, ignore));
+  const theirs = differences.find(({ at, remedy }) => remedy.kind === "switch" && isIgnored(at, ignore));
+  return differences
+    .filter(({ at }) => !isIgnored(at, ignore))
+    .map((difference) => {
+      if (theirs === undefined || difference.remedy.kind !== "switch") return difference;
+      const why = `a switch would replace ${theirs.at} too, which is a person's own`;
+      return { ...difference, remedy: { kind: "none", why } };
+    });
 }

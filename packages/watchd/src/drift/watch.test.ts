@@ -81,7 +81,8 @@ t.test("it looks by the clock, and puts right what the policy lets it, once it i
 
 t.test("under the policy to report nothing is touched, until a person asks for it", async (t) => {
   const { world, told, watch } = await lab(t, "report");
-  world.present = [link, { ...link, at: "/etc/mine/own" }];
+  const own = "/etc/mine/own";
+  world.present = [link, { ...link, at: own, remedy: { kind: "remove", path: own, units: [] } }];
   const before = await watch.report();
   t.match(before.differences, [{ at: "/etc/x", diff: ["- link"], correctable: true, held: false }]);
   t.equal(before.differences.length, 1, "what a person has declared as theirs is left out");

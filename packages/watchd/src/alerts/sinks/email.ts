@@ -4,6 +4,7 @@ import { messageOf } from "@daruma/base";
 import { isLoopback, type SinkManifest, sinkAuthority, sinkUrl } from "@daruma/config";
 import { createTransport } from "nodemailer";
 import type { Message, Outcome } from "../notice.ts";
+import { loginSecrets, redact } from "../secrets.ts";
 import { body, cut, cutBytes, headline } from "./text.ts";
 
 /* E-mail (RFC 5322) over SMTP (RFC 5321), with TLS from the start or by STARTTLS (RFC 8314, RFC 3207). */
@@ -83,6 +84,7 @@ export async function sendMail(
   },
 ): Promise<Outcome> {
   const { config, connection, withinMs } = setting;
+  const secrets = loginSecrets(config.user, setting.password);
   const transport = createTransport({
     ...smtpOptions(config, setting.password),
     connectionTimeout: withinMs,
@@ -96,13 +98,13 @@ export async function sendMail(
   try {
     const sent = await transport.sendMail({ ...mail, to: [...to], headers: { ...headers } });
     const refused = sent.rejected;
-    const said = cut(sent.response, 150);
+    const said = cut(redact(sent.response, secrets), 150);
     return {
       kind: "sent",
       providerId: refused.length === 0 ? said : `${said}; refused: ${refused.join(", ")}`,
     };
   } catch (error) {
-    return judgeFailure(error);
+    return judgeFailure(error, secrets);
   } finally {
     clearTimeout(timer);
     transport.close();
@@ -114,10 +116,10 @@ export async function sendMail(
  * RFC 5321 4.2.1: what begins with 4 may go another time, what begins with 5 will not. Of those, what is about the session and the
  * people (login, TLS, sender, every recipient) is how the sink is set up; only the refusal of the content is the message's.
  */
-function judgeFailure(error: unknown): Outcome {
+function judgeFailure(error: unknown, secrets: readonly string[]): Outcome {
   const fields = typeof error === "object" && error !== null ? error : {};
   const [status, code, command] = ["responseCode", "code", "command"].map((key) => Reflect.get(fields, key));
-  const why = cut(messageOf(error).replace(/\s+/g, " "), 200);
+  const why = cut(redact(messageOf(error), secrets).replace(/\s+/g, " "), 200);
   if (code === "EAUTH" || code === "ETLS" || code === "ENOAUTH") {
     const passing = typeof status === "number" && status >= 400 && status < 500;
     return passing ? { kind: "later", why, retryAfterMs: null } : { kind: "denied", why };
