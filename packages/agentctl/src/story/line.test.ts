@@ -123,6 +123,7 @@ t.test("no known action is told with a question mark where its usual details are
     remedy: "start it",
     count: "loaded",
     title: "t",
+    kept: 1,
     resource: "leak",
     resources: ["memory"],
     stuckMs: 1,
