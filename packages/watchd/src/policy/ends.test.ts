@@ -38,7 +38,11 @@ t.test("where anything else explains its end, it was not", async (t) => {
   t.equal(causeOf(longProven({ exits: { SIGKILL: "failure" } }).end("a", killed)), "crash", "it says so");
   const ailing = longProven();
   ailing.answers.set("a", { ok: false, latencyMs: 1, reason: "500" });
-  t.equal(causeOf(ailing.waitUntil(() => ailing.agent("a").probe.failing > 0).end("a", killed)), "crash");
+  t.equal(causeOf(ailing.waitUntil(() => ailing.agent("a").probe.failing > 1).end("a", killed)), "crash");
+  const dead = longProven();
+  dead.answers.set("a", { ok: false, latencyMs: 1, reason: "connection refused" });
+  dead.waitUntil(() => dead.agent("a").probe.failing > 0).end("a", killed);
+  t.equal(causeOf(dead), "killed-by-operator", "the check has met the dead");
 });
 
 t.test("a deploy cannot hide behind a signal: what it brings has to have proven itself first", async (t) => {

@@ -47,14 +47,16 @@ export function isOperatorsKill(state: State, agent: AgentState, cause: ExitCaus
   if (cause.sentBy !== undefined || ownMeaning(cause, agent.policy.restart.exits ?? {}) !== undefined)
     return false;
   const { generation, knownGood } = state;
-  if (generation === null || agent.run === null || !isFlawless(agent)) return false;
+  if (generation === null || agent.run === null || !isFlawless(agent, at)) return false;
   const lasted = at - agent.run.started.mono >= generation.watchdog.probationMs;
   const isFirst = withinWindow(agent.failures, agent.policy.restart, at).length === 0;
   return lasted && isFirst && knownGood.some(({ path }) => path === generation.path);
 }
 
-function isFlawless({ phase, probe, waitsFor, pending, standIn }: AgentState): boolean {
-  return (
-    phase === "healthy" && probe.failing === 0 && waitsFor === null && pending === null && standIn === null
-  );
+/** In ms: a check that failed as shortly before the end was heard of may well have met the dead. */
+const dyingMs = 1_000;
+
+function isFlawless({ phase, probe, waitsFor, pending, standIn }: AgentState, at: number): boolean {
+  const ailed = probe.failing > 0 && (probe.failingSince ?? 0) < at - dyingMs;
+  return phase === "healthy" && !ailed && waitsFor === null && pending === null && standIn === null;
 }

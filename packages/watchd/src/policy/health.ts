@@ -106,11 +106,12 @@ function onMiss(turn: Turn, name: string, agent: AgentState, reason: string): vo
   const askedAt = agent.probe.sentAt ?? mono;
   const excused = agent.phase === "verifying" && askedAt - agent.run.started.mono < agent.policy.startupMs;
   const failing = excused ? 0 : agent.probe.failing + 1;
+  const failingSince = failing > 1 ? agent.probe.failingSince : mono;
   const delay =
     agent.phase === "verifying" ? acceleratedDelay(agent.probe.sent, health.everyMs) : health.everyMs;
   patchAgent(turn, name, {
     waitsFor: null,
-    probe: { ...agent.probe, outstanding: false, passes: 0, failing, nextAt: mono + delay },
+    probe: { ...agent.probe, outstanding: false, passes: 0, failing, failingSince, nextAt: mono + delay },
   });
   if (failing < health.failures) return;
   const never = agent.phase === "verifying";

@@ -10,7 +10,10 @@ export interface ProbeState {
   /** Monotonic instant at which the last one was sent. */
   readonly sentAt: number | null;
   readonly passes: number;
+  /** In a row. */
   readonly failing: number;
+  /** Monotonic instant at which the first of those was answered; without meaning where there are none. */
+  readonly failingSince: number | null;
 }
 
 /** When the run was last heard of. Lives in memory only: silence counts from watchd's own start. */
@@ -30,6 +33,7 @@ export const noProbe: ProbeState = {
   sentAt: null,
   passes: 0,
   failing: 0,
+  failingSince: null,
 };
 
 export const noPulse: PulseState = { since: null, heard: false, doubtedAt: null };
