@@ -66,6 +66,8 @@ export class Memory {
   readonly wantedByPerson = new Set<string>();
   /** Agent -> time since which its failures count: before, it was another one. */
   readonly fresh = new Map<string, number>();
+  /** Agent -> how many of its failures there had been by then: some of them may have the same time. */
+  readonly #failedBefore = new Map<string, number>();
   /** Agent -> time of the last start that was asked for, and whether it is the first of this definition. */
   readonly lastStart = new Map<string, number>();
   /** Agent -> when it was heard to say that the fault is outside. */
@@ -132,13 +134,15 @@ export class Memory {
     const digest = this.digestOf(agent);
     const unheard = this.unheard.get(agent) ?? [];
     const always = own(this.current?.manifest.agents ?? {}, agent)?.restart.when === "always";
-    return (world.machine.failures.get(agent) ?? []).filter(
-      (failure) =>
-        failure.time >= since &&
-        failure.digest === digest &&
-        !unheard.some(({ from, to }) => failure.time >= from && failure.time <= to) &&
-        (failure.kind !== "done" || (always && failure.time > this.switchTime)),
-    );
+    return (world.machine.failures.get(agent) ?? [])
+      .slice(this.#failedBefore.get(agent))
+      .filter(
+        (failure) =>
+          failure.time >= since &&
+          failure.digest === digest &&
+          !unheard.some(({ from, to }) => failure.time >= from && failure.time <= to) &&
+          (failure.kind !== "done" || (always && failure.time > this.switchTime)),
+      );
   }
 
   /** Of what it is to run with: what is declared, or what stands in for that. */
@@ -162,7 +166,7 @@ export class Memory {
     this.restarting.clear();
     if (this.bootId === world.machine.bootId) return;
     this.bootId = world.machine.bootId;
-    for (const agent of Object.keys(seen.before.agents)) this.fresh.set(agent, world.machine.time);
+    for (const agent of Object.keys(seen.before.agents)) this.#beginAnew(agent, world);
   }
 
   #noteEvent(seen: Seen, world: World): void {
@@ -227,7 +231,7 @@ export class Memory {
     for (const [name, { restart }] of Object.entries(current.manifest.agents)) {
       const before = own(this.current?.manifest.agents ?? {}, name)?.restart;
       if (before !== undefined && before !== restart && JSON.stringify(before) !== JSON.stringify(restart))
-        this.fresh.set(name, world.machine.time);
+        this.#beginAnew(name, world);
     }
     this.current = current;
   }
@@ -264,7 +268,7 @@ export class Memory {
         for (const name of [...(details.changed as string[]), ...(details.added as string[])])
           this.toldFailures.delete(name);
         for (const name of [...(details.changed as string[]), ...(details.added as string[])])
-          this.fresh.set(name, world.machine.time);
+          this.#beginAnew(name, world);
         return this.proven.clear();
       case "generation.rollback":
         if (details.by === "watchd" && !this.decisions.has(String(details.rollback))) this.#decide(record);
@@ -274,7 +278,7 @@ export class Memory {
         return;
       case "agent.adopt":
         // It stands in for whatever became of a start that watchd did not live to see.
-        if (world.machine.takeOver(run)) this.fresh.set(subject, world.machine.time);
+        if (world.machine.takeOver(run)) this.#beginAnew(subject, world);
         return;
       case "agent.restart-asked":
         this.lastAsked.set(subject, world.machine.time);
@@ -294,7 +298,7 @@ export class Memory {
       case "agent.released":
         // A person's word: whatever was before.
         this.wantedByPerson.add(subject);
-        this.fresh.set(subject, world.machine.time);
+        this.#beginAnew(subject, world);
         return;
       case "generation.quarantine":
         this.quarantined.add(subject);
@@ -340,11 +344,16 @@ export class Memory {
   }
 
   /** With other settings it begins anew: what was before says nothing about them. */
-  #forget(agent: string, { machine }: World): void {
-    this.fresh.set(agent, machine.time);
+  #forget(agent: string, world: World): void {
+    this.#beginAnew(agent, world);
     this.proven.delete(agent);
     this.lastCause.delete(agent);
     this.toldFailures.delete(agent);
+  }
+
+  #beginAnew(agent: string, { machine }: World): void {
+    this.fresh.set(agent, machine.time);
+    this.#failedBefore.set(agent, machine.failures.get(agent)?.length ?? 0);
   }
 
   #noteStopped(agent: string, to: number): void {
