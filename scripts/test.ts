@@ -38,7 +38,7 @@ async function runAll(groups: readonly Group[]): Promise<GroupReport[]> {
       process.stdout.write(`${well ? "ok" : "not ok"} ${group.name} # ${result.seconds.toFixed(1)} s\n`);
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() + 2 }, work));
+  await Promise.all(Array.from({ length: availableParallelism() + 1 }, work));
   return done;
 }
 
