@@ -78,9 +78,12 @@ scenario(
     t.match(scrape, /^daruma_agent_restarts_total\{agent="web",cause="killed-by-operator"\} 1$/m);
     t.match(scrape, /^daruma_agent_recovery_duration_seconds_count\{agent="web"\} 1$/m);
     t.match(scrape, /^daruma_agent_cpu_seconds_total\{agent="web"\} [0-9.]+$/m);
-    await host.succeed(
-      "curl --silent --show-error --max-time 10 --unix-socket /run/daruma-metrics/metrics.sock http://d/metrics",
-    );
+    await until("the open files of its new run are counted", async () => {
+      const text = await host.succeed(
+        "curl --silent --show-error --max-time 10 --unix-socket /run/daruma-metrics/metrics.sock http://d/metrics",
+      );
+      return /^daruma_agent_open_files\{agent="web"\} [1-9][0-9]*$/m.test(text) ? true : undefined;
+    });
     await host.succeed(
       "agentctl ledger export --out /root/audit.jsonl && agentctl ledger verify /root/audit.jsonl",
     );
