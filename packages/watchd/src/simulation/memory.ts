@@ -89,6 +89,8 @@ export class Memory {
   readonly standIns = new Map<string, WornSettings>();
   /** `PATH AGENT` for each agent that has gone back alone in the generation since a person last vouched for that. */
   readonly wentBackAlone = new Set<string>();
+  /** Agents for which earlier settings are looked for. */
+  readonly seeking = new Set<string>();
   /** Searches for earlier settings that were ever asked for. */
   readonly sought = new Set<string>();
   /** `AGENT DIGEST` of what was quarantined, by path. */
@@ -119,7 +121,10 @@ export class Memory {
     for (const command of seen.taken.commands) {
       const key = keyOf(command);
       this.outstanding.set(key, (this.outstanding.get(key) ?? 0) + 1);
-      if (command.type === "find-earlier") this.sought.add(command.id);
+      if (command.type === "find-earlier") {
+        this.sought.add(command.id);
+        this.seeking.add(command.agent);
+      }
       if (command.type === "start") {
         this.lastStart.set(command.agent, world.machine.time);
         this.starting.set(command.runId, command.agent);
@@ -191,6 +196,10 @@ export class Memory {
         for (const agent of this.lastAsked.keys())
           if (!event.runs.some((run) => run.agent === agent)) this.#noteStopped(agent, world.machine.time);
         return this.#noteRuns(event, mono);
+      case "earlier-found":
+      case "earlier-refused":
+        this.seeking.delete(event.agent);
+        return;
       case "idle":
         this.idleUntil.set(event.agent, world.machine.time + event.forMs);
         return;
@@ -269,7 +278,13 @@ export class Memory {
           this.toldFailures.delete(name);
         for (const name of [...(details.changed as string[]), ...(details.added as string[])])
           this.#beginAnew(name, world);
+        this.seeking.clear();
         return this.proven.clear();
+      case "generation.allow":
+        // A person vouches for what has failed: nobody waits for other settings any more.
+        if (subject !== this.current?.path) return;
+        for (const name of this.seeking) this.#forget(name, world);
+        return this.seeking.clear();
       case "generation.rollback":
         if (details.by === "watchd" && !this.decisions.has(String(details.rollback))) this.#decide(record);
         return;

@@ -18,7 +18,12 @@ export const restartsAreNeverTooFast: Invariant = (seen, memory, world) => {
   if (recordsOf(seen, "generation.switch").length > 0) return null;
   for (const command of seen.taken.commands) {
     if (command.type !== "start") continue;
-    const byPerson = recordsOf(seen, "agent.released").some(({ subject }) => subject === command.agent);
+    const vouched = recordsOf(seen, "generation.allow").some(
+      ({ subject }) => subject === memory.current?.path,
+    );
+    const byPerson =
+      recordsOf(seen, "agent.released").some(({ subject }) => subject === command.agent) ||
+      (vouched && memory.seeking.has(command.agent));
     // With other settings it begins anew.
     const isNew = ["agent.stand-in", "agent.stand-in-over"].some((action) =>
       recordsOf(seen, action).some(({ subject }) => subject === command.agent),
