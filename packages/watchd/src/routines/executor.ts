@@ -3,7 +3,6 @@ import { isDarumaError, messageOf, systemCode } from "@daruma/base";
 import type { RoutineManifest, StopPolicy } from "@daruma/config";
 import type { Isolation } from "../agent-api/place.ts";
 import { watchdErrors } from "../catalogue.ts";
-import { createGate } from "../concurrency.ts";
 import type { RoutineCommand, RoutineEvent } from "./events.ts";
 import { openHome, takeInput } from "./homes.ts";
 import { runOf } from "./run-of.ts";
@@ -35,23 +34,23 @@ const outdated = "WATCHD_E_OUTDATED";
 /** After a switch, the new generation is known within a reconcile or two; what others have too much of, they may give back. */
 const tryAgainMs = 500;
 const mostTries = 40;
-/** More at once are no faster, and each holds descriptors that runs need. */
-const startedAtOnce = 32;
 
 const shortages: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "EAGAIN", "ENOMEM"]);
 
-/** Carries out what the core asks for. However a start or a stop ends, exactly one event says so. */
+/**
+ * Carries out what the core asks for. All that is asked for at once is begun at once: what ends together is judged together, and
+ * each judgement looks at every routine of the host. However a start or a stop ends, exactly one event says so.
+ */
 export function createRoutineExecutor(options: RoutineExecutorOptions): RoutineExecutor {
   const { services, dispatch } = options;
   let draining = false;
   const starting = new Set<Promise<void>>();
-  const inTurn = createGate(startedAtOnce);
 
   async function start(command: Extract<RoutineCommand, { type: "start" }>): Promise<void> {
     const { routine, run } = command;
     for (let tries = 1; ; tries += 1) {
       try {
-        if (await inTurn(() => startNow(command))) dispatch({ type: "started", routine, run });
+        if (await startNow(command)) dispatch({ type: "started", routine, run });
         return;
       } catch (error) {
         const code = isDarumaError(error) ? error.code : "WATCHD_E_START";
