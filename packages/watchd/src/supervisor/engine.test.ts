@@ -130,6 +130,22 @@ t.test("what gathers during a write is judged together and costs one write more"
   world.engine.close();
 });
 
+t.test("who waits for a state is given that one, even if the next is judged at once", async (t) => {
+  const world = engineWith();
+  bring(world);
+  const write = await nextWrite(world, 1);
+  const waited = world.engine.until((state) => state.agents.a?.phase === "starting");
+  const runId = world.engine.state.agents.a?.startingRun?.runId ?? "";
+  world.engine.dispatch({
+    type: "started",
+    run: { agent: "a", runId, digest: "d1", pid: 7, startedAt: 1_000 },
+  });
+  write.done();
+  t.equal((await waited).agents.a?.phase, "starting");
+  t.not(world.engine.state.agents.a?.phase, "starting");
+  world.engine.close();
+});
+
 t.test("the journal's records alone give the state back", async (t) => {
   const world = engineWith();
   bring(world);

@@ -108,14 +108,23 @@ export class WriteAheadLoop<S, E, C, R extends Round<S, C> = Round<S, C>> {
     });
   }
 
-  /** Resolves with the state as soon as `condition` holds for it. */
+  /** Resolves with the state as soon as `condition` holds for it: with that one, even if another follows at once. */
   until(condition: (state: S) => boolean): Promise<S> {
-    return this.#watch(condition, null).then(() => this.#state);
+    return new Promise((resolve) => void this.#watch(condition, resolve));
   }
 
   /** Resolves with true as soon as `condition` holds, with false after `withinMs`. */
   untilWithin(condition: (state: S) => boolean, withinMs: number): Promise<boolean> {
-    return this.#watch(condition, withinMs);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        stop();
+        resolve(false);
+      }, withinMs);
+      const stop = this.#watch(condition, () => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
   }
 
   close(): void {
@@ -123,20 +132,16 @@ export class WriteAheadLoop<S, E, C, R extends Round<S, C> = Round<S, C>> {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
-  #watch(condition: (state: S) => boolean, withinMs: number | null): Promise<boolean> {
-    if (!this.#working && condition(this.#state)) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const end = (holds: boolean) => {
-        clearTimeout(timer);
-        this.#watchers.delete(look);
-        resolve(holds);
-      };
-      const look = (state: S) => {
-        if (condition(state)) end(true);
-      };
-      const timer = withinMs === null ? undefined : setTimeout(() => end(false), withinMs);
-      this.#watchers.add(look);
-    });
+  /** Calls `found` once. Returns what ends the waiting. */
+  #watch(condition: (state: S) => boolean, found: (state: S) => void): () => void {
+    const look = (state: S) => {
+      if (!condition(state)) return;
+      this.#watchers.delete(look);
+      found(state);
+    };
+    this.#watchers.add(look);
+    if (!this.#working) look(this.#state);
+    return () => this.#watchers.delete(look);
   }
 
   #wake(): void {
