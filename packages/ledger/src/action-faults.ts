@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { FieldType } from "./action-fields.ts";
 import { actions, commonDetails } from "./actions.ts";
 import { isPlainObject, type JsonObject } from "./entry.ts";
@@ -7,12 +8,12 @@ import { isPlainObject, type JsonObject } from "./entry.ts";
  * newer release or of an agent: nothing can be said of that.
  */
 export function faultsOfDetails(action: string, details: JsonObject): readonly string[] | null {
-  const known = Object.hasOwn(actions, action) ? actions[action] : undefined;
+  const known = own(actions, action);
   if (known === undefined) return null;
   // What could not be recorded is said to be missing.
   if (details.withheld !== undefined) return [];
   return Object.entries({ ...commonDetails, ...known.details }).flatMap(([name, field]) => {
-    const value = Object.hasOwn(details, name) ? details[name] : undefined;
+    const value = own(details, name);
     if (value === undefined) return field.optional === true ? [] : [`${name} is missing`];
     if (value === null && field.nullable === true) return [];
     return isOfType(value, field.type) ? [] : [`${name} is not ${nameOf(field.type)}`];

@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { State } from "../policy/state.ts";
 
 export interface CurrentRun {
@@ -11,7 +12,7 @@ export interface CurrentRun {
  * Null before watchd has looked at what runs, and while the agent is down.
  */
 export function currentRun(state: State, name: string): CurrentRun | null {
-  const agent = Object.hasOwn(state.agents, name) ? state.agents[name] : undefined;
+  const agent = own(state.agents, name);
   if (agent === undefined || !state.surveyed) return null;
   // It may speak before its start has been reported.
   const { run, startingRun } = agent;

@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { AlertSeverity, AlertsManifest } from "@daruma/config";
 import type { LedgerRecord } from "../policy/events.ts";
 import { GatheredIndex } from "./gathered-index.ts";
@@ -181,7 +182,7 @@ export class Draft {
 
   get<K extends MapName>(map: K, key: string): Value<K> | undefined {
     const entries = this.#state[map] as Readonly<Record<string, Value<K>>>;
-    return Object.hasOwn(entries, key) ? entries[key] : undefined;
+    return own(entries, key);
   }
 
   set<K extends MapName>(map: K, key: string, value: Value<K> | null): void {

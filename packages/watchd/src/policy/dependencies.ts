@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import { escalate } from "./escalation.ts";
 import type { DependenciesEvent } from "./events.ts";
 import { awaitsWord, downDependencyOf } from "./needs.ts";
@@ -16,9 +17,9 @@ export function onDependencies(turn: Turn, { at, found }: DependenciesEvent): vo
 function note(turn: Turn, name: string, dependency: string, problem: string | null, at: number): void {
   const agent = agentOf(turn, name);
   if (agent === undefined || !Object.hasOwn(agent.policy.dependencies ?? {}, dependency)) return;
-  const last = (Object.hasOwn(agent.reached, dependency) ? agent.reached[dependency] : undefined) ?? 0;
+  const last = own(agent.reached, dependency) ?? 0;
   if (at <= last) return;
-  const known = Object.hasOwn(agent.lacking, dependency) ? agent.lacking[dependency] : undefined;
+  const known = own(agent.lacking, dependency);
   const isKnown = known !== undefined && known.until === null;
   if (problem !== null) {
     patchAgent(turn, name, excused(agent, last));

@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { ExitMeaning } from "@daruma/config";
 import type { ExitCause } from "../ports.ts";
 import { withinWindow } from "./backoff.ts";
@@ -16,7 +17,7 @@ export function meaningOf(cause: ExitCause, exits: Readonly<Record<string, ExitM
 
 function ownMeaning(cause: ExitCause, exits: Readonly<Record<string, ExitMeaning>>): ExitMeaning | undefined {
   const end = cause.kind === "exit" ? String(cause.code) : cause.kind === "signal" ? cause.signal : null;
-  return end !== null && Object.hasOwn(exits, end) ? exits[end] : undefined;
+  return end === null ? undefined : own(exits, end);
 }
 
 /** @param isKill as told by `isOperatorsKill` */

@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { Instant } from "../ports.ts";
 import type { AgentState, State } from "./state.ts";
 
@@ -19,8 +20,7 @@ export function downDependencyOf({ agents }: State, name: string, { mono }: Inst
  */
 export function reachedUntil({ policy, reached }: Pick<AgentState, "policy" | "reached">): number {
   let least = Number.POSITIVE_INFINITY;
-  for (const name of Object.keys(policy.dependencies ?? {}))
-    least = Math.min(least, (Object.hasOwn(reached, name) ? reached[name] : undefined) ?? 0);
+  for (const name of Object.keys(policy.dependencies ?? {})) least = Math.min(least, own(reached, name) ?? 0);
   return least;
 }
 

@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import { beginStop } from "./start-stop.ts";
 import type { State } from "./state.ts";
 import { agentOf, record, type Turn } from "./turn.ts";
@@ -15,7 +16,7 @@ export function refuseOwnRestart(
   runId: string,
   now: number,
 ): "not-running" | "too-soon" | null {
-  const agent = Object.hasOwn(state.agents, name) ? state.agents[name] : undefined;
+  const agent = own(state.agents, name);
   const runs = agent?.phase === "verifying" || agent?.phase === "healthy";
   if (agent?.run?.runId !== runId || !runs || !state.surveyed || state.draining) return "not-running";
   return now - agent.run.started.mono < leastOwnUptimeMs ? "too-soon" : null;

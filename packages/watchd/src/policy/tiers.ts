@@ -136,7 +136,7 @@ function budgetLeftAlone(
   const spent = wentBackAlone[generation.path]?.includes(name) === true;
   const isAllowed = generation.watchdog.rollbackBudget > 0;
   const refusals = keptFromAlone[generation.path] ?? {};
-  const refusal = Object.hasOwn(refusals, name) ? refusals[name] : undefined;
+  const refusal = own(refusals, name);
   return {
     rule: "budget-left",
     holds: isAllowed && !spent,

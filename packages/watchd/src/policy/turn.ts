@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { Instant } from "../ports.ts";
 import type { Command, LedgerRecord, Severity } from "./events.ts";
 import type { AgentState, State } from "./state.ts";
@@ -16,7 +17,7 @@ export interface Turn {
 }
 
 export function agentOf(turn: Turn, name: string): AgentState | undefined {
-  return Object.hasOwn(turn.state.agents, name) ? turn.state.agents[name] : undefined;
+  return own(turn.state.agents, name);
 }
 
 export function patch(turn: Turn, change: Partial<State>): void {

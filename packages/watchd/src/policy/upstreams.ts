@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { Instant } from "../ports.ts";
 import type { State } from "./state.ts";
 import { patch, type Turn } from "./turn.ts";
@@ -25,6 +26,6 @@ export function onUpstreams(turn: Turn, down: Readonly<Record<string, string>>):
 
 /** The target to which a failure of the agent is put down now; null where there is none. */
 export function downUpstreamOf({ upstreamsDown }: State, agent: string, { mono }: Instant): string | null {
-  const known = Object.hasOwn(upstreamsDown, agent) ? upstreamsDown[agent] : undefined;
+  const known = own(upstreamsDown, agent);
   return known === undefined || (known.until !== null && known.until <= mono) ? null : known.target;
 }

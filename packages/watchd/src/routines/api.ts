@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Handler } from "@daruma/base";
+import { type Handler, own } from "@daruma/base";
 import type { RoutineManifest } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import type { RoutineEngine } from "./engine.ts";
@@ -66,7 +66,7 @@ async function stopRuns(routines: RoutinesView, body: unknown): Promise<object> 
 /** @throws WATCHD_E_UNKNOWN_ROUTINE */
 function declared(routines: RoutinesView, name: string): readonly [RoutineManifest, RoutineEngine] {
   const { declared: all, engine } = routines;
-  const manifest = Object.hasOwn(all, name) ? all[name] : undefined;
+  const manifest = own(all, name);
   // Declared a moment ago, it may not have been told to the core yet: to whoever asks, it is not there yet.
   if (manifest !== undefined && engine?.state.routines[name] !== undefined) return [manifest, engine];
   const names = Object.keys(all).sort().join(", ");

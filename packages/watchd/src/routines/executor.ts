@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isDarumaError, messageOf, systemCode } from "@daruma/base";
+import { isDarumaError, messageOf, own, systemCode } from "@daruma/base";
 import type { RoutineManifest, StopPolicy } from "@daruma/config";
 import type { Isolation } from "../agent-api/place.ts";
 import { watchdErrors } from "../catalogue.ts";
@@ -150,6 +150,6 @@ function environmentOf(routine: string, run: RunState, input: string | null): Re
 
 /** A run that nobody knows is asked to stop as any other would be. */
 function stopPolicyOf({ routines }: RoutinesState, routine: string): StopPolicy {
-  const known = Object.hasOwn(routines, routine) ? routines[routine] : undefined;
+  const known = own(routines, routine);
   return known?.policy.stop ?? { signal: "SIGTERM", graceMs: 10_000 };
 }

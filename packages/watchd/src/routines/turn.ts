@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { JsonValue } from "@daruma/base";
+import { type JsonValue, own } from "@daruma/base";
 import type { LedgerRecord, Severity } from "../policy/events.ts";
 import type { Instant } from "../ports.ts";
 import type { Occurred, RoutineCommand } from "./events.ts";
@@ -18,7 +18,7 @@ export interface Turn {
 }
 
 export function routineOf(turn: Turn, name: string): RoutineState | undefined {
-  return Object.hasOwn(turn.state.routines, name) ? turn.state.routines[name] : undefined;
+  return own(turn.state.routines, name);
 }
 
 export function patch(turn: Turn, change: Partial<RoutinesState>): void {

@@ -58,7 +58,7 @@ function isWell(world: World, state: State): boolean {
   if (Object.keys(state.agents).some((name) => !names.includes(name))) return false;
   return names.every((name) => {
     const digest = current.manifest.agents[name]?.digest ?? "";
-    const agent = Object.hasOwn(state.agents, name) ? state.agents[name] : undefined;
+    const agent = own(state.agents, name);
     const inForce = agent?.standIn == null ? digest : agent.policy.digest;
     if (world.fleet.version(inForce).defect !== "none") return true;
     if (agent === undefined || agent.policy.digest !== inForce) return false;

@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import { longestGapMs } from "../policy/dependencies.ts";
 import type { Command, DependenciesEvent, Event } from "../policy/events.ts";
 import type { Step } from "../policy/policy.ts";
@@ -112,7 +113,7 @@ export class Watchd {
   #excuse({ at, found }: DependenciesEvent): void {
     const { machine } = this.#world;
     for (const { agent, problem } of found) {
-      const known = Object.hasOwn(this.#state.agents, agent) ? this.#state.agents[agent] : undefined;
+      const known = own(this.#state.agents, agent);
       const last = known?.reached.db ?? 0;
       if (at > last && (problem !== null || (last > 0 && at - last > longestGapMs)))
         machine.excuseSince(agent, machine.time - (machine.now.mono - last));

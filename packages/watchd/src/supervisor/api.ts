@@ -1,4 +1,4 @@
-import { type Handler, messageOf } from "@daruma/base";
+import { type Handler, messageOf, own } from "@daruma/base";
 import { watchdErrors } from "../catalogue.ts";
 import { refuseRollback } from "../policy/operator.ts";
 import type { AgentState, State } from "../policy/state.ts";
@@ -185,7 +185,7 @@ async function surveyIfPossible(supervisor: Supervisor): Promise<void> {
 
 /** @throws WATCHD_E_UNKNOWN_AGENT */
 function declared({ state }: Supervisor, name: string): AgentState {
-  const agent = Object.hasOwn(state.agents, name) ? state.agents[name] : undefined;
+  const agent = own(state.agents, name);
   if (agent?.declared === true) return agent;
   const names = Object.keys(state.agents).join(", ");
   throw watchdErrors.make("WATCHD_E_UNKNOWN_AGENT", `this generation has no agent ${name}`, {
