@@ -5,7 +5,7 @@
   spec,
   # runtimeShell, coreutils, nix and systemd are taken from it.
   pkgs,
-  # The package with bin/{agentctl,watchd,ledgerd} and libexec/daruma/{rollback,watchd-failed,pre-switch,stand-ins}.
+  # The package with bin/{agentctl,watchd,ledgerd} and libexec/daruma/{rollback,watchd-failed,pre-switch,stand-ins,boot-complete}.
   daruma ? pkgs.daruma,
   # A string that changes when something of the host changes that is neither an agent nor Daruma: another kernel,
   # another package, another service. That an agent fails after such a change can be the change's fault.
@@ -19,6 +19,7 @@ let
     concatStringsSep
     filter
     foldl'
+    listToAttrs
     mapAttrs
     removeAttrs
     toJSON
@@ -51,6 +52,19 @@ let
     inherit daruma path;
   };
 
+  # Names of them -> their files in /etc.
+  programs =
+    names:
+    listToAttrs (
+      map (name: {
+        name = "daruma/bin/${name}";
+        value = {
+          text = hooks.${name};
+          executable = true;
+        };
+      }) names
+    );
+
   hostManifest = import ./units/manifest.nix {
     spec = checked;
     rest = {
@@ -80,7 +94,7 @@ let
   agents = import ./units/agents.nix {
     inherit (checked) agents;
     manifests = hostManifest.agents;
-    inherit directory hooks;
+    inherit directory programs;
   };
 
   routines = import ./units/routines.nix {
@@ -170,23 +184,13 @@ let
           text = toJSON hostManifest + "\n";
           executable = false;
         };
-        "daruma/bin/rollback" = {
-          text = hooks.rollback;
-          executable = true;
-        };
-        "daruma/bin/boot-complete" = {
-          text = hooks.boot-complete;
-          executable = true;
-        };
-        "daruma/bin/stand-ins" = {
-          text = hooks.stand-ins;
-          executable = true;
-        };
-        "daruma/bin/watchd-failed" = {
-          text = hooks.watchd-failed;
-          executable = true;
-        };
-      };
+      }
+      // programs [
+        "rollback"
+        "boot-complete"
+        "stand-ins"
+        "watchd-failed"
+      ];
       preSwitchChecks.daruma = hooks.pre-switch;
     };
 

@@ -5,8 +5,8 @@
   manifests,
   # { path, mode, user, group } -> a line as in tmpfiles.d(5).
   directory,
-  # Name -> text of the scripts that units call.
-  hooks,
+  # Names of scripts that units call -> their files in /etc.
+  programs,
 }:
 let
   inherit (builtins) attrNames filter listToAttrs;
@@ -82,16 +82,11 @@ in
       group = (paths.agent name).user;
     }
   ) names;
-  etc = {
-    "daruma/bin/exit-hook" = {
-      text = hooks.exit-hook;
-      executable = true;
-    };
-    "daruma/bin/stop-hook" = {
-      text = hooks.stop-hook;
-      executable = true;
-    };
-  }
-  // fallbacks;
+  etc =
+    programs [
+      "exit-hook"
+      "stop-hook"
+    ]
+    // fallbacks;
   preSwitchChecks = { };
 }
