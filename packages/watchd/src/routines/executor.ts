@@ -55,7 +55,7 @@ export function createRoutineExecutor(options: RoutineExecutorOptions): RoutineE
       } catch (error) {
         const code = isDarumaError(error) ? error.code : "WATCHD_E_START";
         // A switch has ended, and it is not known here yet what the new generation declares.
-        const isEarly = code === outdated && options.routines()[routine] !== undefined;
+        const isEarly = code === outdated && own(options.routines(), routine) !== undefined;
         if ((isEarly || isShortage(error)) && tries < mostTries) {
           await delay(tryAgainMs);
           if (draining) return;
@@ -75,7 +75,7 @@ export function createRoutineExecutor(options: RoutineExecutorOptions): RoutineE
   }: RunName & { readonly attempt: number }): Promise<boolean> {
     if (draining) return false;
     await services.settled();
-    const manifest = options.routines()[routine];
+    const manifest = own(options.routines(), routine);
     const known = runOf(options.state(), { routine, run });
     if (manifest === undefined || known === undefined)
       throw watchdErrors.make(outdated, "the generation has changed since this start was decided");

@@ -1,3 +1,4 @@
+import { own } from "@daruma/base";
 import type { RoutineManifest } from "@daruma/config";
 import type { LedgerRecord } from "../policy/events.ts";
 import type { RoutineServices, RunName } from "./services.ts";
@@ -18,7 +19,7 @@ export interface MemoryWatchOptions {
 export async function watchMemory(options: MemoryWatchOptions): Promise<void> {
   const { services, routines, state, note, now } = options;
   const limited = Object.entries(state().routines).flatMap(([routine, { runs }]) => {
-    const limitBytes = routines()[routine]?.limits.memoryBytes ?? null;
+    const limitBytes = own(routines(), routine)?.limits.memoryBytes ?? null;
     if (limitBytes === null) return [];
     return runs
       .filter(({ phase }) => phase === "running")
