@@ -123,8 +123,9 @@ export class Nature {
     this.#machine.touch(process.run.agent);
   }
 
+  /** It never slows down: what it has taken since its start is reckoned by this. */
   leak(process: Process): void {
-    process.growth = this.#random.pick([5, 40]);
+    process.growth = Math.max(process.growth, this.#random.pick([5, 40]));
   }
 
   hoard(process: Process): void {
