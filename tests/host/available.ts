@@ -4,14 +4,17 @@ import { imageIsCached } from "./image.ts";
 
 /** Programs of util-linux, tar and systemd-container; Debian has all but the last one from the start. */
 const programs = ["unshare", "nsenter", "flock", "tar", "journalctl", "systemd-nspawn"];
+/** Only where the image has to be made. */
+const imageProgram = "debootstrap";
 
 /** Why there can be no test host here, in words for a person; undefined if there can. */
 export async function whyNoHost(): Promise<string | undefined> {
   if (process.platform !== "linux") return "a test host needs Linux";
   if (process.getuid?.() !== 0) return "a test host needs root";
-  const missing = programs.filter(isMissing);
-  if (missing.length > 0) return `a test host needs ${missing.join(", ")}`;
-  if (isMissing("debootstrap") && !(await imageIsCached()))
+  const missing = missingOf([...programs, imageProgram]);
+  const needed = missing.filter((program) => program !== imageProgram);
+  if (needed.length > 0) return `a test host needs ${needed.join(", ")}`;
+  if (missing.includes(imageProgram) && !(await imageIsCached()))
     return "the image of the test host needs debootstrap";
   const mounts =
     "umount -R -l /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup && mount -t overlay overlay -o lowerdir=/usr:/etc /mnt";
@@ -27,6 +30,9 @@ To run them: Linux, root, and on Debian
 `;
 }
 
-function isMissing(program: string): boolean {
-  return spawnSync("sh", ["-c", 'command -v "$1"', "sh", program]).status !== 0;
+function missingOf(names: readonly string[]): readonly string[] {
+  const look = 'for name; do command -v "$name" >/dev/null || echo "$name"; done';
+  return spawnSync("sh", ["-c", look, "sh", ...names], { encoding: "utf8" })
+    .stdout.split("\n")
+    .slice(0, -1);
 }

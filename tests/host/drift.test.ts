@@ -11,7 +11,8 @@ const hook = "/etc/daruma/bin/stop-hook";
 const table = "table inet daruma_egress";
 
 const agents = { web: { fields: { egress: ["api.example.com:443"] } } };
-const drift = { every: "1s", storeEvery: "1h", attempts: 2 };
+// Each look costs more than all that is waited for.
+const drift = { every: "4s", storeEvery: "1h", attempts: 2 };
 
 /** As a person does it, with a secret in it. */
 const edit = `

@@ -65,9 +65,6 @@ const environment = {
   LANG: "C.UTF-8",
 };
 const defaultTimeoutMs = 60_000;
-/** Exit codes of timeout(1) when it had to act, with SIGTERM or with SIGKILL. */
-const timedOut = 124;
-const killed = 137;
 const pollMs = 50;
 const keptTranscript = 1 << 20;
 
@@ -91,27 +88,17 @@ function hostOn(name: string, machine: Machine): Host {
     command: Command,
     { input, timeoutMs = defaultTimeoutMs, ...rest }: ExecOptions = {},
   ) => {
-    const argv = typeof command === "string" ? ["bash", "-c", command] : command;
-    const variables = Object.entries({ ...environment, ...rest.environment }).map(
-      ([key, value]) => `${key}=${value}`,
-    );
-    const seconds = String(timeoutMs / 1000);
-    // Ends the command inside; killing what went in from here would leave it running.
-    const bounded = ["env", "-i", ...variables, "timeout", "--kill-after=5", seconds, ...argv];
-    const [program, args] = machine.enter(bounded);
-    const begun = performance.now();
-    const result = await execa(program, args, {
-      reject: false,
-      stripFinalNewline: false,
-      ...(input === undefined ? { stdin: "ignore" } : { input }),
+    const answer = await machine.run({
+      argv: typeof command === "string" ? ["bash", "-c", command] : command,
+      environment: { ...environment, ...rest.environment },
+      input: input ?? "",
+      seconds: timeoutMs / 1000,
     });
-    const { stdout, stderr, exitCode = -1 } = result;
+    const { stdout, stderr, exitCode } = answer;
     transcript = `${transcript}$ ${described(command)}\n${stdout}${stderr}[${exitCode}]\n`.slice(
       -keptTranscript,
     );
-    const late = performance.now() - begun > timeoutMs;
-    if (late && (exitCode === timedOut || exitCode === killed))
-      throw new Error(`did not end within ${timeoutMs} ms: ${described(command)}`);
+    if (answer.isLate) throw new Error(`did not end within ${timeoutMs} ms: ${described(command)}`);
     return { exitCode, stdout, stderr };
   };
   const succeed = async (command: Command, options?: ExecOptions) => {

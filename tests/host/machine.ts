@@ -3,11 +3,15 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { type Answer, ask, type Request } from "./commands.ts";
 import { discard, newPlace, type Place } from "./leftovers.ts";
 import { layers, repository } from "./packages.ts";
 import { run } from "./run.ts";
 
 const scripts = join(import.meta.dirname, "machine");
+/** Of the program that runs commands, in the host. */
+const commandProgram = "/opt/daruma/tests/host/machine/commands.pl";
+const commandSocket = "/run/test-host-commands.sock";
 const withinMs = 60_000;
 const keptOutput = 16_384;
 
@@ -68,6 +72,12 @@ export class Machine {
     await waitFor(nspawn, "systemd in a test host", () =>
       existsSync(`/proc/${leader}/root/run/systemd/private`),
     );
+    await run(...this.#enter(["env", "-i", "perl", commandProgram, commandSocket]), withinMs);
+  }
+
+  /** Runs a command in the host, as root, with nothing in the environment but what it says. */
+  run(request: Request): Promise<Answer> {
+    return ask(this.path(commandSocket), request);
   }
 
   /** Ends every process of the host at once, as a power cut does; what was not synced is there all the same. */
@@ -94,8 +104,8 @@ export class Machine {
     this.#place = this.#holder = undefined;
   }
 
-  /** The command line of this machine that runs `argv` in the host, as root, with nothing in the environment. */
-  enter(argv: readonly string[]): readonly [string, readonly string[]] {
+  /** The command line of this machine that runs `argv` in the host. */
+  #enter(argv: readonly string[]): readonly [string, readonly string[]] {
     const { place, holder } = this.#created();
     const join = `echo $$ >/sys/fs/cgroup/${place.name}/exec/cgroup.procs; exec nsenter -t ${this.#running()} -a "$@"`;
     return ["nsenter", ["-t", String(holder.child.pid), "-m", "sh", "-c", join, "sh", ...argv]];

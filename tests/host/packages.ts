@@ -3,7 +3,7 @@
  * as an installer would leave it. Made without booting, kept in the cache, shared by all hosts.
  */
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -14,6 +14,7 @@ import { run } from "./run.ts";
 
 export const repository = dirname(dirname(import.meta.dirname));
 
+const require = createRequire(import.meta.url);
 const generation = join(import.meta.dirname, "generation");
 const script = join(import.meta.dirname, "machine", "make-layer.sh");
 const libexec = ["boot-complete.sh", "failed.sh", "pre-switch.sh", "rollback.sh", "stand-ins.sh"];
@@ -47,9 +48,11 @@ export async function layers(): Promise<readonly string[]> {
 }
 
 async function nodeLayer(bottom: string): Promise<string> {
-  const node = createRequire(import.meta.url).resolve("node/bin/node");
+  const node = require.resolve("node/bin/node");
   const packages = join(generation, "packages.nix");
-  const key = await hashOf([basename(bottom), { file: script }, { file: packages }, { file: node }]);
+  // Its contents are 120 MB, which each process of tests would read: the version says which they are.
+  const release = `${require("node/package.json").version} ${process.arch} ${(await stat(node)).size}`;
+  const key = await hashOf([basename(bottom), { file: script }, { file: packages }, release]);
   return layer({ key, lower: [bottom], payload: dirname(node), commands: build("nodejs_24", key) });
 }
 
