@@ -22,6 +22,15 @@ export function processDifferences(
   runs: ReadonlyMap<string, Run>,
   { uidOf, belongs, now }: ProcessRules,
 ): readonly Difference[] {
+  // Many agents run the same few programs.
+  const realPaths = new Map<string, string | null>();
+  const realPathOf = (path: string) => {
+    const known = realPaths.get(path);
+    if (known !== undefined) return known;
+    const found = realpathOrNull(path);
+    realPaths.set(path, found);
+    return found;
+  };
   return [...runs.values()].flatMap(({ agent, runId, pid, startedAt, digest }) => {
     const manifest = agents[agent];
     // A run of another definition is being replaced anyway.
@@ -29,7 +38,7 @@ export function processDifferences(
     const observed = observeProcess(pid);
     if (observed === null) return [];
     const { command } = manifest;
-    const program = realpathOrNull(command[0] ?? "");
+    const program = realPathOf(command[0] ?? "");
     const declared = { agent, runId, command, program, uid: uidOf(agent) };
     return processDifference(declared, observed, belongs) ?? [];
   });
