@@ -78,7 +78,8 @@ t.test("the recipe evaluates with nixpkgs' lib", { skip: withoutModules }, async
   `);
   t.match(recipe, {
     configurePhase: /--file=fetched\(https:\/\/npm\.example\/@esbuild\/linux-arm64\/-\//,
-    installPhase: /watchd\) options='?--max-semi-space-size=1'? ;; [\s\S]*\/bin\/node \$out\/bin\/\$program/,
+    installPhase:
+      /watchd\) options='--max-semi-space-size=1 [^']*' ;; [\s\S]*watchd\) environment='--set-default MALLOC_ARENA_MAX 1 [^']*' ;; [\s\S]*\/bin\/node \$out\/bin\/\$program \$environment/,
     meta: { license: { spdxId: "Apache-2.0" } },
     src: /-source$/,
   });
