@@ -60,7 +60,7 @@ rec {
     for program in agentctl watchd ledgerd egressd metricsd; do
       case $program in
       watchd)
-        options='--max-semi-space-size=1 --initial-old-space-size=16 --heap-growing-percent=30'
+        options='--max-semi-space-size=1 --initial-old-space-size=8 --heap-growing-percent=30'
         environment='MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072'
         ;;
       ledgerd)
