@@ -35,6 +35,13 @@ let
 
   # As `agentctl dev` runs them.
   nodeOptions = lib.importJSON ../packages/agentctl/src/dev/node-options.json;
+  daemonEnvironment = lib.importJSON ../packages/agentctl/src/dev/daemon-environment.json;
+  environmentFor =
+    program:
+    let
+      words = lib.mapAttrsToList (name: value: "--set-default ${name} ${value}") daemonEnvironment.${program};
+    in
+    "${program}) environment=${lib.escapeShellArg (toString words)} ;; ";
   optionsFor = program: "${program}) options=${lib.escapeShellArg (toString nodeOptions.${program})} ;; ";
 in
 stdenv.mkDerivation {
@@ -48,6 +55,7 @@ stdenv.mkDerivation {
       ../package.json
       ../packages
       ../scripts/build.ts
+      ../scripts/bundle
       ../templates
     ]) (lib.fileset.fileFilter (file: lib.hasSuffix ".test.ts" file.name) ../packages);
   };
@@ -82,7 +90,11 @@ stdenv.mkDerivation {
       ${lib.concatMapStrings optionsFor (lib.attrNames nodeOptions)}
       *) options= ;;
       esac
-      makeWrapper ${lib.getExe nodejs_24} $out/bin/$program --add-flags "$options $out/lib/daruma/$program.mjs"
+      case $program in
+      ${lib.concatMapStrings environmentFor (lib.attrNames daemonEnvironment)}
+      *) environment= ;;
+      esac
+      makeWrapper ${lib.getExe nodejs_24} $out/bin/$program $environment --add-flags "$options $out/lib/daruma/$program.mjs"
     done
     makeWrapper ${lib.getExe nodejs_24} $out/libexec/daruma/egress-self-test --add-flags $out/lib/daruma/egress-self-test.mjs
     install -D --mode=0755 packages/watchd/src/nixos/rollback.sh $out/libexec/daruma/rollback

@@ -3,10 +3,11 @@
  * nothing else. Daemons are one file each. agentctl is many: a command is gone before Node has read what the others need.
  */
 import { copyFile, mkdir, rename, rm } from "node:fs/promises";
-import { builtinModules, createRequire } from "node:module";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
+import { lazyBuiltins, lazyPackage } from "./bundle/lazy.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
@@ -41,22 +42,6 @@ const nativeBesideBundle: Plugin = {
   },
 };
 
-/** An ES module loads everything that it imports before it runs; programs should pay only for what they use. */
-const lazyBuiltins: Plugin = {
-  name: "lazy-builtins",
-  setup(setup) {
-    const names = builtinModules.filter((name) => !name.startsWith("_")).join("|");
-    setup.onResolve({ filter: new RegExp(`^(node:.*|${names})$`) }, ({ path }) => ({
-      path,
-      namespace: "builtin",
-    }));
-    setup.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
-      loader: "js",
-    }));
-  },
-};
-
 function nativeLibrary(): string {
   const fromLedger = createRequire(join(root, "packages/ledger/package.json"));
   const fromLevel = createRequire(fromLedger.resolve("level"));
@@ -79,7 +64,12 @@ const common = {
   banner: {
     js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);',
   },
-  plugins: [nativeBesideBundle, lazyBuiltins],
+  plugins: [
+    nativeBesideBundle,
+    lazyBuiltins,
+    // 3 MiB with the luxon that it brings, for those alone who have a schedule.
+    lazyPackage("cron-parser", join(root, "packages/schedule/package.json")),
+  ],
 } as const satisfies BuildOptions;
 
 await mkdir(fresh, { recursive: true });

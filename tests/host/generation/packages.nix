@@ -59,10 +59,24 @@ rec {
     cp /payload/*.mjs /payload/*.node $out/lib/daruma/
     for program in agentctl watchd ledgerd egressd metricsd; do
       case $program in
-      watchd | ledgerd) options=--max-semi-space-size=1 ;;
-      *) options= ;;
+      watchd)
+        options='--max-semi-space-size=1 --initial-old-space-size=8 --heap-growing-percent=30'
+        environment='MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072'
+        ;;
+      ledgerd)
+        options=--max-semi-space-size=1
+        environment=MALLOC_ARENA_MAX=2
+        ;;
+      egressd)
+        options=
+        environment=MALLOC_ARENA_MAX=1
+        ;;
+      *)
+        options=
+        environment=
+        ;;
       esac
-      printf '#!/bin/sh\nexec %s/bin/node %s %s/lib/daruma/%s.mjs "$@"\n' ${nodejs_24} "$options" $out $program >$out/bin/$program
+      printf '#!/bin/sh\nexec env %s %s/bin/node %s %s/lib/daruma/%s.mjs "$@"\n' "$environment" ${nodejs_24} "$options" $out $program >$out/bin/$program
     done
     printf '#!/bin/sh\nexec %s/bin/node %s/lib/daruma/egress-self-test.mjs "$@"\n' ${nodejs_24} $out >$out/libexec/daruma/egress-self-test
     cp /payload/rollback.sh $out/libexec/daruma/rollback

@@ -6,6 +6,7 @@ import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "@daruma/base";
 import { agentctlErrors } from "../catalogue.ts";
+import daemonEnvironment from "./daemon-environment.json" with { type: "json" };
 import { explainDaemonFailure } from "./daemon-failure.ts";
 import nodeOptions from "./node-options.json" with { type: "json" };
 
@@ -35,9 +36,17 @@ const stableMs = 10_000;
 
 /**
  * What Node itself is told for a daemon, as on a host (nix/package.nix). Young objects get 1 MiB: with the 16 MiB or more that V8
- * takes by itself, most of what a daemon that is hardly ever busy has in memory is garbage that nobody has collected yet.
+ * takes by itself, most of what a daemon that is hardly ever busy has in memory is garbage that nobody has collected yet. For the
+ * same reason watchd's old objects are collected once there are 8 MiB of them, and again when they have grown by 30 %.
  */
 const optionsOf: Readonly<Partial<Record<DaemonSpec["name"], readonly string[]>>> = nodeOptions;
+
+/**
+ * What the C library is told (mallopt(3)): a dozen threads of Node, each of which is idle nearly always, need no heap of their own, and
+ * what the largest allocations of the start have left is given back. ledgerd's store has a thread that works: it keeps its own.
+ */
+const environmentOf: Readonly<Record<DaemonSpec["name"], Readonly<Record<string, string>>>> =
+  daemonEnvironment;
 
 interface Attempt {
   readonly child: ChildProcess;
@@ -164,7 +173,7 @@ function spawnDaemon(spec: DaemonSpec): ChildProcess {
     const child = spawn(process.execPath, [...options, spec.program, ...spec.args, "--exit-with-parent"], {
       stdio: ["pipe", "pipe", log],
       detached: true,
-      env: { ...spec.environment },
+      env: { ...environmentOf[spec.name], ...spec.environment },
     });
     // Its end shows as an exit; a write to a dead daemon's stdin is nothing to fail of.
     child.stdin?.on("error", () => undefined);

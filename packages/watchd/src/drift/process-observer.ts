@@ -22,30 +22,46 @@ export function processDifferences(
   runs: ReadonlyMap<string, Run>,
   { uidOf, belongs, now }: ProcessRules,
 ): readonly Difference[] {
+  // Many agents run the same few programs.
+  const realPaths = new Map<string, string | null>();
+  const realPathOf = (path: string) => {
+    const known = realPaths.get(path);
+    if (known !== undefined) return known;
+    const found = realpathOrNull(path);
+    realPaths.set(path, found);
+    return found;
+  };
   return [...runs.values()].flatMap(({ agent, runId, pid, startedAt, digest }) => {
     const manifest = agents[agent];
     // A run of another definition is being replaced anyway.
     if (manifest === undefined || manifest.digest !== digest || now - startedAt < settledMs) return [];
-    const observed = observeProcess(pid);
+    const uid = uidOf(agent);
+    const observed = observeProcess(pid, uid !== null);
     if (observed === null) return [];
     const { command } = manifest;
-    const program = realpathOrNull(command[0] ?? "");
-    const declared = { agent, runId, command, program, uid: uidOf(agent) };
+    const program = realPathOf(command[0] ?? "");
+    const declared = { agent, runId, command, program, uid };
     return processDifference(declared, observed, belongs) ?? [];
   });
 }
 
-/** Null for one that is gone, or is not ours to look at. */
-export function observeProcess(pid: number): ObservedProcess | null {
+/** Null for one that is gone, or is not ours to look at. Its user is looked for only where that is anybody's business. */
+export function observeProcess(pid: number, withUser: boolean): ObservedProcess | null {
   try {
     const argv = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
-    const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
     // A zombie has no command line.
-    if (argv.length === 0 || uid === undefined) return null;
-    return { argv, uid: Number(uid), executable: executableOf(pid) };
+    if (argv.length === 0) return null;
+    const uid = withUser ? effectiveUser(pid) : null;
+    if (uid === undefined) return null;
+    return { argv, uid, executable: executableOf(pid) };
   } catch {
     return null;
   }
+}
+
+function effectiveUser(pid: number): number | undefined {
+  const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+  return uid === undefined ? undefined : Number(uid);
 }
 
 /** A program that was replaced on disk is shown as "PATH (deleted)" (proc_pid_exe(5)); it is what was started all the same. */

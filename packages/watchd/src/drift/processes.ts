@@ -15,8 +15,8 @@ export interface ObservedProcess {
   readonly argv: readonly string[];
   /** What the process executes; null where that cannot be told. */
   readonly executable: string | null;
-  /** The effective one. */
-  readonly uid: number;
+  /** The effective one; null where it was not looked at. */
+  readonly uid: number | null;
 }
 
 /**

@@ -6,6 +6,11 @@ import { watchdErrors } from "../catalogue.ts";
 import { fileVersion, magic } from "./frame.ts";
 import type { JournalFile } from "./writer.ts";
 
+const partBytes = 64 * 1024;
+const zeros = Buffer.alloc(partBytes);
+/** As many as IOV_MAX of every Linux allows at once (writev(2)); each write waits for the disk. */
+const partsPerWrite = 1024;
+
 export interface OpenFile {
   readonly file: JournalFile;
   read(): Promise<Buffer>;
@@ -83,17 +88,27 @@ class SyncedFile implements JournalFile {
   }
 
   async grow(size: number): Promise<void> {
-    if (size <= this.#size) return;
-    await this.write(Buffer.alloc(size - this.#size), this.#size);
-    this.#size = size;
+    while (this.#size < size) {
+      const parts = Math.min(partsPerWrite, Math.ceil((size - this.#size) / zeros.length));
+      const blank = Array.from({ length: parts }, (_, index) =>
+        zeros.subarray(0, Math.min(zeros.length, size - this.#size - index * zeros.length)),
+      );
+      this.#size += (await this.#handle.writev(blank, this.#size)).bytesWritten;
+    }
   }
 
+  /** What was never written to takes no memory of its own: most of a journal, for as long as its reader keeps it. */
   async read(bytes: number): Promise<Buffer> {
+    // Memory that the kernel gives only once it is written to.
     const content = Buffer.alloc(bytes);
+    const part = Buffer.allocUnsafeSlow(Math.min(bytes, partBytes));
     let done = 0;
     while (done < content.length) {
-      const { bytesRead } = await this.#handle.read(content, done, content.length - done, done);
+      const wanted = Math.min(part.length, content.length - done);
+      const { bytesRead } = await this.#handle.read(part, 0, wanted, done);
       if (bytesRead === 0) throw new Error(`${this.path} became shorter while it was read`);
+      const got = part.subarray(0, bytesRead);
+      if (!got.equals(zeros.subarray(0, bytesRead))) content.set(got, done);
       done += bytesRead;
     }
     return content;

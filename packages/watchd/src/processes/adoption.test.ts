@@ -23,6 +23,9 @@ function info(pid: number, overrides: Partial<ProcessInfo> = {}): ProcessInfo {
     alive: true,
     kernelThread: false,
     waitStatus: 0,
+    cpuTicks: 0,
+    tasks: 1,
+    residentPages: 0,
   };
   return { pid, ...base, ...overrides };
 }

@@ -103,6 +103,11 @@ export function openRunLog(home: string, runId: string, maxBytes = maxLogBytes):
   }
 }
 
+/** In bytes, with what was copied away; 0 where there is none. */
+export function logSize(home: string): number {
+  return statSync(`${home}/log`, { throwIfNoEntry: false })?.size ?? 0;
+}
+
 /**
  * Copies the beginning of a log away that has grown too large, up to the end of a line. Returns whether it did.
  *
@@ -110,8 +115,7 @@ export function openRunLog(home: string, runId: string, maxBytes = maxLogBytes):
  */
 export async function turnLog(home: string, maxBytes = maxLogBytes): Promise<boolean> {
   const path = join(home, "log");
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  // Of most logs this is all that has to be known: what was copied away counts in the size, holes and all.
+  const size = logSize(home);
   if (size <= maxBytes) return false;
   const current = readAgentLog(home).parts.at(-1);
   if (current === undefined) return false;

@@ -77,7 +77,8 @@ class ProcessManager implements ProcessServices {
   async list(): Promise<readonly Run[]> {
     const table = this.#adopt();
     this.#observeAdopted();
-    return [...this.#runs.values()].filter((run) => isAlive(run, table)).map(({ run }) => run);
+    const alive = (run: TrackedRun) => isOwn(run) || isAlive(run, table);
+    return [...this.#runs.values()].filter(alive).map(({ run }) => run);
   }
 
   async start(request: LaunchRequest): Promise<Run> {
@@ -262,10 +263,14 @@ class ProcessManager implements ProcessServices {
     if (!this.#recovered) this.#adopt();
   }
 
-  /** Takes in the runs of this state directory that we do not know yet, and returns the table it looked at. */
+  /**
+   * Takes in the runs of this state directory that we do not know yet, and returns the table it looked at: without our own children,
+   * whose pids nobody else has before their exit is an event here.
+   */
   #adopt(): ProcessTable {
     const first = !this.#recovered;
-    const { table, found } = searchMachine(this.#site, this.#runs.values(), first);
+    const own = [...this.#runs.values()].filter(isOwn).map(({ pid }) => pid);
+    const { table, found } = searchMachine(this.#site, this.#runs.values(), first, new Set(own));
     this.#recovered = true;
     for (const { run, startTicks } of found.alive) {
       this.#track({ run, startTicks, sessionTrusted: true, child: null });
@@ -315,6 +320,11 @@ function startTicksOf(pid: number): number {
     if (couldNotLook(error)) return 0;
     throw error;
   }
+}
+
+/** A child that we have not yet been told of that it has ended: until then its pid is nobody else's (wait(2)). */
+function isOwn(run: TrackedRun): boolean {
+  return run.child !== null && !run.ended;
 }
 
 function isAlive(run: TrackedRun, table: ProcessTable): boolean {

@@ -14,6 +14,9 @@ function info(pid: number, overrides: Partial<ProcessInfo> = {}): ProcessInfo {
     alive: true,
     kernelThread: false,
     waitStatus: 0,
+    cpuTicks: 0,
+    tasks: 1,
+    residentPages: 0,
   };
   return { pid, ...base, ...overrides };
 }
@@ -97,6 +100,9 @@ t.test("no member is dead, older than its run, or neither in the session nor mar
     alive: fc.boolean(),
     kernelThread: fc.boolean(),
     waitStatus: fc.constant(0),
+    cpuTicks: fc.constant(0),
+    tasks: fc.constant(1),
+    residentPages: fc.constant(0),
   });
   const markers = fc.record({
     owner: fc.constantFrom("us", "them"),

@@ -29,7 +29,21 @@ function parse(line: string) {
 }
 
 t.test("a stat line is read by its field numbers", async (t) => {
-  const line = statLine({ 1: 42, 2: "(node)", 3: "S", 5: 40, 6: 39, 20: 7, 22: 123456, 52: 256 });
+  const line = statLine({
+    1: 42,
+    2: "(node)",
+    3: "S",
+    5: 40,
+    6: 39,
+    14: 3,
+    15: 4,
+    16: 5,
+    17: 6,
+    20: 7,
+    22: 123456,
+    24: 8,
+    52: 256,
+  });
   t.same(parse(line), {
     pid: 42,
     group: 40,
@@ -38,6 +52,9 @@ t.test("a stat line is read by its field numbers", async (t) => {
     alive: true,
     kernelThread: false,
     waitStatus: 256,
+    cpuTicks: 18,
+    tasks: 7,
+    residentPages: 8,
   });
 });
 

@@ -13,6 +13,10 @@ export interface ProcessInfo {
   readonly kernelThread: boolean;
   /** How a zombie ended, as in wait(2). Zero also where the kernel does not let us see it. */
   readonly waitStatus: number;
+  /** Of user and system time, with that of children who were waited for; in ticks of 10 ms each. */
+  readonly cpuTicks: number;
+  readonly tasks: number;
+  readonly residentPages: number;
 }
 
 export type ProcessTable = ReadonlyMap<number, ProcessInfo>;
@@ -35,13 +39,14 @@ const buffer = Buffer.allocUnsafeSlow(4096);
 /**
  * Every process that may be seen, in one pass.
  *
+ * @param except processes that nothing has to be known of: of a thousand agents, whose ends come as events, each look is saved
  * @throws the system error where /proc cannot be read (no file descriptors left): an empty table would read as "all dead".
  */
-export function readProcessTable(): ProcessTable {
+export function readProcessTable(except: ReadonlySet<number> = new Set()): ProcessTable {
   const table = new Map<number, ProcessInfo>();
   for (const name of readdirSync("/proc")) {
     const pid = Number(name);
-    if (!Number.isInteger(pid)) continue;
+    if (!Number.isInteger(pid) || except.has(pid)) continue;
     const info = readProcess(pid);
     if (info !== null) table.set(pid, info);
   }
@@ -138,6 +143,9 @@ export function parseStat(pid: number, bytes: Uint8Array, length: number): Proce
     alive: !over,
     kernelThread: (field(9) & kernelThreadFlag) !== 0,
     waitStatus: field(52),
+    cpuTicks: field(14) + field(15) + field(16) + field(17),
+    tasks: field(20),
+    residentPages: field(24),
   };
 }
 

@@ -2,19 +2,20 @@ import { readdirSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { systemCode } from "@daruma/base";
 import type { Usage } from "../ports.ts";
-import { type ProcessInfo, pageBytes, readShort, ticksPerSecond } from "./process-table.ts";
+import { type ProcessInfo, pageBytes, readProcess, readShort, ticksPerSecond } from "./process-table.ts";
 
 /** How many runs are measured in one go: some milliseconds. */
 const measuredAtOnce = 50;
 
 /** What each run uses, by its processes. Between a few and the next, whatever else has happened gets its turn. */
 export async function usageOfRuns(
-  runs: ReadonlyMap<string, readonly Pick<ProcessInfo, "pid">[]>,
+  runs: ReadonlyMap<string, readonly ProcessInfo[]>,
 ): Promise<ReadonlyMap<string, Usage>> {
   const used = new Map<string, Usage>();
   for (const [runId, processes] of runs) {
     if (used.size % measuredAtOnce === measuredAtOnce - 1) await nextTurn();
-    used.set(runId, usageOfProcesses(processes.map(({ pid }) => pid)));
+    const pids = processes.map(({ pid }) => pid);
+    used.set(runId, usageOf(pids, processes));
   }
   return used;
 }
@@ -25,12 +26,17 @@ export async function usageOfRuns(
  * may not be looked at of one of them is null for all.
  */
 export function usageOfProcesses(pids: readonly number[]): Usage {
-  const times = pids.map(readTimes);
+  // One that has gone meanwhile, or that systems with hidepid= hide, counts for nothing.
+  const processes = pids.map(readProcess).filter((info) => info !== null);
+  return usageOf(pids, processes);
+}
+
+function usageOf(pids: readonly number[], processes: readonly ProcessInfo[]): Usage {
   return {
-    memoryBytes: sum(times.map((each) => each.residentBytes)),
-    cpuMs: sum(times.map((each) => each.cpuMs)),
+    memoryBytes: sum(processes.map(({ residentPages }) => residentPages * pageBytes())),
+    cpuMs: sum(processes.map(({ cpuTicks }) => (cpuTicks * 1_000) / ticksPerSecond)),
     openFiles: openFilesOf(pids),
-    tasks: sum(times.map((each) => each.tasks)),
+    tasks: sum(processes.map(({ tasks }) => tasks)),
     ioBytes: sum(pids.map(readIoBytes)),
   };
 }
@@ -38,24 +44,6 @@ export function usageOfProcesses(pids: readonly number[]): Usage {
 /** File descriptors; null where one of the processes does not let us look. */
 export function openFilesOf(pids: readonly number[]): number | null {
   return sum(pids.map((pid) => ifAllowed(() => readdirSync(`/proc/${pid}/fd`).length)));
-}
-
-interface Times {
-  readonly cpuMs: number;
-  readonly tasks: number;
-  readonly residentBytes: number;
-}
-
-/** Fields 14 to 17, 20 and 24 of proc_pid_stat(5), which everybody may read. */
-function readTimes(pid: number): Times {
-  const stat = ifAllowed(() => readShort(`/proc/${pid}/stat`));
-  // It has gone meanwhile, or systems with hidepid= hide it: it counts for nothing.
-  if (typeof stat !== "string") return { cpuMs: 0, tasks: 0, residentBytes: 0 };
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const field = (number: number) => Number(fields[number - 3] ?? 0);
-  const ticks = field(14) + field(15) + field(16) + field(17);
-  const residentBytes = field(24) * pageBytes();
-  return { cpuMs: (ticks * 1_000) / ticksPerSecond, tasks: field(20), residentBytes };
 }
 
 /** What went to disks or came from them: proc_pid_io(5). */

@@ -12,15 +12,17 @@ import type { Site } from "./site.ts";
  * Looks for runs on this machine that we do not know. The first look also goes by the records of an earlier watchd, and
  * searches everything for leftovers; later ones only catch a process that was not yet executed at the first.
  *
+ * @param watched pids that nobody else can have: they are not looked at, nor in the table
  * @throws WATCHD_E_STATE_DIRECTORY
  */
 export function searchMachine(
   site: Site,
   knownRuns: Iterable<RunIdentity>,
   first: boolean,
+  watched: ReadonlySet<number> = new Set(),
 ): { readonly table: ProcessTable; readonly found: Found } {
   const records = first ? recordsOf(site) : [];
-  const table = readProcessTable();
+  const table = readProcessTable(watched);
   const known = [...knownRuns];
   const found = findRuns({
     table,

@@ -2,7 +2,6 @@ import type { Socket } from "node:net";
 import { hostname } from "node:os";
 import { messageOf } from "@daruma/base";
 import { isLoopback, type SinkManifest, sinkAuthority, sinkUrl } from "@daruma/config";
-import { createTransport } from "nodemailer";
 import type { Message, Outcome } from "../notice.ts";
 import { loginSecrets, redact } from "../secrets.ts";
 import { body, cut, cutBytes, headline } from "./text.ts";
@@ -85,6 +84,8 @@ export async function sendMail(
 ): Promise<Outcome> {
   const { config, connection, withinMs } = setting;
   const secrets = loginSecrets(config.user, setting.password);
+  // Some MiB, for those alone who send mail.
+  const { createTransport } = await import("nodemailer");
   const transport = createTransport({
     ...smtpOptions(config, setting.password),
     connectionTimeout: withinMs,
