@@ -10,7 +10,7 @@ export function onBoot(turn: Turn, bootId: string): void {
   const before = turn.state.bootId;
   patch(turn, { bootId, surveyed: false });
   if (before === bootId) return;
-  for (const name of Object.keys(turn.state.routines)) {
+  for (const [name] of turn.state.routines) {
     forgetMonotonic(turn, name);
     const routine = routineOf(turn, name);
     for (const run of routine?.runs ?? []) {
@@ -19,7 +19,7 @@ export function onBoot(turn: Turn, bootId: string): void {
       failAttempt(turn, name, run.firing.id, "reboot", {});
     }
   }
-  for (const [name, { declared, policy }] of Object.entries(turn.state.routines)) {
+  for (const [name, { declared, policy }] of turn.state.routines) {
     if (declared && policy.atBoot) fire(turn, name, "boot", turn.now.wall);
   }
 }
@@ -46,7 +46,7 @@ function forgetMonotonic(turn: Turn, name: string): void {
 /** What the current generation declares. Runs of a routine that it has no more go on; nothing else of it does. */
 export function onRoutines(turn: Turn, policies: Readonly<Record<string, RoutinePolicy>>): void {
   for (const [name, policy] of Object.entries(policies)) declare(turn, name, policy);
-  for (const [name, routine] of Object.entries(turn.state.routines)) {
+  for (const [name, routine] of turn.state.routines) {
     if (Object.hasOwn(policies, name) || !routine.declared) continue;
     const waiting = [...routine.delayed.map(({ firing }) => firing), ...routine.queue];
     patchRoutine(turn, name, { declared: false, delayed: [], queue: [] });
@@ -94,7 +94,7 @@ export function onSurvey(turn: Turn, event: Extract<RoutineEvent, { type: "runs"
   const first = !turn.state.surveyed;
   patch(turn, { surveyed: true });
   const alive = new Set(event.runs.map(({ routine, run }) => `${routine} ${run}`));
-  for (const [name, { runs }] of Object.entries(turn.state.routines)) {
+  for (const [name, { runs }] of turn.state.routines.active()) {
     for (const run of runs) {
       const { id } = run.firing;
       const isAlive = alive.has(`${name} ${id}`);
