@@ -3,16 +3,16 @@
  * nothing else. Daemons are one file each. agentctl is many: a command is gone before Node has read what the others need.
  */
 import { copyFile, mkdir, rename, rm } from "node:fs/promises";
-import { builtinModules, createRequire } from "node:module";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, build, type Plugin } from "esbuild";
+import { build } from "esbuild";
+import { bundling, nativeName } from "./bundling.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
 /** Beside nothing that is kept, until all of it is there. */
 const fresh = join(root, "node_modules", ".cache", `dist-${process.pid}`);
-const nativeName = "classic_level.node";
 
 const agentctl = "packages/agentctl/src/main.ts";
 const daemons = {
@@ -26,37 +26,6 @@ const daemons = {
   "verify-worker": "packages/ledger/src/verify-worker.ts",
 };
 
-/** classic-level looks for its library in its own package, which a bundle does not have. */
-const nativeBesideBundle: Plugin = {
-  name: "native-beside-bundle",
-  setup(setup) {
-    setup.onResolve({ filter: /^\.\/binding(\.js)?$/ }, ({ importer }) =>
-      importer.includes("classic-level") ? { path: nativeName, namespace: "native" } : undefined,
-    );
-    setup.onLoad({ filter: /.*/, namespace: "native" }, () => ({
-      contents: `module.exports = require("./${nativeName}");`,
-      loader: "js",
-    }));
-    setup.onResolve({ filter: /\.node$/ }, ({ path }) => ({ path, external: true }));
-  },
-};
-
-/** An ES module loads everything that it imports before it runs; programs should pay only for what they use. */
-const lazyBuiltins: Plugin = {
-  name: "lazy-builtins",
-  setup(setup) {
-    const names = builtinModules.filter((name) => !name.startsWith("_")).join("|");
-    setup.onResolve({ filter: new RegExp(`^(node:.*|${names})$`) }, ({ path }) => ({
-      path,
-      namespace: "builtin",
-    }));
-    setup.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
-      loader: "js",
-    }));
-  },
-};
-
 function nativeLibrary(): string {
   const fromLedger = createRequire(join(root, "packages/ledger/package.json"));
   const fromLevel = createRequire(fromLedger.resolve("level"));
@@ -65,29 +34,12 @@ function nativeLibrary(): string {
   return nodeGypBuild.path(classicLevel);
 }
 
-const common = {
-  bundle: true,
-  platform: "node",
-  target: "node24",
-  format: "esm",
-  loader: { ".hbs": "text" },
-  minifySyntax: true,
-  minifyWhitespace: true,
-  legalComments: "eof",
-  logLevel: "warning",
-  // CommonJS dependencies call require, which an ES module does not have.
-  banner: {
-    js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);',
-  },
-  plugins: [nativeBesideBundle, lazyBuiltins],
-} as const satisfies BuildOptions;
-
 await mkdir(fresh, { recursive: true });
 for (const [name, entry] of Object.entries(daemons)) {
-  await build({ ...common, entryPoints: [join(root, entry)], outfile: join(fresh, `${name}.mjs`) });
+  await build({ ...bundling, entryPoints: [join(root, entry)], outfile: join(fresh, `${name}.mjs`) });
 }
 await build({
-  ...common,
+  ...bundling,
   entryPoints: { agentctl: join(root, agentctl) },
   outdir: fresh,
   outExtension: { ".js": ".mjs" },

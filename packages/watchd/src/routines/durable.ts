@@ -39,8 +39,7 @@ export function routinesDelta(
 }
 
 export function applyRoutinesDelta(durable: DurableRoutines, delta: RoutinesDelta): DurableRoutines {
-  let { routines } = durable.state;
-  for (const [name, routine] of Object.entries(delta.routines)) routines = routines.with(name, routine);
+  const routines = durable.state.routines.withAll(Object.entries(delta.routines));
   return {
     schemaVersion: 1,
     state: { ...delta.state, routines },

@@ -45,9 +45,7 @@ export class RoutineMap {
   }
 
   static of(routines: Readonly<Record<string, RoutineState>>): RoutineMap {
-    const buckets = Array.from({ length: bucketCount }, () => new Map<string, RoutineState>());
-    for (const [name, routine] of Object.entries(routines)) buckets[bucketOf(name)]?.set(name, routine);
-    return new RoutineMap(buckets.map((routines) => new Bucket(routines)));
+    return RoutineMap.empty.withAll(Object.entries(routines));
   }
 
   get(name: string): RoutineState | undefined {
@@ -56,11 +54,22 @@ export class RoutineMap {
 
   /** @param routine null: without it */
   with(name: string, routine: RoutineState | null): RoutineMap {
-    const at = bucketOf(name);
-    const routines = new Map(this.#buckets[at]?.routines);
-    if (routine === null) routines.delete(name);
-    else routines.set(name, routine);
-    return new RoutineMap(this.#buckets.with(at, new Bucket(routines)));
+    return this.withAll([[name, routine]]);
+  }
+
+  /** As `with`, for many at once: each bucket is copied once. */
+  withAll(changes: Iterable<readonly [string, RoutineState | null]>): RoutineMap {
+    const buckets = [...this.#buckets];
+    const copies = new Map<number, Map<string, RoutineState>>();
+    for (const [name, routine] of changes) {
+      const at = bucketOf(name);
+      const copy = copies.get(at) ?? new Map(buckets[at]?.routines);
+      copies.set(at, copy);
+      if (routine === null) copy.delete(name);
+      else copy.set(name, routine);
+    }
+    for (const [at, copy] of copies) buckets[at] = new Bucket(copy);
+    return new RoutineMap(buckets);
   }
 
   /** All of them: not for every step. */
