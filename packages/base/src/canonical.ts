@@ -19,9 +19,12 @@ export function canonicalize(value: JsonValue): string {
   return told(() => print(value));
 }
 
-/** How deep a large document is taken apart, and how much of it is text at a time. */
+/**
+ * How deep a large document is taken apart, and how much of it is text at a time: so little that its tree never leaves the
+ * young generation, of which a daemon has 1 MiB.
+ */
 const pieceDepth = 3;
-const pieceLength = 65_536;
+const pieceLength = 4_096;
 
 /**
  * As `canonicalize`, in UTF-8. A text is put together from strings that V8 keeps as a tree, ten times as large as what it says,
