@@ -48,6 +48,7 @@ stdenv.mkDerivation {
       ../package.json
       ../packages
       ../scripts/build.ts
+      ../scripts/bundling.ts
       ../templates
     ]) (lib.fileset.fileFilter (file: lib.hasSuffix ".test.ts" file.name) ../packages);
   };
