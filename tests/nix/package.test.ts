@@ -28,7 +28,8 @@ t.test("the bundles are built from nothing but the listed modules", { skip: with
     // Hard links: a symbolic link would be followed to everything that is installed here.
     execFileSync("cp", ["-al", join(root, path), join(tree, path)]);
   };
-  for (const path of ["package.json", "packages", "scripts/build.ts", "scripts/bundling.ts", "templates"]) copy(path);
+  for (const path of ["package.json", "packages", "scripts/build.ts", "scripts/bundling.ts", "templates"])
+    copy(path);
   for (const each of modulesFor(process.arch)) {
     if ("link" in each) {
       mkdirSync(join(tree, dirname(each.path)), { recursive: true });
