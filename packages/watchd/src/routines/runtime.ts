@@ -27,6 +27,8 @@ export interface RoutinesOptions {
   readonly runtimeDir: string;
   readonly isolation: Isolation;
   readonly journalDir: string;
+  /** Of each of its two files at first; default 4 MiB. They grow with what there is to be kept. */
+  readonly journalBytes?: number;
   readonly clock: Clock;
   readonly connectLedger: () => Promise<LedgerPort>;
   /** A socket of ledgerd, to be asked for entries. */
@@ -135,7 +137,10 @@ interface Begun {
 
 async function begin(options: RoutinesOptions, routines: () => HostManifest["routines"]): Promise<Begun> {
   const { services, clock, stateDir, log } = options;
-  const journal = await openJournal({ dir: options.journalDir });
+  const { journalDir: dir, journalBytes } = options;
+  const journal = await openJournal(
+    journalBytes === undefined ? { dir } : { dir, capacityBytes: journalBytes },
+  );
   const durable = await recover(journal);
   const outbox = new Outbox({
     epoch: durable.state.epoch,
