@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -142,11 +142,11 @@ async function webhookLab(t: Test) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   };
-  return { lab, post, busy };
+  return { lab, post, busy, secret };
 }
 
 t.test("a webhook that is proven fires its routine once, with its body as the input", async (t) => {
-  const { lab, post, busy } = await webhookLab(t);
+  const { lab, post, busy, secret } = await webhookLab(t);
   const body = '{"order": 1}';
   const headers = githubHeaders("delivery-1", Buffer.from(body));
   t.equal(await post(headers, body), 202);
@@ -184,6 +184,13 @@ t.test("a webhook that is proven fires its routine once, with its body as the in
   t.equal(await send("d"), 202, "so it is taken when it comes again");
   await lab.until("that is told", () => deliveries().length >= 9);
   t.match(deliveries()[7], ["orders", "refused", "busy"]);
+  writeFileSync(secret, "\n");
+  const forged = `sha256=${createHmac("sha256", "").update("e").digest("hex")}`;
+  const headersOfNobody = { "x-github-delivery": "e", "x-hub-signature-256": forged };
+  t.equal(await post(headersOfNobody, "e"), 404, "an empty file is no secret");
+  t.equal(await post(headersOfNobody, "e"), 404);
+  await lab.until("that is told", () => deliveries().length >= 10);
+  t.match(deliveries().slice(9), [["orders", "failed", "internal"]], "once");
 });
 
 t.test(
