@@ -286,6 +286,9 @@ t.test("a deploy ends no run; a routine that is gone leaves when its last run ha
   const machine = machineWith(ok(5 * minute));
   machine.declare({ etl: { schedules: every("* * * * *"), overlap: { kind: "queue", limit: 5 } } });
   machine.pass(2 * minute);
+  const { routines } = machine.state;
+  machine.declare({ etl: { schedules: every("* * * * *"), overlap: { kind: "queue", limit: 5 } } });
+  t.equal(machine.state.routines.changesSince(routines).size, 0, "the same again changes nothing");
   machine.declare({});
   t.equal(machine.alive.size, 1);
   t.ok(story(machine).includes("dropped 00:02:00 removed"));

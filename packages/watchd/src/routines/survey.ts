@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { drop, fire } from "./admission.ts";
 import type { RoutineEvent } from "./events.ts";
 import type { RoutinePolicy } from "./policy.ts";
@@ -70,7 +71,10 @@ function declare(
   wall: number,
 ): RoutineState {
   const same = JSON.stringify(known?.policy.schedules) === JSON.stringify(policy.schedules);
-  if (known !== undefined && same && known.declared) return { ...known, policy };
+  if (known !== undefined && same && known.declared) {
+    // A watchd that comes back is told what it knew: nothing has changed, and nothing has to be written down.
+    return isDeepStrictEqual(known.policy, policy) ? known : { ...known, policy };
+  }
   const decidedUpTo = Math.max(known?.decidedUpTo ?? wall, wall);
   return {
     pause: null,
