@@ -50,12 +50,12 @@ remembered() {
 
 # A run outlives the generation that declared it, and its rules do not: who is in $2 and none of $1 reaches nothing.
 held() {
-  cat <<END
-add chain inet daruma_egress held
-add rule inet daruma_egress held ct direction reply accept
-add rule inet daruma_egress held meta l4proto tcp reject with tcp reset
-add rule inet daruma_egress held reject with icmpx admin-prohibited
-END
+  # No here-document: some shells write it to /tmp, where nothing can be written.
+  printf 'add %s\n' \
+    "chain inet daruma_egress held" \
+    "rule inet daruma_egress held ct direction reply accept" \
+    "rule inet daruma_egress held meta l4proto tcp reject with tcp reset" \
+    "rule inet daruma_egress held reject with icmpx admin-prohibited"
   while read -r uid user; do
     case $1 in *" $user "*) continue ;; esac
     # By number: its name may be gone.
