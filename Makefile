@@ -53,7 +53,7 @@ generate: $(installed)
 
 bench: build
 	node scripts/bench/schedules.ts
-	node --expose-gc scripts/bench/routines.ts
+	node scripts/bench/routines/main.ts
 	node scripts/bench/compile.ts
 	node scripts/bench/metrics.ts
 	node scripts/bench/main.ts

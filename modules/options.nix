@@ -658,7 +658,7 @@ in
             schedule = mkOption {
               type = types.nullOr (types.strMatching ".+");
               default = null;
-              description = "When it runs: a cron expression, @daily and the like, or @every 15m (docs/concepts/schedules.md). Without it: only by events or by hand.";
+              description = "When it runs: a cron expression, @daily and the like, or @every 15m (docs/concepts/schedules.md); several of them, one a line. Without it: only by events or by hand.";
               example = "0 2 * * *";
             };
 

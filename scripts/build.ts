@@ -6,14 +6,13 @@ import { copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, build, type Plugin } from "esbuild";
-import { lazyBuiltins, lazyPackage } from "./bundle/lazy.ts";
+import { build } from "esbuild";
+import { bundling, nativeName } from "./bundle/settings.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
 /** Beside nothing that is kept, until all of it is there. */
 const fresh = join(root, "node_modules", ".cache", `dist-${process.pid}`);
-const nativeName = "classic_level.node";
 
 const agentctl = "packages/agentctl/src/main.ts";
 const daemons = {
@@ -27,21 +26,6 @@ const daemons = {
   "verify-worker": "packages/ledger/src/verify-worker.ts",
 };
 
-/** classic-level looks for its library in its own package, which a bundle does not have. */
-const nativeBesideBundle: Plugin = {
-  name: "native-beside-bundle",
-  setup(setup) {
-    setup.onResolve({ filter: /^\.\/binding(\.js)?$/ }, ({ importer }) =>
-      importer.includes("classic-level") ? { path: nativeName, namespace: "native" } : undefined,
-    );
-    setup.onLoad({ filter: /.*/, namespace: "native" }, () => ({
-      contents: `module.exports = require("./${nativeName}");`,
-      loader: "js",
-    }));
-    setup.onResolve({ filter: /\.node$/ }, ({ path }) => ({ path, external: true }));
-  },
-};
-
 function nativeLibrary(): string {
   const fromLedger = createRequire(join(root, "packages/ledger/package.json"));
   const fromLevel = createRequire(fromLedger.resolve("level"));
@@ -50,34 +34,12 @@ function nativeLibrary(): string {
   return nodeGypBuild.path(classicLevel);
 }
 
-const common = {
-  bundle: true,
-  platform: "node",
-  target: "node24",
-  format: "esm",
-  loader: { ".hbs": "text" },
-  minifySyntax: true,
-  minifyWhitespace: true,
-  legalComments: "eof",
-  logLevel: "warning",
-  // CommonJS dependencies call require, which an ES module does not have.
-  banner: {
-    js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);',
-  },
-  plugins: [
-    nativeBesideBundle,
-    lazyBuiltins,
-    // 3 MiB with the luxon that it brings, for those alone who have a schedule.
-    lazyPackage("cron-parser", join(root, "packages/schedule/package.json")),
-  ],
-} as const satisfies BuildOptions;
-
 await mkdir(fresh, { recursive: true });
 for (const [name, entry] of Object.entries(daemons)) {
-  await build({ ...common, entryPoints: [join(root, entry)], outfile: join(fresh, `${name}.mjs`) });
+  await build({ ...bundling, entryPoints: [join(root, entry)], outfile: join(fresh, `${name}.mjs`) });
 }
 await build({
-  ...common,
+  ...bundling,
   entryPoints: { agentctl: join(root, agentctl) },
   outdir: fresh,
   outExtension: { ".js": ".mjs" },

@@ -117,6 +117,8 @@ in
         ExecReload = "${program} load";
         Environment = environment;
         RuntimeDirectory = "daruma-egress-wall";
+        # Who is held stays so while it is stopped, and after it.
+        RuntimeDirectoryPreserve = true;
         # A switch changes the rules in place: agents that are up stay up, and never without them.
         X-ReloadIfChanged = true;
       };

@@ -31,7 +31,7 @@ const nightly: RoutineInput = {
   environment: { LOG_LEVEL: "100%" },
   workingDirectory: "/srv/etl",
   credentials: { API_KEY: "/run/secrets/etl-api-key" },
-  schedule: "0 2 * * *",
+  schedule: "0 2 * * *\n@every 90m",
   timezone: "Europe/Berlin",
   atBoot: true,
   after: ["extract"],

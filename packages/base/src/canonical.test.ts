@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import t from "tap";
-import { canonicalize, digestOf, type JsonValue } from "./canonical.ts";
+import { canonicalBytes, canonicalize, digestOf, type JsonValue } from "./canonical.ts";
 import { isDarumaError } from "./errors.ts";
 
 /** RFC 8785, appendix B: the bits of a double and what they print as; `null` where there is no JSON for them. */
@@ -33,9 +33,25 @@ const rfcNumbers: readonly (readonly [string, string | null])[] = [
   ["43143ff3c1cb0959", "1424953923781206.2"],
 ];
 
+/** Both print the same, and refuse the same in the same words. */
+function printedTwice(value: unknown): string {
+  const text = () => canonicalize(value as JsonValue);
+  try {
+    canonicalBytes(value as JsonValue);
+  } catch (refusal) {
+    try {
+      text();
+    } catch (error) {
+      if (String(error) === String(refusal)) throw error;
+    }
+    throw new Error("canonicalBytes and canonicalize do not refuse the same");
+  }
+  return text();
+}
+
 function codeOf(value: unknown): string | undefined {
   try {
-    canonicalize(value as JsonValue);
+    printedTwice(value);
     return undefined;
   } catch (error) {
     return isDarumaError(error) ? error.code : "a bug";
@@ -104,7 +120,7 @@ t.test("what has no canonical form is refused with its path, never changed in si
   ];
   for (const [value, path] of cases) {
     try {
-      canonicalize(value as JsonValue);
+      printedTwice(value);
       t.fail(`${path} must be refused`);
     } catch (error) {
       t.ok(isDarumaError(error) && error.code === "JSON_E_NOT_CANONICAL", path);
@@ -143,7 +159,8 @@ t.test("canonical text parses back to the same value and prints the same again",
     fc.property(jsonValue, (value) => {
       const text = canonicalize(value);
       const parsed = JSON.parse(text);
-      return canonicalize(parsed) === text && JSON.stringify(parsed).length === text.length;
+      const same = canonicalBytes(value).equals(Buffer.from(text));
+      return same && canonicalize(parsed) === text && JSON.stringify(parsed).length === text.length;
     }),
   );
 });

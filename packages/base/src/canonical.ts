@@ -16,13 +16,64 @@ export type JsonValue =
  * @throws JSON_E_NOT_CANONICAL, naming the path of the value.
  */
 export function canonicalize(value: JsonValue): string {
+  return told(() => print(value));
+}
+
+/**
+ * How deep a large document is taken apart, and how much of it is text at a time: so little that its tree never leaves the
+ * young generation, of which a daemon has 1 MiB.
+ */
+const pieceDepth = 3;
+const pieceLength = 4_096;
+
+/**
+ * As `canonicalize`, in UTF-8. A text is put together from strings that V8 keeps as a tree, ten times as large as what it says,
+ * until the last is there; megabytes should therefore be made by this.
+ *
+ * @throws JSON_E_NOT_CANONICAL, naming the path of the value.
+ */
+export function canonicalBytes(value: JsonValue): Buffer {
+  const bytes: Buffer[] = [];
+  let texts: string[] = [];
+  let length = 0;
+  const flush = () => {
+    bytes.push(Buffer.from(texts.join("")));
+    texts = [];
+    length = 0;
+  };
+  const add = (text: string) => {
+    texts.push(text);
+    length += text.length;
+    if (length > pieceLength) flush();
+  };
+  told(() => printPieces(value, pieceDepth, add));
+  flush();
+  return Buffer.concat(bytes);
+}
+
+function told<T>(work: () => T): T {
   try {
-    return print(value);
+    return work();
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     const path = error.keys.reverse().join("").replace(/^\./, "");
     throw baseErrors.make("JSON_E_NOT_CANONICAL", `${path === "" ? "the value" : path}: ${error.why}`);
   }
+}
+
+function printPieces(value: unknown, depth: number, add: (text: string) => void): void {
+  if (depth === 0 || typeof value !== "object" || value === null || Array.isArray(value)) {
+    add(print(value));
+    return;
+  }
+  const record = value as Record<string, unknown>;
+  let before = "{";
+  for (const key of sortedKeys(record)) {
+    add(`${before}${printAt(key, ".", key)}:`);
+    at((each) => printPieces(each, depth - 1, add), record[key], ".", key);
+    before = ",";
+  }
+  add(before === "{" ? "{}" : "}");
 }
 
 /** SHA-256 of the canonical form, in lower-case hex: the identity of any document of ours. */
@@ -83,19 +134,27 @@ function printArray(values: readonly unknown[]): string {
 }
 
 function printObject(record: Record<string, unknown>): string {
-  const prototype = Object.getPrototypeOf(record);
-  if (prototype !== Object.prototype && prototype !== null) throw new Fault("only plain objects are JSON");
   let text = "{";
-  for (const key of Object.keys(record).sort()) {
+  for (const key of sortedKeys(record)) {
     if (text !== "{") text += ",";
     text += `${printAt(key, ".", key)}:${printAt(record[key], ".", key)}`;
   }
   return `${text}}`;
 }
 
+function sortedKeys(record: Record<string, unknown>): readonly string[] {
+  const prototype = Object.getPrototypeOf(record);
+  if (prototype !== Object.prototype && prototype !== null) throw new Fault("only plain objects are JSON");
+  return Object.keys(record).sort();
+}
+
 function printAt(value: unknown, mark: string, key: string): string {
+  return at(print, value, mark, key);
+}
+
+function at<T>(how: (value: unknown) => T, value: unknown, mark: string, key: string): T {
   try {
-    return print(value);
+    return how(value);
   } catch (error) {
     if (error instanceof Fault) error.keys.push(`${mark}${key}`);
     throw error;

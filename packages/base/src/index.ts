@@ -1,4 +1,4 @@
-export { canonicalize, digestOf, type JsonValue } from "./canonical.ts";
+export { canonicalBytes, canonicalize, digestOf, type JsonValue } from "./canonical.ts";
 export { baseErrors } from "./catalogue.ts";
 export {
   type Catalogue,

@@ -1,5 +1,5 @@
 import type { Problem } from "@daruma/base";
-import { parseSchedule } from "@daruma/schedule";
+import { expressionsOf, parseSchedule } from "@daruma/schedule";
 import { defaultWebhookListen } from "./manifest.ts";
 import { formatPath, type Path, quoteName } from "./paths.ts";
 
@@ -25,8 +25,12 @@ export function lintRoutineTimes(name: string, routine: unknown, path: Path): Pr
       return { path: at("schedule"), message: `${field}${each.message}` };
     });
   }
-  if (parsed.schedule.next(from) !== null) return [];
-  return [{ path: at("schedule"), message: `${JSON.stringify(expression)} is never due` }];
+  return expressionsOf(expression)
+    .filter((each) => {
+      const one = parseSchedule(each, { timezone, name });
+      return one.ok && one.schedule.next(from) === null;
+    })
+    .map((each) => ({ path: at("schedule"), message: `${JSON.stringify(each)} is never due` }));
 }
 
 /** The names of a host that a routine may refer to. */

@@ -24,7 +24,7 @@ export const RoutineSchema = Schema.Struct({
   ...programFields("routine"),
   schedule: optional(schedule, {
     description:
-      "When it runs: a cron expression, @daily and the like, or @every 15m (docs/concepts/schedules.md). Without it: only by events or by hand.",
+      "When it runs: a cron expression, @daily and the like, or @every 15m (docs/concepts/schedules.md); several of them, one a line. Without it: only by events or by hand.",
     example: "0 2 * * *",
   }),
   timezone: defaulted(

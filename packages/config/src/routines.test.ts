@@ -40,6 +40,7 @@ t.test("a routine with its defaults", async (t) => {
 
 t.test("schedules that cannot be read, or are never due, do not compile", async (t) => {
   t.same(problemsOf({ schedule: "0 0 31 2 *" }), ['nightly.schedule: "0 0 31 2 *" is never due']);
+  t.same(problemsOf({ schedule: "@daily\n0 0 31 2 *" }), ['nightly.schedule: "0 0 31 2 *" is never due']);
   t.same(problemsOf({ schedule: "61 2 * * *", timezone: "Europe/Berlim" }), [
     "nightly.schedule: minute: 61 is not within 0 to 59",
     'nightly.timezone: "Europe/Berlim" is no IANA time zone; did you mean Europe/Berlin?',

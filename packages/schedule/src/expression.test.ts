@@ -60,6 +60,23 @@ t.test("one thing wrong each", async (t) => {
   }
 });
 
+t.test("several expressions, one a line, are due whenever one of them is, and once", async (t) => {
+  const text = "0 8 * * MON\n\n  0 20 * * FRI\n@every 7d\n0 8 1 6 *";
+  const parsed = parseSchedule(text, { timezone: "UTC", name: null });
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  const times = upcoming(parsed.schedule, Date.UTC(2026, 4, 28), 5).map((at) => new Date(at).toISOString());
+  t.same(
+    times.map((at) => at.slice(0, 13)),
+    ["2026-05-29T20", "2026-06-01T08", "2026-06-04T00", "2026-06-05T20", "2026-06-08T08"],
+  );
+  t.same(problemsOf("61 * * * *\n0 0 * * *\n* *", "Mars"), [
+    "minute: 61 is not within 0 to 59 (in line 1)",
+    'timezone: "Mars" is no IANA time zone; names look like Europe/Berlin or UTC',
+    "expression: has 2 fields; a cron expression has 5, or 6 with seconds first (in line 3)",
+  ]);
+  t.match(problemsOf("* * * * *\n".repeat(51)), [/has 51 lines/]);
+});
+
 t.test("names of zones", async (t) => {
   for (const good of ["UTC", "utc", "US/Pacific", "europe/berlin", "Etc/GMT+5"]) {
     t.strictSame(problemsOf("* * * * *", good), [], good);

@@ -1,4 +1,5 @@
 export {
+  expressionsOf,
   type ParsedSchedule,
   parseSchedule,
   type Schedule,

@@ -27,8 +27,52 @@ export type ParsedSchedule =
   /** `path` is `timezone`, `expression`, or the name of a field of it. */
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Reads a cron expression or `@every DURATION`. All that is wrong is told at once. */
-export function parseSchedule(expression: string, { timezone, name }: ScheduleOptions): ParsedSchedule {
+/** Of a schedule: more would not be looked at by anybody. */
+const mostExpressions = 50;
+
+/** The expressions that a schedule consists of: one a line, as in a crontab. At least one, which may be empty. */
+export function expressionsOf(text: string): readonly string[] {
+  const lines = text.split("\n").map((line) => line.trim());
+  const found = lines.filter((line) => line !== "");
+  return found.length === 0 ? [""] : found;
+}
+
+/**
+ * Reads cron expressions and `@every DURATION`, one a line; due is whenever one of them is, once. All that is wrong is told at
+ * once.
+ */
+export function parseSchedule(text: string, options: ScheduleOptions): ParsedSchedule {
+  const expressions = expressionsOf(text);
+  const [first = "", ...others] = expressions;
+  if (others.length === 0) return parseOne(first, options);
+  if (expressions.length > mostExpressions) {
+    const message = `has ${expressions.length} lines; it may have ${mostExpressions}`;
+    return { ok: false, problems: [{ path: "expression", message }] };
+  }
+  const schedules: Schedule[] = [];
+  const problems: Problem[] = [];
+  for (const [index, expression] of expressions.entries()) {
+    const parsed = parseOne(expression, options);
+    if (parsed.ok) schedules.push(parsed.schedule);
+    else problems.push(...parsed.problems.map((problem) => inLine(index + 1, problem)));
+  }
+  if (problems.length === 0) return { ok: true, schedule: { next: (after) => firstOf(schedules, after) } };
+  // What is wrong with the zone is wrong once.
+  const isAgain = ({ path }: Problem, index: number) =>
+    path === "timezone" && problems.findIndex((other) => other.path === path) < index;
+  return { ok: false, problems: problems.filter((problem, index) => !isAgain(problem, index)) };
+}
+
+function inLine(number: number, { path, message }: Problem): Problem {
+  return { path, message: path === "timezone" ? message : `${message} (in line ${number})` };
+}
+
+function firstOf(schedules: readonly Schedule[], after: number): number | null {
+  const times = schedules.map(({ next }) => next(after)).filter((at) => at !== null);
+  return times.length === 0 ? null : Math.min(...times);
+}
+
+function parseOne(expression: string, { timezone, name }: ScheduleOptions): ParsedSchedule {
   const zone = findZone(timezone);
   const wrongZone = zone === null ? [{ path: "timezone", message: zoneProblem(timezone) }] : [];
   if (/^@every\b/i.test(expression.trim())) {

@@ -153,7 +153,7 @@ declare module "@daruma/config" {
           readonly [name: string]: string;
         };
         /**
-         * When it runs: a cron expression, @daily and the like, or @every 15m (docs/concepts/schedules.md). Without it: only by events or by hand.
+         * When it runs: a cron expression, @daily and the like, or @every 15m (docs/concepts/schedules.md); several of them, one a line. Without it: only by events or by hand.
          *
          * @example "0 2 * * *"
          */

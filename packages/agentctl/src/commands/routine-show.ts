@@ -54,7 +54,8 @@ export function describeRoutines(routines: readonly RoutineStatus[], paint: Pain
 
 function scheduleOf({ schedule, timezone }: RoutineStatus): string {
   if (schedule === null) return "";
-  return timezone === "UTC" ? schedule : `${schedule} ${timezone}`;
+  const expressions = schedule.trim().replaceAll(/\s*\n\s*/g, "; ");
+  return timezone === "UTC" ? expressions : `${expressions} ${timezone}`;
 }
 
 function stateOf({ paused, runs, waiting }: RoutineStatus): string {

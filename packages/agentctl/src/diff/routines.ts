@@ -8,6 +8,7 @@ import {
   type RoutineSpec,
   routineSubject,
 } from "@daruma/config";
+import { expressionsOf } from "@daruma/schedule";
 import type { EgressChange, PolicyChange, UnitChange } from "./document.ts";
 import { diffEgress, egressUnits } from "./egress.ts";
 import { changedKeys, diffPolicies, prefixed } from "./options.ts";
@@ -81,7 +82,7 @@ function policyOptions(routine: RoutineSpec): ReadonlyMap<string, string> {
   const list = (name: string, values: readonly string[]) => given(name, values.join(", ") || null);
   const span = (name: string, ms: number | null) => given(name, ms === null ? null : formatDuration(ms));
   return new Map([
-    ...given("schedule", schedule?.expression ?? null),
+    ...given("schedule", schedule === null ? null : expressionsOf(schedule.expression).join("; ")),
     ...given("timezone", schedule?.timezone ?? null),
     ["atBoot", String(atBoot)],
     ...list("after", after),

@@ -21,6 +21,7 @@ t.test("a time of day that a zone leaves out is found, with what it becomes", as
   t.match(problem("30 2 * * 0", "America/New_York"), /^on 2026-03-08 /);
   t.match(problem("15 2 * * *", "Australia/Lord_Howe"), /^on 2026-10-04 .* 02:15: .* 02:45/);
   t.match(problem("*/10 2 * * *"), /02:00/, "all times of an hour that is not there");
+  t.match(problem("0 4 * * *\n30 2 * * *"), /02:30/, "of any of its lines");
   t.match(problem("30 2 * * *", "Europe/Berlin", Date.parse("2026-06-01")), /^on 2027-03-28 /);
 });
 

@@ -1,5 +1,5 @@
 import type { RoutineSpec } from "@daruma/config";
-import { findZone, parseSchedule, type Schedule, type Zone } from "@daruma/schedule";
+import { expressionsOf, findZone, parseSchedule, type Schedule, type Zone } from "@daruma/schedule";
 
 /** The clocks of a zone change at least once in this time, if they do every year. */
 const aheadMs = 400 * 86_400_000;
@@ -20,10 +20,23 @@ interface Gap {
  */
 export function gapProblem(name: string, { schedule }: RoutineSpec, now: number): string | undefined {
   if (schedule === null) return undefined;
+  const { expression, timezone } = schedule;
+  for (const each of expressionsOf(expression)) {
+    const problem = gapProblemOf(name, { expression: each, timezone }, now);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function gapProblemOf(
+  name: string,
+  schedule: NonNullable<RoutineSpec["schedule"]>,
+  now: number,
+): string | undefined {
   const zone = findZone(schedule.timezone);
   // The same expression where every reading is there.
   const parsed = parseSchedule(schedule.expression, { timezone: "UTC", name });
-  if (zone === null || !parsed.ok || /^@every\b/i.test(schedule.expression.trim())) return undefined;
+  if (zone === null || !parsed.ok || /^@every\b/i.test(schedule.expression)) return undefined;
   for (const gap of gapsOf(zone, now)) {
     const missed = missedIn(parsed.schedule, gap);
     if (missed === undefined) continue;

@@ -13,11 +13,77 @@ again=0.5
 # Of a burst of changes the first and the last are looked at.
 rest=0.1
 found=/run/daruma-egress-wall/found
+# Since the boot: the users that rules were loaded for, each with its number, which outlives its name.
+users=/run/daruma-egress-wall/users
 
 printed() { nft --stateless list table inet daruma_egress 2>/dev/null; }
 
+# The users that the rules name, between spaces.
+ruled() {
+  printf ' '
+  while read -r meta skuid user _; do
+    [ "$meta $skuid" = "meta skuid" ] || continue
+    user=${user#\"}
+    printf '%s ' "${user%\"}"
+  done <"$rules"
+}
+
+# Whether the current generation has what a user is for.
+declared() {
+  case $1 in
+  da-*) [ -e "/etc/systemd/system/daruma-agent-${1#da-}.service" ] ;;
+  dr-*) [ -e "/etc/systemd/system/daruma-routine-${1#dr-}@.service" ] ;;
+  esac
+}
+
+# `UID USER` of those that $1 names, and of those that had rules before and are declared no more.
+remembered() {
+  while IFS=: read -r user _ uid _; do
+    case $1 in *" $user "*) echo "$uid $user" ;; esac
+  done </etc/passwd
+  [ -s "$users" ] || return 0
+  while read -r uid user; do
+    case $1 in *" $user "*) continue ;; esac
+    declared "$user" || echo "$uid $user"
+  done <"$users"
+}
+
+# A run outlives the generation that declared it, and its rules do not: who is in $2 and none of $1 reaches nothing.
+held() {
+  # No here-document: some shells write it to /tmp, where nothing can be written.
+  printf 'add %s\n' \
+    "chain inet daruma_egress held" \
+    "rule inet daruma_egress held ct direction reply accept" \
+    "rule inet daruma_egress held meta l4proto tcp reject with tcp reset" \
+    "rule inet daruma_egress held reject with icmpx admin-prohibited"
+  while read -r uid user; do
+    case $1 in *" $user "*) continue ;; esac
+    # By number: its name may be gone.
+    echo "insert rule inet daruma_egress output meta skuid $uid goto held"
+  done <"$2"
+}
+
+# One transaction, as the rules are by themselves.
 load() {
-  nft --file "$rules" && printed >"$loaded.new" && [ -s "$loaded.new" ] && mv "$loaded.new" "$loaded"
+  names=$(ruled) && remembered "$names" >"$users.new" &&
+    { cat "$rules" && held "$names" "$users.new"; } >"$loaded.rules" && nft --file "$loaded.rules" &&
+    mv "$users.new" "$users" && printed >"$loaded.new" && [ -s "$loaded.new" ] && mv "$loaded.new" "$loaded"
+}
+
+# Who has rules and is declared has ended before this. Whoever is held has not.
+unload() {
+  rm -f "$loaded"
+  remembered ' ' >"$users.new" && mv "$users.new" "$users" || return
+  {
+    echo "table inet daruma_egress"
+    echo "delete table inet daruma_egress"
+    if [ -s "$users" ]; then
+      echo "table inet daruma_egress {"
+      echo "  chain output { type filter hook output priority -10; policy accept; }"
+      echo "}"
+      held ' ' "$users"
+    fi
+  } >"$loaded.rules" && nft --file "$loaded.rules"
 }
 
 stands() { [ -s "$loaded" ] && [ "$(printed)" = "$(cat "$loaded")" ]; }
@@ -51,7 +117,7 @@ keep() {
 
 case ${1-} in
 load) load ;;
-unload) nft delete table inet daruma_egress 2>/dev/null || true ;;
+unload) unload ;;
 watch)
   trap 'changed=yes' USR1
   trap 'exit 0' TERM

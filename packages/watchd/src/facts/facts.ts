@@ -63,7 +63,7 @@ export function factsOf(source: FactsSource, routines: RoutinesView, counts: Cou
   const { generation } = state;
   counts.keep(
     new Set(Object.keys(state.agents)),
-    new Set(Object.keys(routines.engine?.state.routines ?? {})),
+    new Set([...(routines.engine?.state.routines ?? [])].map(([name]) => name)),
   );
   return {
     schemaVersion: 1,
@@ -113,7 +113,7 @@ function usageOf({ usage: { sample } }: AgentState): Usage | null {
 }
 
 function routineFacts(name: string, { engine }: RoutinesView, counts: Counts): readonly RoutineFacts[] {
-  const routine = engine?.state.routines[name];
+  const routine = engine?.state.routines.get(name);
   // Declared a moment ago, it may not have been told to the core yet.
   if (routine === undefined) return [];
   const { runs, queue, delayed, pause, nextAt, last } = routine;

@@ -39,6 +39,8 @@ t.test("what was appended is there again after the journal is opened anew", asyn
     deltas: [{ event: "exit", text: "é\u0000\n" }, [1, null, true]],
   });
   t.equal(second.loss, null);
+  await second.snapshot("all of it");
+  t.equal(second.recovered, null, "it is let go of");
 });
 
 t.test("a journal that was opened and never written to stays empty", async (t) => {

@@ -19,7 +19,10 @@ export interface JournalOptions {
 }
 
 export interface Journal extends Pick<JournalWriter, "nearlyFull" | "append" | "snapshot"> {
-  /** The last snapshot and what was appended since; `null` where nothing was ever acknowledged. */
+  /**
+   * The last snapshot and what was appended since; `null` where nothing was ever acknowledged, and again from the next
+   * snapshot on, which holds it all: it may be large.
+   */
   readonly recovered: Recovered | null;
   /** With `acceptLoss`: what was lost, and where the copies are. */
   readonly loss: { readonly reason: string; readonly copies: readonly string[] } | null;
@@ -85,14 +88,20 @@ function assemble(
     for (const file of held.files) await file.close();
     await held.lock.release();
   };
+  let kept = recovered;
   return {
-    recovered,
+    get recovered() {
+      return kept;
+    },
     loss,
     get nearlyFull() {
       return writer.nearlyFull;
     },
     append: (record) => writer.append(record),
-    snapshot: (state) => writer.snapshot(state),
+    async snapshot(state) {
+      await writer.snapshot(state);
+      kept = null;
+    },
     close: () => {
       closing ??= close();
       return closing;

@@ -1,4 +1,4 @@
-import { canonicalize, type DarumaError, type JsonValue, messageOf } from "@daruma/base";
+import { canonicalBytes, type DarumaError, type JsonValue, messageOf } from "@daruma/base";
 import { watchdErrors } from "../catalogue.ts";
 import { encodeFrame, markOffset, snapshotOffset } from "./frame.ts";
 import type { FileIndex } from "./recover.ts";
@@ -107,7 +107,7 @@ class Writer implements JournalWriter {
   #enqueue(kind: Waiting["kind"], value: JsonValue): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new Error("the journal is closed");
-      const payload = Buffer.from(canonicalize(value));
+      const payload = canonicalBytes(value);
       this.#queue.push({ kind, payload, resolve, reject });
       // Starting in a microtask lets all that is appended in one turn share the first write.
       this.#flushing ??= Promise.resolve().then(() => this.#flush());

@@ -80,8 +80,8 @@ function enqueue(turn: Turn, name: string, firing: Firing): void {
 
 /** Starts whatever may start, in the order in which it fired; drops what has waited past its deadline. */
 export function startWaiting(turn: Turn): void {
-  const { routines } = turn.state;
-  const names = Object.keys(routines).filter((name) => (routines[name]?.queue.length ?? 0) > 0);
+  const active = turn.state.routines.active();
+  const names = active.filter(([, { queue }]) => queue.length > 0).map(([name]) => name);
   for (const name of names) dropLate(turn, name);
   if (!turn.state.surveyed || names.length === 0) return;
   const waiting = names
@@ -109,7 +109,7 @@ function hasPlace({ policy, runs }: RoutineState): boolean {
 
 function takenGroups(turn: Turn): Set<string> {
   const taken = new Set<string>();
-  for (const { policy, runs } of Object.values(turn.state.routines)) {
+  for (const [, { policy, runs }] of turn.state.routines.active()) {
     if (policy.group !== null && runs.length > 0) taken.add(policy.group);
   }
   return taken;

@@ -14,7 +14,7 @@ export const mostInputBytes = 700_000;
 export function routineRoutes(routines: RoutinesView): Readonly<Record<string, Handler>> {
   const view = (name: string) => {
     const [manifest, engine] = declared(routines, name);
-    return { name, manifest, routine: engine.state.routines[name], now: routines.now() };
+    return { name, manifest, routine: engine.state.routines.get(name), now: routines.now() };
   };
   return {
     "GET /v1/routines": async () => ({
@@ -68,7 +68,7 @@ function declared(routines: RoutinesView, name: string): readonly [RoutineManife
   const { declared: all, engine } = routines;
   const manifest = own(all, name);
   // Declared a moment ago, it may not have been told to the core yet: to whoever asks, it is not there yet.
-  if (manifest !== undefined && engine?.state.routines[name] !== undefined) return [manifest, engine];
+  if (manifest !== undefined && engine?.state.routines.get(name) !== undefined) return [manifest, engine];
   const names = Object.keys(all).sort().join(", ");
   throw watchdErrors.make("WATCHD_E_UNKNOWN_ROUTINE", `this generation has no routine ${name}`, {
     hint: names === "" ? "It has no routines at all." : `It has: ${names}.`,

@@ -162,7 +162,7 @@ t.test("a clock that was wrong by years does not silence a routine", async (t) =
   machine.pass(2 * hour);
   t.ok(story(machine).some((line) => line.startsWith("clock-corrected")));
   t.match(machine.records.at(-1), { action: "routine.finished", details: { nominal: /^2026-01-01T0[34]/ } });
-  t.match(machine.state.routines.etl, { decidedUpTo: /^17/ });
+  t.match(machine.state.routines.get("etl"), { decidedUpTo: /^17/ });
 });
 
 t.test("a correction of hours shows times again that have been run: they are known", async (t) => {
@@ -249,7 +249,7 @@ t.test("paused: nothing but a person fires it; who and why survive a restart", a
   machine.tell({ type: "pause", routine: "etl", by: "ada", why: "the warehouse moves" });
   machine.pass(minute);
   machine.restartWatchd(10 * minute);
-  t.match(machine.state.routines.etl?.pause, { by: "ada", why: "the warehouse moves" });
+  t.match(machine.state.routines.get("etl")?.pause, { by: "ada", why: "the warehouse moves" });
   machine.tell({ type: "occurred", name: "x" });
   machine.tell({ type: "run-now", routine: "etl", request: "r1", by: "ada" });
   machine.pass(5_000);
@@ -286,12 +286,15 @@ t.test("a deploy ends no run; a routine that is gone leaves when its last run ha
   const machine = machineWith(ok(5 * minute));
   machine.declare({ etl: { schedules: every("* * * * *"), overlap: { kind: "queue", limit: 5 } } });
   machine.pass(2 * minute);
+  const { routines } = machine.state;
+  machine.declare({ etl: { schedules: every("* * * * *"), overlap: { kind: "queue", limit: 5 } } });
+  t.equal(machine.state.routines.changesSince(routines).size, 0, "the same again changes nothing");
   machine.declare({});
   t.equal(machine.alive.size, 1);
   t.ok(story(machine).includes("dropped 00:02:00 removed"));
   machine.pass(10 * minute);
   t.equal(story(machine).at(-1), "finished 00:01:00 succeeded");
-  t.same(machine.state.routines, {});
+  t.same([...machine.state.routines], []);
 });
 
 t.test("a run survives the restart of watchd, and ends unseen as unknown", async (t) => {
@@ -340,7 +343,7 @@ t.test("a person stops what runs and what waits: it is over, and not tried again
     etl: { schedules: every("* * * * *"), overlap: { kind: "queue", limit: 5 }, retries: 3 },
   });
   machine.pass(3 * minute);
-  const waiting = machine.state.routines.etl?.queue.map(({ id }) => id) ?? [];
+  const waiting = machine.state.routines.get("etl")?.queue.map(({ id }) => id) ?? [];
   t.equal(waiting.length, 2);
   machine.tell({ type: "stop", routine: "etl", run: waiting[1] ?? "", by: "ada" });
   machine.tell({ type: "stop", routine: "etl", run: null, by: "ada" });
@@ -358,11 +361,11 @@ t.test("the end of an earlier attempt, told once more, ends no later one", async
   machine.declare({ etl: { retries: 1, backoff: { initialMs: 1_000, factor: 1, maxMs: 1_000, jitter: 0 } } });
   machine.tell({ type: "run-now", routine: "etl", by: "ada", request: "r" });
   machine.pass(12_000);
-  const run = machine.state.routines.etl?.runs[0];
+  const run = machine.state.routines.get("etl")?.runs[0];
   t.match(run, { attempt: 2, phase: "running" });
   const exit = { type: "exited", routine: "etl", run: run?.firing.id ?? "" } as const;
   machine.tell({ ...exit, attempt: 1, cause: { kind: "exit", code: 0 } });
-  t.same(machine.state.routines.etl?.runs[0], run);
+  t.same(machine.state.routines.get("etl")?.runs[0], run);
   machine.tell({ ...exit, attempt: 2, cause: { kind: "exit", code: 0 } });
-  t.match(machine.state.routines.etl?.last, { outcome: "succeeded" });
+  t.match(machine.state.routines.get("etl")?.last, { outcome: "succeeded" });
 });

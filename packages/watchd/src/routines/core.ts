@@ -15,9 +15,9 @@ import {
   runTimers,
   stopRun,
 } from "./runs.ts";
-import type { Firing, RoutineState, RoutinesState } from "./state.ts";
+import type { Firing, RoutinesState } from "./state.ts";
 import { onBoot, onRoutines, onSurvey } from "./survey.ts";
-import { decideTimes, isCorrected } from "./times.ts";
+import { correctionMs, decideTimes } from "./times.ts";
 import { note, patch, patchRoutine, routineOf, setRoutine, type Turn } from "./turn.ts";
 
 /** @param events what has gathered since the last step: a thousand ends of runs at once cost one look at everything */
@@ -26,12 +26,10 @@ export function stepRoutines(
   events: readonly RoutineEvent[],
   now: Instant,
 ): RoutineStep {
-  const turn: Turn = { state, own: null, now, commands: [], records: [], occurred: [] };
+  const turn: Turn = { state, now, commands: [], records: [], occurred: [] };
   for (const event of events) apply(turn, event);
-  const { routines } = turn.state;
-  for (const name of Object.keys(routines)) {
-    const routine = routines[name];
-    if (routine === undefined || !mayBeDue(routine, now.wall)) continue;
+  // Most routines of a large host have nothing to do in most steps.
+  for (const name of turn.state.routines.timely(now.wall, now.wall + correctionMs)) {
     runTimers(turn, name);
     decideTimes(turn, name);
     admitDelayed(turn, name);
@@ -41,12 +39,6 @@ export function stepRoutines(
   startWaiting(turn);
   forgetRemoved(turn);
   return { state: turn.state, commands: turn.commands, records: turn.records };
-}
-
-/** Most routines of a large host have nothing to do in most steps. */
-function mayBeDue({ nextAt, decidedUpTo, delayed, runs }: RoutineState, wall: number): boolean {
-  if (runs.length > 0 || delayed.length > 0) return true;
-  return (nextAt !== null && nextAt <= wall) || isCorrected(decidedUpTo, wall);
 }
 
 function apply(turn: Turn, event: RoutineEvent): void {
@@ -92,11 +84,8 @@ function apply(turn: Turn, event: RoutineEvent): void {
 }
 
 function onOccurred(turn: Turn, events: readonly Occurred[]): void {
-  if (events.length === 0) return;
-  for (const [name, { declared, policy }] of Object.entries(turn.state.routines)) {
-    if (!declared || policy.events.length === 0) continue;
-    for (const event of events) {
-      if (!policy.events.includes(event.name)) continue;
+  for (const event of events) {
+    for (const name of turn.state.routines.listeners(event.name)) {
       fire(turn, name, "event", turn.now.wall, { cause: event.cause, request: null });
     }
   }
@@ -136,10 +125,8 @@ function onStop(turn: Turn, name: string, wanted: string | null, by: string): vo
 }
 
 function forgetRemoved(turn: Turn): void {
-  const { routines } = turn.state;
-  for (const name of Object.keys(routines)) {
-    const routine = routines[name];
-    if (routine !== undefined && !routine.declared && routine.runs.length === 0) setRoutine(turn, name, null);
+  for (const [name, { declared, runs }] of turn.state.routines.active()) {
+    if (!declared && runs.length === 0) setRoutine(turn, name, null);
   }
 }
 
@@ -152,8 +139,9 @@ export function nextWakeIn(state: RoutinesState, now: Instant): number | null {
   const wants = (delay: number) => {
     if (least === null || delay < least) least = Math.max(0, delay);
   };
-  for (const routine of Object.values(state.routines)) {
-    if (routine.declared && routine.nextAt !== null) wants(routine.nextAt - now.wall);
+  const nextAt = state.routines.nextAt();
+  if (nextAt !== null) wants(nextAt - now.wall);
+  for (const [, routine] of state.routines.active()) {
     for (const { untilMono } of routine.delayed) wants(untilMono - now.mono);
     for (const { deadline } of routine.queue) if (deadline !== null) wants(deadline + 1 - now.wall);
     for (const run of routine.runs) {

@@ -1,5 +1,6 @@
 import type { JsonValue } from "@daruma/base";
 import type { Waiting } from "../supervisor/durable.ts";
+import { RoutineMap } from "./routine-map.ts";
 import type { RoutineState, RoutinesState } from "./state.ts";
 
 /** All of the routines that must survive watchd: the core's state, and what the ledger has yet to be told. */
@@ -8,6 +9,13 @@ export interface DurableRoutines {
   readonly state: RoutinesState;
   readonly nextEntry: number;
   readonly waiting: readonly Waiting[];
+}
+
+/** The same as a snapshot in the journal has it. */
+interface StoredRoutines extends Omit<DurableRoutines, "state"> {
+  readonly state: Omit<RoutinesState, "routines"> & {
+    readonly routines: Readonly<Record<string, RoutineState>>;
+  };
 }
 
 /** What one journal record says: only what changed. */
@@ -27,22 +35,11 @@ export function routinesDelta(
   ledger: Pick<RoutinesDelta, "nextEntry" | "added" | "acknowledged">,
 ): RoutinesDelta {
   const { routines, ...state } = after;
-  const changed: Record<string, RoutineState | null> = {};
-  for (const [name, routine] of Object.entries(routines)) {
-    if (before.routines[name] !== routine) changed[name] = routine;
-  }
-  for (const name of Object.keys(before.routines)) {
-    if (!Object.hasOwn(routines, name)) changed[name] = null;
-  }
-  return { state, routines: changed, ...ledger };
+  return { state, routines: Object.fromEntries(routines.changesSince(before.routines)), ...ledger };
 }
 
 export function applyRoutinesDelta(durable: DurableRoutines, delta: RoutinesDelta): DurableRoutines {
-  const routines = { ...durable.state.routines };
-  for (const [name, routine] of Object.entries(delta.routines)) {
-    if (routine === null) delete routines[name];
-    else routines[name] = routine;
-  }
+  const routines = durable.state.routines.withAll(Object.entries(delta.routines));
   return {
     schemaVersion: 1,
     state: { ...delta.state, routines },
@@ -51,8 +48,14 @@ export function applyRoutinesDelta(durable: DurableRoutines, delta: RoutinesDelt
   };
 }
 
-export function encodeRoutines(value: DurableRoutines | RoutinesDelta): JsonValue {
-  return value as unknown as JsonValue;
+export function encodeDelta(delta: RoutinesDelta): JsonValue {
+  return delta as unknown as JsonValue;
+}
+
+export function encodeRoutines(durable: DurableRoutines): JsonValue {
+  const { state, ...entries } = durable;
+  const stored: StoredRoutines = { ...entries, state: { ...state, routines: state.routines.toRecord() } };
+  return stored as unknown as JsonValue;
 }
 
 /** What the journal holds, put together. The journal's checksums vouch that we wrote it; its version is checked. */
@@ -60,13 +63,13 @@ export function recoverRoutines(recovered: {
   readonly snapshot: JsonValue;
   readonly deltas: readonly JsonValue[];
 }): DurableRoutines {
-  const snapshot = recovered.snapshot as unknown as DurableRoutines;
+  const snapshot = recovered.snapshot as unknown as StoredRoutines;
   if (snapshot.schemaVersion !== 1) {
     const found = String(snapshot.schemaVersion);
     throw new Error(`the journal holds routines of version ${found}, this release reads 1`);
   }
   return recovered.deltas.reduce<DurableRoutines>(
     (durable, delta) => applyRoutinesDelta(durable, delta as unknown as RoutinesDelta),
-    snapshot,
+    { ...snapshot, state: { ...snapshot.state, routines: RoutineMap.of(snapshot.state.routines) } },
   );
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "../ports.ts";
 import { type LoopOptions, type Round, WriteAheadLoop } from "../supervisor/write-ahead.ts";
 import { nextWakeIn, stepRoutines } from "./core.ts";
-import { encodeRoutines, routinesDelta } from "./durable.ts";
+import { encodeDelta, encodeRoutines, routinesDelta } from "./durable.ts";
 import type { RoutineCommand, RoutineEvent } from "./events.ts";
 import type { RoutinesState } from "./state.ts";
 
@@ -22,7 +22,7 @@ export function createRoutineEngine({ clock, ...options }: RoutineEngineOptions)
       weighs: ({ state }, durable) => state !== durable,
       wakeIn: (state) => nextWakeIn(state, clock.now()),
       tick: { type: "tick" },
-      delta: (durable, { state }, mark) => encodeRoutines(routinesDelta(durable, state, mark)),
+      delta: (durable, { state }, mark) => encodeDelta(routinesDelta(durable, state, mark)),
       snapshot: (state, entries) => encodeRoutines({ schemaVersion: 1, state, ...entries }),
     },
   });

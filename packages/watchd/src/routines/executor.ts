@@ -150,6 +150,6 @@ function environmentOf(routine: string, run: RunState, input: string | null): Re
 
 /** A run that nobody knows is asked to stop as any other would be. */
 function stopPolicyOf({ routines }: RoutinesState, routine: string): StopPolicy {
-  const known = own(routines, routine);
+  const known = routines.get(routine);
   return known?.policy.stop ?? { signal: "SIGTERM", graceMs: 10_000 };
 }

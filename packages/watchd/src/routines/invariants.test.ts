@@ -3,11 +3,12 @@ import fc from "fast-check";
 import t from "tap";
 import type { ExitCause } from "../ports.ts";
 import { Random } from "../simulation/random.ts";
-import { stepRoutines } from "./core.ts";
+import { nextWakeIn, stepRoutines } from "./core.ts";
 import type { RoutineEvent } from "./events.ts";
-import { Machine, patientPolicy } from "./fixtures/machine.ts";
+import { kept, Machine, patientPolicy } from "./fixtures/machine.ts";
 import type { MissedPolicy, OverlapPolicy, RoutinePolicy } from "./policy.ts";
-import type { RoutineState } from "./state.ts";
+import { RoutineMap } from "./routine-map.ts";
+import type { RoutineState, RoutinesState } from "./state.ts";
 import { nextTime } from "./timetable.ts";
 
 /*
@@ -55,7 +56,7 @@ function limitOf({ overlap }: RoutinePolicy): number {
 function faultsOf(machine: Machine, policies: Readonly<Record<string, RoutinePolicy>>): string[] {
   const faults: string[] = [];
   const groups = new Map<string, number>();
-  for (const [name, routine] of Object.entries(machine.state.routines)) {
+  for (const [name, routine] of machine.state.routines) {
     const { runs, queue, nextAt } = routine;
     const policy = policies[name] ?? routine.policy;
     if (runs.length > limitOf(policy)) faults.push(`${name} has ${runs.length} runs at once`);
@@ -66,6 +67,19 @@ function faultsOf(machine: Machine, policies: Readonly<Record<string, RoutinePol
   }
   for (const [group, runs] of groups) if (runs > 1) faults.push(`${runs} runs of the group ${group} at once`);
   return faults;
+}
+
+/** A step that looks only at what is concerned comes to the same as one that knows nothing of its state yet. */
+function faultsOfLooking({ state, mono, wall }: Machine): string[] {
+  const fresh = kept(state);
+  return [0, 17 * minute, -4 * hour].flatMap((ahead) => {
+    const now = { mono: mono + Math.max(0, ahead), wall: wall + ahead };
+    const [one, other] = [state, fresh].map((each) => {
+      const { state: after, ...rest } = stepRoutines(each, [{ type: "occurred", name: "outside" }], now);
+      return JSON.stringify([rest, nextWakeIn(each, now), after.nextId, after.routines.toRecord()]);
+    });
+    return one === other ? [] : ["what was found out about routines does not fit them"];
+  });
 }
 
 /** What is wrong with what was told, once nothing is under way any more. */
@@ -103,6 +117,10 @@ function faultsOfStory(machine: Machine, policies: Readonly<Record<string, Routi
   return faults;
 }
 
+function isSettled({ state }: Machine): boolean {
+  return state.routines.active().length === 0;
+}
+
 function live(seed: number, core = stepRoutines): string[] {
   const random = new Random(seed);
   const faults = new Set<string>();
@@ -123,6 +141,7 @@ function live(seed: number, core = stepRoutines): string[] {
   const names = Object.keys(policies);
   for (let day = 0; day < 14; day += 1) {
     machine.pass(random.delay(1_000, hour));
+    for (const fault of faultsOfLooking(machine)) faults.add(fault);
     const routine = random.pick(names);
     random.weighted<() => void>([
       [4, () => machine.tell({ type: "occurred", name: "outside" })],
@@ -134,12 +153,11 @@ function live(seed: number, core = stepRoutines): string[] {
       [1, () => machine.declare({ ...policies, [routine]: { ...policies[routine], digest: `d${day}` } })],
     ])();
   }
-  const settled = (each: RoutineState) => each.runs.length + each.queue.length + each.delayed.length === 0;
   for (const routine of names) machine.tell({ type: "pause", routine, by: "ada", why: "the end" });
-  for (let wait = 0; wait < 40 && !Object.values(machine.state.routines).every(settled); wait += 1) {
+  for (let wait = 0; wait < 40 && !isSettled(machine); wait += 1) {
     machine.pass(20 * minute);
   }
-  if (!Object.values(machine.state.routines).every(settled)) faults.add("it does not come to rest");
+  if (!isSettled(machine)) faults.add("it does not come to rest");
   const before = machine.records.length;
   for (const routine of names) machine.tell({ type: "resume", routine, by: "ada" });
   machine.pass(4 * hour);
@@ -151,7 +169,7 @@ function live(seed: number, core = stepRoutines): string[] {
     if (!again && !expression.startsWith("30 2")) faults.add(`${name} is silent`);
   }
   for (const routine of names) machine.tell({ type: "pause", routine, by: "ada", why: "the end" });
-  for (let wait = 0; wait < 40 && !Object.values(machine.state.routines).every(settled); wait += 1) {
+  for (let wait = 0; wait < 40 && !isSettled(machine); wait += 1) {
     machine.pass(20 * minute);
   }
   return [...faults, ...faultsOfStory(machine, policies)];
@@ -172,10 +190,18 @@ t.test(
   },
 );
 
+function changed(
+  state: RoutinesState,
+  change: (routine: RoutineState, name: string) => RoutineState,
+): RoutinesState {
+  const routines = [...state.routines].map(([name, each]) => [name, change(each, name)]);
+  return { ...state, routines: RoutineMap.of(Object.fromEntries(routines)) };
+}
+
 /** Cores that are wrong in ways in which schedulers have been wrong. */
 const broken: Readonly<Record<string, typeof stepRoutines>> = {
   "a queue that runs all at once": (state, events, now) => {
-    const changed = events.map((event): RoutineEvent => {
+    const told = events.map((event): RoutineEvent => {
       if (event.type !== "routines") return event;
       const policies = Object.entries(event.policies).map(([name, policy]) => {
         const overlap: OverlapPolicy =
@@ -184,31 +210,27 @@ const broken: Readonly<Record<string, typeof stepRoutines>> = {
       });
       return { type: "routines", policies: Object.fromEntries(policies) };
     });
-    return stepRoutines(state, changed, now);
+    return stepRoutines(state, told, now);
   },
   "a skipped time after which none is due": (state, events, now) => {
     const taken = stepRoutines(state, events, now);
     const skipped = taken.records.find(({ action }) => action === "routine.skipped")?.subject ?? "";
-    const routine = taken.state.routines[skipped];
+    const routine = taken.state.routines.get(skipped);
     if (routine === undefined) return taken;
-    const routines = { ...taken.state.routines, [skipped]: { ...routine, nextAt: null } };
+    const routines = taken.state.routines.with(skipped, { ...routine, nextAt: null });
     return { ...taken, state: { ...taken.state, routines } };
   },
   "a queue that forgets its last": (state, events, now) => {
     const taken = stepRoutines(state, events, now);
-    const routines = Object.entries(taken.state.routines).map(([name, routine]) => [
-      name,
-      { ...routine, queue: routine.queue.slice(0, 1) },
-    ]);
-    return { ...taken, state: { ...taken.state, routines: Object.fromEntries(routines) } };
+    return { ...taken, state: changed(taken.state, (each) => ({ ...each, queue: each.queue.slice(0, 1) })) };
   },
   "a step back that runs times again": (state, events, now) => {
-    const routines = Object.entries(state.routines).map(([name, routine]) => {
-      if (routine.decidedUpTo <= now.wall) return [name, routine];
+    const back = changed(state, (routine, name) => {
+      if (routine.decidedUpTo <= now.wall) return routine;
       const nextAt = nextTime(name, routine.policy.schedules, now.wall);
-      return [name, { ...routine, decidedUpTo: now.wall, nextAt, spans: [] }];
+      return { ...routine, decidedUpTo: now.wall, nextAt, spans: [] };
     });
-    return stepRoutines({ ...state, routines: Object.fromEntries(routines) }, events, now);
+    return stepRoutines(back, events, now);
   },
 };
 

@@ -1,6 +1,13 @@
 import type { RoutineEvents, RoutineManifest } from "@daruma/config";
-import { parseSchedule } from "@daruma/schedule";
-import { entryEvent, eventOf, fileEvent, type OverlapPolicy, type RoutinePolicy } from "./policy.ts";
+import { expressionsOf, parseSchedule } from "@daruma/schedule";
+import {
+  entryEvent,
+  eventOf,
+  fileEvent,
+  type OverlapPolicy,
+  type RoutinePolicy,
+  type ScheduleText,
+} from "./policy.ts";
 
 /**
  * What of a routine's manifest the core needs. A schedule that cannot be read is never due: whatever has built the generation
@@ -13,7 +20,7 @@ export function policyOf(manifest: RoutineManifest, problem: string | null): Rou
   const { backoff, timeoutMs, expect, stop, on } = manifest;
   return {
     digest,
-    schedules: schedule === null || problem !== null ? [] : [schedule],
+    schedules: schedule === null || problem !== null ? [] : schedulesOf(schedule),
     atBoot,
     events: [
       ...after.map((routine) => eventOf(routine, "succeeded")),
@@ -25,6 +32,10 @@ export function policyOf(manifest: RoutineManifest, problem: string | null): Rou
     overlap: overlapOf(manifest.overlap),
     ...{ jitterMs, deadlineMs, group, retries, backoff, timeoutMs, expect, stop },
   };
+}
+
+function schedulesOf({ expression, timezone }: ScheduleText): readonly ScheduleText[] {
+  return expressionsOf(expression).map((each) => ({ expression: each, timezone }));
 }
 
 /** Why a schedule cannot be read; null if it can, or there is none. */

@@ -18,13 +18,15 @@ export interface MemoryWatchOptions {
  */
 export async function watchMemory(options: MemoryWatchOptions): Promise<void> {
   const { services, routines, state, note, now } = options;
-  const limited = Object.entries(state().routines).flatMap(([routine, { runs }]) => {
-    const limitBytes = own(routines(), routine)?.limits.memoryBytes ?? null;
-    if (limitBytes === null) return [];
-    return runs
-      .filter(({ phase }) => phase === "running")
-      .map(({ firing }) => ({ routine, run: firing.id, limitBytes }));
-  });
+  const limited = state()
+    .routines.active()
+    .flatMap(([routine, { runs }]) => {
+      const limitBytes = own(routines(), routine)?.limits.memoryBytes ?? null;
+      if (limitBytes === null) return [];
+      return runs
+        .filter(({ phase }) => phase === "running")
+        .map(({ firing }) => ({ routine, run: firing.id, limitBytes }));
+    });
   if (limited.length === 0) return;
   const used = await services.memory(limited);
   const beyond = limited.filter(({ run, limitBytes }) => (used.get(run) ?? 0) > limitBytes);

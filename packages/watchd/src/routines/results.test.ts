@@ -83,7 +83,7 @@ t.test("the core compares each result with those of the last runs that succeeded
   t.same(anomalies(), []);
   run(80);
   t.match(anomalies(), [{ severity: "critical", details: { count: "loaded", value: 80, bound: 100 } }]);
-  t.equal(machine.state.routines.etl?.results.length, mostResults);
+  t.equal(machine.state.routines.get("etl")?.results.length, mostResults);
   const finished = machine.records.filter(({ action }) => action === "routine.finished");
   t.match(finished.at(-1), { details: { outcome: "succeeded", result: { loaded: 80, errors: 1 } } });
 });

@@ -58,7 +58,7 @@ t.test("a restart of watchd: runs go on, pauses stay, and what was missed is cau
   await lab.deploy({ long: shell(gate, { retries: 1 }), hourly: shell("", hourly), idle: shell("", hourly) });
   await runNow(lab, "long");
   await ask(lab, "POST /v1/routines/pause", { routine: "idle", by: "ada", why: "the source is down" });
-  await lab.until("it runs", () => lab.pids().length > 0);
+  await lab.until("it runs", () => lab.story("long").includes("started"));
   const [pid] = lab.pids();
   await lab.restart(() => {
     lab.ahead += 2.5 * 3_600_000;
@@ -130,7 +130,8 @@ t.test(
     t.same(lab.pids(), []);
     t.equal(lab.story("long").at(-1), "finished stopped");
     await lab.restart();
-    await lab.until("what waited runs", () => lab.pids().length > 0);
+    const started = () => lab.story("long").filter((line) => line === "started").length;
+    await lab.until("what waited runs", () => started() > 1);
     await lab.routines.kill();
     t.same(lab.pids(), []);
   },

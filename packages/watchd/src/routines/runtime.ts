@@ -27,6 +27,8 @@ export interface RoutinesOptions {
   readonly runtimeDir: string;
   readonly isolation: Isolation;
   readonly journalDir: string;
+  /** Of each of its two files at first; default 4 MiB. They grow with what there is to be kept. */
+  readonly journalBytes?: number;
   readonly clock: Clock;
   readonly connectLedger: () => Promise<LedgerPort>;
   /** A socket of ledgerd, to be asked for entries. */
@@ -135,7 +137,10 @@ interface Begun {
 
 async function begin(options: RoutinesOptions, routines: () => HostManifest["routines"]): Promise<Begun> {
   const { services, clock, stateDir, log } = options;
-  const journal = await openJournal({ dir: options.journalDir });
+  const { journalDir: dir, journalBytes } = options;
+  const journal = await openJournal(
+    journalBytes === undefined ? { dir } : { dir, capacityBytes: journalBytes },
+  );
   const durable = await recover(journal);
   const outbox = new Outbox({
     epoch: durable.state.epoch,
@@ -263,16 +268,18 @@ async function recover(journal: Journal): Promise<DurableRoutines> {
 }
 
 function requestsOf({ routines }: RoutinesState): ReadonlySet<string> {
-  const firings = Object.values(routines).flatMap(({ delayed, queue, runs }) => [
-    ...delayed.map(({ firing }) => firing),
-    ...queue,
-    ...runs.map(({ firing }) => firing),
-  ]);
+  const firings = routines
+    .active()
+    .flatMap(([, { delayed, queue, runs }]) => [
+      ...delayed.map(({ firing }) => firing),
+      ...queue,
+      ...runs.map(({ firing }) => firing),
+    ]);
   return new Set(firings.map(({ request }) => request).filter((request) => request !== null));
 }
 
 function activeRuns({ routines }: RoutinesState): ReadonlySet<string> {
-  return new Set(Object.values(routines).flatMap(({ runs }) => runs.map(({ firing }) => firing.id)));
+  return new Set(routines.active().flatMap(([, { runs }]) => runs.map(({ firing }) => firing.id)));
 }
 
 /** The files of runs that are long over go as later ones end. */
@@ -285,7 +292,7 @@ async function prune(
     .filter(({ action }) => action === "routine.finished")
     .map(({ subject }) => subject);
   for (const routine of new Set(finished)) {
-    const active = new Set(routines[routine]?.runs.map(({ firing }) => firing.id));
+    const active = new Set(routines.get(routine)?.runs.map(({ firing }) => firing.id));
     await pruneRuns(stateDir, routine, active).catch((error) =>
       log(`files of routine ${routine} cannot be removed: ${messageOf(error)}`),
     );

@@ -1,7 +1,8 @@
 import type { RoutinePolicy } from "./policy.ts";
 import type { Counts } from "./results.ts";
+import { RoutineMap } from "./routine-map.ts";
 
-/** Everything that the core remembers; plain data, so that it can be kept in a journal. */
+/** Everything that the core remembers. A journal can keep it: see durable.ts. */
 export interface RoutinesState {
   /** Random, and new where the state is: makes run ids unique for all time. */
   readonly epoch: string;
@@ -12,7 +13,7 @@ export interface RoutinesState {
   readonly surveyed: boolean;
   /** Every entry of the ledger up to this one has been looked at. Null: none is of interest yet. */
   readonly ledgerSeq: number | null;
-  readonly routines: Readonly<Record<string, RoutineState>>;
+  readonly routines: RoutineMap;
 }
 
 export interface RoutineState {
@@ -123,5 +124,5 @@ export interface RunState {
 }
 
 export function initialRoutines(epoch: string): RoutinesState {
-  return { epoch, nextId: 1, bootId: null, surveyed: false, ledgerSeq: null, routines: {} };
+  return { epoch, nextId: 1, bootId: null, surveyed: false, ledgerSeq: null, routines: RoutineMap.empty };
 }

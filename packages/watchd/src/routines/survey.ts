@@ -1,16 +1,18 @@
+import { isDeepStrictEqual } from "node:util";
 import { drop, fire } from "./admission.ts";
 import type { RoutineEvent } from "./events.ts";
 import type { RoutinePolicy } from "./policy.ts";
 import { askStart, failAttempt, onExited, onStarted } from "./runs.ts";
+import type { RoutineState } from "./state.ts";
 import { nextTime } from "./timetable.ts";
-import { note, patch, patchRoutine, patchRun, routineOf, setRoutine, type Turn } from "./turn.ts";
+import { note, patch, patchRoutine, patchRun, routineOf, type Turn } from "./turn.ts";
 
 /** watchd has come up. After a reboot nothing of what ran is left, and no monotonic instant means anything any more. */
 export function onBoot(turn: Turn, bootId: string): void {
   const before = turn.state.bootId;
   patch(turn, { bootId, surveyed: false });
   if (before === bootId) return;
-  for (const name of Object.keys(turn.state.routines)) {
+  for (const [name] of turn.state.routines) {
     forgetMonotonic(turn, name);
     const routine = routineOf(turn, name);
     for (const run of routine?.runs ?? []) {
@@ -19,7 +21,7 @@ export function onBoot(turn: Turn, bootId: string): void {
       failAttempt(turn, name, run.firing.id, "reboot", {});
     }
   }
-  for (const [name, { declared, policy }] of Object.entries(turn.state.routines)) {
+  for (const [name, { declared, policy }] of turn.state.routines) {
     if (declared && policy.atBoot) fire(turn, name, "boot", turn.now.wall);
   }
 }
@@ -45,8 +47,15 @@ function forgetMonotonic(turn: Turn, name: string): void {
 
 /** What the current generation declares. Runs of a routine that it has no more go on; nothing else of it does. */
 export function onRoutines(turn: Turn, policies: Readonly<Record<string, RoutinePolicy>>): void {
-  for (const [name, policy] of Object.entries(policies)) declare(turn, name, policy);
-  for (const [name, routine] of Object.entries(turn.state.routines)) {
+  const before = turn.state.routines;
+  const declared = Object.entries(policies).map(
+    ([name, policy]) => [name, declare(before.get(name), name, policy, turn.now.wall)] as const,
+  );
+  patch(turn, { routines: before.withAll(declared) });
+  for (const [name, { policy }] of declared) {
+    if (policy.atBoot && before.get(name) === undefined) fire(turn, name, "boot", turn.now.wall);
+  }
+  for (const [name, routine] of turn.state.routines) {
     if (Object.hasOwn(policies, name) || !routine.declared) continue;
     const waiting = [...routine.delayed.map(({ firing }) => firing), ...routine.queue];
     patchRoutine(turn, name, { declared: false, delayed: [], queue: [] });
@@ -55,35 +64,32 @@ export function onRoutines(turn: Turn, policies: Readonly<Record<string, Routine
 }
 
 /** Times before a routine was declared, or before its schedule was changed, were never its own. */
-function declare(turn: Turn, name: string, policy: RoutinePolicy): void {
-  const known = routineOf(turn, name);
-  const { wall } = turn.now;
-  if (known === undefined) {
-    setRoutine(turn, name, {
-      policy,
-      declared: true,
-      pause: null,
-      decidedUpTo: wall,
-      nextAt: nextTime(name, policy.schedules, wall),
-      spans: [{ from: wall, to: wall }],
-      delayed: [],
-      queue: [],
-      runs: [],
-      last: null,
-      results: [],
-    });
-    if (policy.atBoot) fire(turn, name, "boot", wall);
-    return;
+function declare(
+  known: RoutineState | undefined,
+  name: string,
+  policy: RoutinePolicy,
+  wall: number,
+): RoutineState {
+  const same = JSON.stringify(known?.policy.schedules) === JSON.stringify(policy.schedules);
+  if (known !== undefined && same && known.declared) {
+    // A watchd that comes back is told what it knew: nothing has changed, and nothing has to be written down.
+    return isDeepStrictEqual(known.policy, policy) ? known : { ...known, policy };
   }
-  const same = JSON.stringify(known.policy.schedules) === JSON.stringify(policy.schedules);
-  if (same && known.declared) {
-    patchRoutine(turn, name, { policy });
-    return;
-  }
-  const decidedUpTo = Math.max(known.decidedUpTo, wall);
-  const nextAt = nextTime(name, policy.schedules, decidedUpTo);
-  const spans = [{ from: decidedUpTo, to: decidedUpTo }];
-  patchRoutine(turn, name, { policy, declared: true, decidedUpTo, nextAt, spans });
+  const decidedUpTo = Math.max(known?.decidedUpTo ?? wall, wall);
+  return {
+    pause: null,
+    delayed: [],
+    queue: [],
+    runs: [],
+    last: null,
+    results: [],
+    ...known,
+    policy,
+    declared: true,
+    decidedUpTo,
+    nextAt: nextTime(name, policy.schedules, decidedUpTo),
+    spans: [{ from: decidedUpTo, to: decidedUpTo }],
+  };
 }
 
 /**
@@ -94,7 +100,7 @@ export function onSurvey(turn: Turn, event: Extract<RoutineEvent, { type: "runs"
   const first = !turn.state.surveyed;
   patch(turn, { surveyed: true });
   const alive = new Set(event.runs.map(({ routine, run }) => `${routine} ${run}`));
-  for (const [name, { runs }] of Object.entries(turn.state.routines)) {
+  for (const [name, { runs }] of turn.state.routines.active()) {
     for (const run of runs) {
       const { id } = run.firing;
       const isAlive = alive.has(`${name} ${id}`);

@@ -15,7 +15,7 @@ const lateMs = 90_000;
  * A clock that shows less than what has been decided on by up to this was stepped back, and waits until it is there again;
  * by more, it had been wrong, and its times are taken anew. As cron(8) has it.
  */
-const correctionMs = 3 * 3_600_000;
+export const correctionMs = 3 * 3_600_000;
 
 /** How many stretches of time a routine remembers, to know their times again after a correction. */
 const mostSpans = 8;
@@ -23,16 +23,12 @@ const mostSpans = 8;
 /** How many times are caught up at most under `all`. What is beyond is told, and left. */
 const mostCaughtUp = 1_000;
 
-export function isCorrected(decidedUpTo: number, wall: number): boolean {
-  return wall < decidedUpTo - correctionMs;
-}
-
 /** Decides on every time of a routine that has come. */
 export function decideTimes(turn: Turn, name: string): void {
   const routine = routineOf(turn, name);
   if (routine === undefined || !routine.declared) return;
   const { wall } = turn.now;
-  if (isCorrected(routine.decidedUpTo, wall)) correctClock(turn, name);
+  if (wall < routine.decidedUpTo - correctionMs) correctClock(turn, name);
   const { nextAt } = routineOf(turn, name) ?? routine;
   if (nextAt === null || nextAt > wall) return;
   if (nextAt < wall - lateMs) decideMissed(turn, name, wall - lateMs - 1);

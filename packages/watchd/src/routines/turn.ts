@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type JsonValue, own } from "@daruma/base";
+import type { JsonValue } from "@daruma/base";
 import type { LedgerRecord, Severity } from "../policy/events.ts";
 import type { Instant } from "../ports.ts";
 import type { Occurred, RoutineCommand } from "./events.ts";
@@ -8,8 +8,6 @@ import type { Firing, Origin, RoutineState, RoutinesState, RunState, TriggerKind
 /** One step while it is being taken: a state that is replaced, never changed in place, and what has come of it so far. */
 export interface Turn {
   state: RoutinesState;
-  /** The routines of `state` once this step has changed one: a copy of its own. */
-  own: Record<string, RoutineState> | null;
   readonly now: Instant;
   readonly commands: RoutineCommand[];
   readonly records: LedgerRecord[];
@@ -18,7 +16,7 @@ export interface Turn {
 }
 
 export function routineOf(turn: Turn, name: string): RoutineState | undefined {
-  return own(turn.state.routines, name);
+  return turn.state.routines.get(name);
 }
 
 export function patch(turn: Turn, change: Partial<RoutinesState>): void {
@@ -28,12 +26,11 @@ export function patch(turn: Turn, change: Partial<RoutinesState>): void {
 export function patchRoutine(turn: Turn, name: string, change: Partial<RoutineState>): void {
   const routine = routineOf(turn, name);
   if (routine === undefined) throw new Error(`the core has no routine ${name}`);
-  ownRoutines(turn)[name] = { ...routine, ...change };
+  setRoutine(turn, name, { ...routine, ...change });
 }
 
 export function setRoutine(turn: Turn, name: string, routine: RoutineState | null): void {
-  if (routine === null) delete ownRoutines(turn)[name];
-  else ownRoutines(turn)[name] = routine;
+  patch(turn, { routines: turn.state.routines.with(name, routine) });
 }
 
 export function patchRun(turn: Turn, name: string, id: string, change: Partial<RunState>): void {
@@ -45,14 +42,6 @@ export function patchRun(turn: Turn, name: string, id: string, change: Partial<R
 
 export function runOf(turn: Turn, name: string, id: string): RunState | undefined {
   return routineOf(turn, name)?.runs.find((run) => run.firing.id === id);
-}
-
-function ownRoutines(turn: Turn): Record<string, RoutineState> {
-  if (turn.own === null) {
-    turn.own = { ...turn.state.routines };
-    patch(turn, { routines: turn.own });
-  }
-  return turn.own;
 }
 
 export function makeFiring(

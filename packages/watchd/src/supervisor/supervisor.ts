@@ -65,6 +65,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 
 async function begin(options: SupervisorOptions, journal: Journal): Promise<Supervisor> {
   const { world, clock } = options;
+  const recovered = journal.recovered !== null;
   const durable = journal.recovered === null ? firstState(clock) : recoverDurable(journal.recovered);
   await journal.snapshot(encode(durable));
   const outbox = new Outbox({
@@ -118,7 +119,7 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
     subject: "watchd",
     at: clock.now().wall,
     severity: "info",
-    details: { pid: process.pid, recovered: journal.recovered !== null },
+    details: { pid: process.pid, recovered },
   });
   outbox.start();
   world.services.onExit((exit) => engine.dispatch({ type: "exited", ...exit }));

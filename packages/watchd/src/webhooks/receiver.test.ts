@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import t, { type Test } from "tap";
-import { createReceiver, type ReceiverOptions, type Taken, type Told } from "./receiver.ts";
+import { Busy, createReceiver, type ReceiverOptions, type Taken, type Told } from "./receiver.ts";
 import { Replays } from "./replays.ts";
 import { githubHeaders, plainSecret, standardHeaders, standardSecret } from "./test-support.ts";
 
@@ -227,17 +227,23 @@ t.test("who sends slowly, or goes away, holds nothing", async (t) => {
 });
 
 t.test("a delivery that cannot be taken is to be tried again, and then it is", async (t) => {
-  let full = true;
+  let wrong: Error | null = new Error("the disk is full");
   const taken: Taken[] = [];
   const world = await serve(t, {
     take: async (each) => {
-      if (full) throw new Error("the disk is full");
+      if (wrong !== null) throw wrong;
       taken.push(each);
     },
   });
   const headers = good("msg_1");
   t.equal((await post(world, { headers })).status, 503);
-  full = false;
+  wrong = new Busy("the queue is full");
+  t.equal((await post(world, { headers })).status, 503);
+  t.match(world.told, [
+    { outcome: "failed", why: "internal" },
+    { outcome: "refused", why: "busy" },
+  ]);
+  wrong = null;
   t.equal((await post(world, { headers })).status, 202);
   t.equal(taken.length, 1);
 });

@@ -25,17 +25,33 @@ export interface Told {
   /** Null for a path that is no route: what was asked for is the sender's choice, and may be anything. */
   readonly route: string | null;
   readonly outcome: "taken" | "repeated" | "refused" | "failed";
-  readonly why: Refusal | "no-route" | "method" | "encoded" | "too-long" | "incomplete" | "internal" | null;
+  readonly why:
+    | Refusal
+    | "no-route"
+    | "method"
+    | "encoded"
+    | "too-long"
+    | "incomplete"
+    | "busy"
+    | "internal"
+    | null;
   readonly bytes: number;
   /** Of what was received of the body. */
   readonly bodySha256: string;
 }
 
+/** There is no place for a delivery at the moment; the sender may come again with it. */
+export class Busy extends Error {}
+
 export interface ReceiverOptions {
   /** By path: `/hooks/etl`. */
   readonly routes: Readonly<Record<string, Route>>;
   readonly replays: Replays;
-  /** Resolves once the run that comes of it is durable; the sender hears of it then. The run itself is not waited for. */
+  /**
+   * Resolves once the run that comes of it is durable; the sender hears of it then. The run itself is not waited for.
+   *
+   * @throws Busy
+   */
   readonly take: (taken: Taken) => Promise<void>;
   readonly tell: (told: Told) => void;
   /** Nobody may send more than this, whatever the path: the answer says nothing about it. */
@@ -55,6 +71,8 @@ const tooLong = { status: 413, text: "too long\n" } as const;
 const taken = { status: 202, text: "accepted\n" } as const;
 const repeated = { status: 200, text: "known\n" } as const;
 const failed = { status: 503, text: "try again\n" } as const;
+/** For senders that heed it (RFC 9110, 10.2.3), in seconds. */
+const retryAfter = "30";
 
 type Answer = typeof notFound | typeof tooLong | typeof taken | typeof repeated | typeof failed;
 
@@ -99,8 +117,9 @@ async function receive(options: ReceiverOptions, request: IncomingMessage, respo
     tell(outcome, why);
     if (answer === notFound) await sleep(Math.max(0, since + options.refusalMs - performance.now()));
     send(request, response, answer);
-  } catch {
-    tell("failed", "internal");
+  } catch (error) {
+    if (error instanceof Busy) tell("refused", "busy");
+    else tell("failed", "internal");
     send(request, response, failed);
   }
 }
@@ -188,6 +207,8 @@ function pathOf({ url = "" }: IncomingMessage): string | null {
 function send(request: IncomingMessage, response: ServerResponse, { status, text }: Answer): void {
   // What is left of a body that nobody reads must not be taken for the next request.
   const rest = request.complete ? {} : { connection: "close" };
-  response.writeHead(status, { "content-type": "text/plain", "content-length": text.length, ...rest });
+  const again = status === failed.status ? { "retry-after": retryAfter } : {};
+  const headers = { "content-type": "text/plain", "content-length": text.length, ...again, ...rest };
+  response.writeHead(status, headers);
   response.end(text);
 }

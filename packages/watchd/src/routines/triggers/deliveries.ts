@@ -8,7 +8,7 @@ export interface DeliveriesOptions {
   readonly now: () => number;
 }
 
-/** What is refused is summed up over this time: whoever can reach the port must not be able to fill the ledger. In ms. */
+/** What is not taken is summed up over this time: whoever can reach the port must not be able to fill the ledger. In ms. */
 export const sumUpMs = 60_000;
 
 interface Sum {
@@ -17,7 +17,10 @@ interface Sum {
   times: number;
 }
 
-/** Tells the ledger of deliveries: each that was taken, and of refusals the first of a kind and then how many there were. */
+/**
+ * Tells the ledger of deliveries: each that was proven and taken, now or before; and of all others, for which nobody need prove
+ * anything, the first of a kind and then how many there were.
+ */
 export class Deliveries {
   readonly #options: DeliveriesOptions;
   readonly #sums = new Map<string, Sum>();
@@ -29,7 +32,7 @@ export class Deliveries {
   }
 
   tell(told: Told): void {
-    if (told.outcome !== "refused") return this.#note(told, 1, null);
+    if (told.outcome === "taken" || told.outcome === "repeated") return this.#note(told, 1, null);
     const key = `${told.route} ${told.why}`;
     const sum = this.#sums.get(key);
     if (sum !== undefined) {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -129,7 +129,9 @@ async function webhookLab(t: Test) {
     listen,
     bodyBytes: 1_000,
   } as const;
-  await lab.deploy({ orders: shell('cp "$DARUMA_INPUT" "$DARUMA_STATE_DIR/got"', { webhook }) });
+  const busy = join(lab.stateDir, "busy");
+  const script = `cp "$DARUMA_INPUT" "$DARUMA_STATE_DIR/got"; while [ -e "${busy}" ]; do sleep 0.02; done`;
+  await lab.deploy({ orders: shell(script, { webhook, overlap: { kind: "queue", limit: 1 } }) });
   const post = async (headers: Record<string, string>, body: string, path = "/hooks/orders") => {
     // The server listens a moment after the deploy.
     for (;;) {
@@ -140,11 +142,11 @@ async function webhookLab(t: Test) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   };
-  return { lab, post };
+  return { lab, post, busy, secret };
 }
 
 t.test("a webhook that is proven fires its routine once, with its body as the input", async (t) => {
-  const { lab, post } = await webhookLab(t);
+  const { lab, post, busy, secret } = await webhookLab(t);
   const body = '{"order": 1}';
   const headers = githubHeaders("delivery-1", Buffer.from(body));
   t.equal(await post(headers, body), 202);
@@ -171,6 +173,24 @@ t.test("a webhook that is proven fires its routine once, with its body as the in
     ["orders", "refused", "signature"],
     ["(none)", "refused", "no-route", sha256],
   ]);
+  writeFileSync(busy, "");
+  const send = (id: string) => post(githubHeaders(id, Buffer.from(id)), id);
+  t.equal(await send("b"), 202);
+  await lab.until("it runs", () => lab.story("orders").filter((line) => line === "started").length > 1);
+  t.equal(await send("c"), 202, "it waits");
+  t.equal(await send("d"), 503, "there is no place for it");
+  rmSync(busy);
+  await lab.finished("orders", 3);
+  t.equal(await send("d"), 202, "so it is taken when it comes again");
+  await lab.until("that is told", () => deliveries().length >= 9);
+  t.match(deliveries()[7], ["orders", "refused", "busy"]);
+  writeFileSync(secret, "\n");
+  const forged = `sha256=${createHmac("sha256", "").update("e").digest("hex")}`;
+  const headersOfNobody = { "x-github-delivery": "e", "x-hub-signature-256": forged };
+  t.equal(await post(headersOfNobody, "e"), 404, "an empty file is no secret");
+  t.equal(await post(headersOfNobody, "e"), 404);
+  await lab.until("that is told", () => deliveries().length >= 10);
+  t.match(deliveries().slice(9), [["orders", "failed", "internal"]], "once");
 });
 
 t.test(

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { messageOf } from "@daruma/base";
 import type { RoutineManifest } from "@daruma/config";
 import type { LedgerFollow } from "../../ledger-follow.ts";
+import { Busy } from "../../webhooks/receiver.ts";
 import type { RoutineEngine } from "../engine.ts";
 import { entriesOf } from "../manifest.ts";
 import { requestRun } from "../requests.ts";
@@ -106,7 +107,9 @@ export class Triggers {
       memory: join(stateDir, "watchd", "webhook-deliveries"),
       take: async (routine, path, id, body) => {
         const event = { type: "request", routine, cause: `webhook ${path}`, request: id } as const;
-        await requestRun({ stateDir, engine }, event, body);
+        const { outcome, why } = await requestRun({ stateDir, engine }, event, body);
+        // A firing that is skipped is what its routine wants. One that finds the queue full is lost, unless it comes again.
+        if (outcome === "dropped") throw new Busy(`routine ${routine} has dropped it: ${why}`);
       },
       note: (record) => engine.note(record),
       now,

@@ -6,6 +6,7 @@ import type { WebhookTrigger } from "@daruma/config";
 import type { LedgerRecord } from "../../policy/events.ts";
 import { createReceiver, type Route } from "../../webhooks/receiver.ts";
 import { Replays } from "../../webhooks/replays.ts";
+import { secretProblem } from "../../webhooks/verify.ts";
 import { Deliveries } from "./deliveries.ts";
 
 export interface WebhooksOptions {
@@ -70,7 +71,7 @@ function listen(address: string, hooks: Hooks, replays: Replays, options: Webhoo
   const deliveries = new Deliveries({ routineOf, note, now });
   const server = createReceiver({
     ...limits,
-    routes: Object.fromEntries([...hooks].map(([path, { hook }]) => [path, routeOf(hook)])),
+    routes: Object.fromEntries([...hooks].map(([path, { hook }]) => [path, routeOf(hook, log)])),
     replays,
     take: async ({ route, id, body }) => {
       const routine = routineOf(route);
@@ -112,12 +113,32 @@ function listen(address: string, hooks: Hooks, replays: Replays, options: Webhoo
   };
 }
 
-function routeOf({ scheme, secrets, bodyBytes }: WebhookTrigger): Route {
+function routeOf({ path, scheme, secrets, bodyBytes }: WebhookTrigger, log: WebhooksOptions["log"]): Route {
+  let told: string | null = null;
   return {
     scheme,
-    secrets: () => Promise.all(secrets.map(async (file) => (await readFile(file, "utf8")).trim())),
+    async secrets() {
+      try {
+        const found = await Promise.all(secrets.map((file) => secretIn(file, scheme)));
+        told = null;
+        return found;
+      } catch (error) {
+        const message = messageOf(error);
+        if (message !== told) log(`webhooks to ${path} cannot be proven: ${message}`);
+        told = message;
+        throw error;
+      }
+    },
     bodyBytes,
   };
+}
+
+/** A file that is empty, or being written, is no secret: anybody can sign with it. */
+async function secretIn(file: string, scheme: WebhookTrigger["scheme"]): Promise<string> {
+  const secret = (await readFile(file, "utf8")).trim();
+  const problem = secretProblem(scheme, secret);
+  if (problem !== undefined) throw new Error(`the secret in ${file} ${problem}`);
+  return secret;
 }
 
 function deaf(routine: string, address: string, error: unknown, at: number): LedgerRecord {

@@ -1,17 +1,14 @@
-/**
- * 10,000 routines on one host, 1,000 of them due in one second; a part of `make bench`. The scheduler is the one that watchd has,
- * with its journal on a disk; runs and ledger answer at once, so that what is measured is the scheduler.
- */
-import { mkdtempSync, rmSync } from "node:fs";
+/** What main.ts measures: a scheduler as watchd has it, with its journal on a disk; runs and ledger answer at once. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RoutineManifest } from "@daruma/config";
-import { createClock } from "../../packages/watchd/src/clock.ts";
-import { plainRoutine } from "../../packages/watchd/src/routines/fixtures/plain.ts";
-import { openRoutines } from "../../packages/watchd/src/routines/runtime.ts";
-import type { RoutineExit, RoutineServices } from "../../packages/watchd/src/routines/services.ts";
-import { percentile } from "./figures.ts";
+import { createClock } from "../../../packages/watchd/src/clock.ts";
+import { plainRoutine } from "../../../packages/watchd/src/routines/fixtures/plain.ts";
+import { openRoutines } from "../../../packages/watchd/src/routines/runtime.ts";
+import type { RoutineExit, RoutineServices } from "../../../packages/watchd/src/routines/services.ts";
+import { percentile } from "../figures.ts";
 
 const count = 10_000;
 const atOnce = 1_000;
@@ -74,9 +71,15 @@ function fleet(due: string | null): Record<string, RoutineManifest> {
   return Object.fromEntries(
     Array.from({ length: count }, (_, index) => {
       const expression = due !== null && index < atOnce ? due : daily(index);
-      return [`r${index}`, { ...plainRoutine, schedule: { expression, timezone: "UTC" } }];
+      return [`r${index}`, { ...structuredClone(plainRoutine), schedule: { expression, timezone: "UTC" } }];
     }),
   );
+}
+
+/** Bytes that are this process's own. The program itself, which all daemons of a host share, is not among them. */
+function ownBytes(): number {
+  const text = readFileSync("/proc/self/smaps_rollup", "utf8");
+  return Number(/^Private_Dirty:\s+(\d+) kB$/m.exec(text)?.[1] ?? Number.NaN) * 1_024;
 }
 
 async function deploy(number: number, declared: Record<string, RoutineManifest>): Promise<void> {
@@ -93,7 +96,9 @@ async function deploy(number: number, declared: Record<string, RoutineManifest>)
 }
 
 try {
+  globalThis.gc?.();
   const before = process.memoryUsage();
+  const ownBefore = ownBytes();
   const begun = performance.now();
   await deploy(1, fleet(null));
   const declaredMs = performance.now() - begun;
@@ -104,6 +109,7 @@ try {
   const share = (idle.user + idle.system) / 1_000 / idleMs;
   globalThis.gc?.();
   const after = process.memoryUsage();
+  const own = ownBytes();
   // Not before they are all known: what is due meanwhile waits for that.
   await deploy(2, fleet(dueAt(new Date(Date.now() + 2 * declaredMs + 10_000))));
   const deadline = performance.now() + 60_000;
@@ -115,7 +121,7 @@ try {
       `${count} routines, ${atOnce} of them due in one second: ${sorted.length} started, ${failed} failed to start`,
       `  lateness of a start    p50 ${percentile(sorted, 0.5)} ms, p99 ${percentile(sorted, 0.99)} ms, most ${sorted.at(-1)} ms`,
       `  idle                   ${(share * 100).toFixed(2)} % of a core`,
-      `  memory                 ${mb(after.heapUsed - before.heapUsed)} MB of heap more than without, ${mb(after.rss)} MB resident`,
+      `  memory                 ${mb(after.heapUsed - before.heapUsed)} MB of heap more than without; ${mb(own)} MB private, ${mb(ownBefore)} without; ${mb(after.rss)} MB resident`,
       `  a deploy of them all   ${declaredMs.toFixed(0)} ms`,
       "",
     ].join("\n"),
