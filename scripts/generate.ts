@@ -2,8 +2,8 @@
  * Writes the generated documents: docs/reference/errors.md from the error catalogues of all packages, docs/reference/cli.md
  * from the command table, docs/reference/ledger-actions.md from the ledger's vocabulary, docs/reference/metrics.md from the table of
  * metrics; templates/monitoring/dashboard.json; modules/options.nix and docs/reference/options.md from the schema of the fleet file;
- * templates/fleet, which is what `agentctl init` writes; and what examples are compiled to. With --check nothing is written; stale
- * files are named, and the exit code is 1.
+ * templates/fleet, which is what `agentctl init` writes; what examples are compiled to, and their CI. With --check nothing is
+ * written; stale files are named, and the exit code is 1.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -22,6 +22,9 @@ import {
   cliReference,
   commandTable,
   compileErrors,
+  exampleCi,
+  githubText,
+  gitlabText,
   lintErrors,
   optionsModule,
 } from "agentctl";
@@ -50,6 +53,7 @@ const documents: Readonly<Record<string, string>> = {
   "modules/options.nix": await optionsModule(),
   ...newFleet(),
   ...compiledExample("etl-pipeline"),
+  ...ciOfExample("etl-pipeline"),
 };
 
 if (process.argv.includes("--check")) await check();
@@ -101,6 +105,15 @@ function compiledExample(name: string): Record<string, string> {
   } finally {
     rmSync(out, { recursive: true });
   }
+}
+
+/** Where a forge looks for it: GitHub in the root only, GitLab where it is told to. */
+function ciOfExample(name: string): Record<string, string> {
+  const parts = exampleCi(name, `examples/${name}`);
+  return {
+    [`.github/workflows/${name}.yml`]: githubText(parts),
+    [`examples/${name}/.gitlab-ci.yml`]: gitlabText(parts),
+  };
 }
 
 async function check(): Promise<void> {

@@ -68,12 +68,12 @@ in
 
   "daruma-watchd-failed.service" = {
     Unit.Description = "Daruma: the watchdog cannot stay up";
-    Service = {
+    # Its work is a part of watchd's.
+    Service = hardening.watchd // {
       Type = "oneshot";
       ExecStart = "${paths.bin}/watchd-failed";
       # It waits for somebody else's switch, hashes closures and waits for its own switch, each with a bound of its own.
       TimeoutStartSec = "2h";
-      UMask = "0077";
       # It waits for a switch that may change or remove this very unit.
       X-RestartIfChanged = false;
     };

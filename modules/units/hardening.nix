@@ -92,30 +92,18 @@ in
   };
 
   # It changes rules of the kernel, and talks to systemd when it cannot.
-  wall = {
+  wall = common // {
     CapabilityBoundingSet = "CAP_NET_ADMIN";
-    LockPersonality = true;
-    NoNewPrivileges = true;
-    ProtectHome = true;
-    ProtectSystem = "strict";
     RestrictAddressFamilies = [
       "AF_NETLINK"
       "AF_UNIX"
     ];
-    SystemCallArchitectures = "native";
-    UMask = "0077";
   };
 
   # It starts and stops units, and talks to egressd behind a directory that is not root's.
-  selfTest = {
+  selfTest = common // {
     CapabilityBoundingSet = "CAP_DAC_OVERRIDE";
-    LockPersonality = true;
-    NoNewPrivileges = true;
-    ProtectHome = true;
-    ProtectSystem = "strict";
     RestrictAddressFamilies = "AF_UNIX";
-    SystemCallArchitectures = "native";
-    UMask = "0077";
   };
 
   # It copies files below /run/systemd and asks systemd to read them.
@@ -151,13 +139,47 @@ in
   };
 
   # watchd is root and switches the system; it sees the file system as it is, so that what it finds (mounts, agents'
-  # files, control groups) is what there is.
+  # files, control groups) is what there is: nothing here gives it a mount namespace of its own. Nix, which it asks, makes
+  # itself one to write to the store, so that namespaces, mounts and CAP_SYS_ADMIN are left to it.
   watchd = {
+    CapabilityBoundingSet = "~${toString [
+      "CAP_AUDIT_CONTROL"
+      "CAP_AUDIT_READ"
+      "CAP_AUDIT_WRITE"
+      "CAP_BLOCK_SUSPEND"
+      "CAP_IPC_OWNER"
+      "CAP_LEASE"
+      "CAP_MAC_ADMIN"
+      "CAP_MAC_OVERRIDE"
+      "CAP_MKNOD"
+      "CAP_NET_BROADCAST"
+      "CAP_NET_RAW"
+      "CAP_SETFCAP"
+      "CAP_SYS_BOOT"
+      "CAP_SYS_MODULE"
+      "CAP_SYS_PACCT"
+      "CAP_SYS_RAWIO"
+      "CAP_SYS_TIME"
+      "CAP_SYS_TTY_CONFIG"
+      "CAP_SYSLOG"
+      "CAP_WAKE_ALARM"
+    ]}";
+    DevicePolicy = "closed";
+    KeyringMode = "private";
     LockPersonality = true;
     NoNewPrivileges = true;
     ProtectClock = true;
+    RestrictAddressFamilies = [
+      "AF_INET"
+      "AF_INET6"
+      "AF_NETLINK"
+      "AF_UNIX"
+    ];
     RestrictRealtime = true;
+    # Not RestrictSUIDSGID: the homes of routines and the directories of their sockets are set-gid.
     SystemCallArchitectures = "native";
+    SystemCallErrorNumber = "EPERM";
+    SystemCallFilter = "~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap";
     UMask = "0077";
   };
 }

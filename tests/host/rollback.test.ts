@@ -2,7 +2,7 @@
 import type { Test } from "tap";
 import { entries, entry, healthy, knownGood, lastEntry, status, until } from "./daruma.ts";
 import { build, deploy, setProfile, switchTo } from "./deploy.ts";
-import { dies, fleet, serves } from "./fixtures/fleets.ts";
+import { dies, fleet, serves, servesUntil } from "./fixtures/fleets.ts";
 import { bootDefault, current } from "./fixtures/services.ts";
 import type { Host } from "./host.ts";
 import { type Play, scenario } from "./scenario.ts";
@@ -209,18 +209,38 @@ scenario("A generation that was never proven is no target: the agent is held ins
   await entry(host, { action: "recovery.verified", subject: "web", after: hold.seq });
 });
 
-scenario("A damaged generation is not gone back to: the one before it is", async (host, t) => {
-  const first = await deploy(host, good);
-  await knownGood(host, first.path);
-  const second = await deploy(host, fleet({ agents: { web: { code: serves("two") } } }));
-  await knownGood(host, second.path);
-  const broken = await build(host, bad);
-  await host.succeed(`chmod u+w ${second.path}/nixos-version && echo damaged >>${second.path}/nixos-version`);
-  const before = await lastEntry(host);
-  await setProfile(host, broken);
-  await switchTo(host, broken, "switch");
-  const failed = await entry(host, { action: "generation.rollback-failed", after: before });
-  t.equal(failed.subject, second.path);
-  await entry(host, { action: "recovery.verified", subject: "web", after: before });
-  await backOn(host, first.path);
-});
+scenario(
+  "A damaged generation is not gone back to: the one before it is, and where its agent fails too it is held",
+  async (host, t) => {
+    const first = await deploy(host, fleet({ agents: { web: { code: servesUntil("/var/broken") } } }));
+    await knownGood(host, first.path);
+    const second = await deploy(host, fleet({ agents: { web: { code: serves("two") } } }));
+    await knownGood(host, second.path);
+    const broken = await build(host, bad);
+    const version = `${second.path}/nixos-version`;
+    await host.succeed(`chmod u+w ${version} && echo damaged >>${version}`);
+    const before = await lastEntry(host);
+    await setProfile(host, broken);
+    await switchTo(host, broken, "switch");
+    const failed = await entry(host, { action: "generation.rollback-failed", after: before });
+    t.equal(failed.subject, second.path);
+    await entry(host, { action: "recovery.verified", subject: "web", after: before });
+    await backOn(host, first.path);
+    const back = await lastEntry(host);
+    await host.writeFile("/var/broken", "1");
+    const hold = await entry(host, { action: "agent.hold", subject: "web", after: back });
+    t.match(String(hold.details.noRollback), "known-good-target");
+    const alert = await entry(host, { action: "alert.raise", subject: "web", after: back });
+    t.match(alert.details, { kind: "held" });
+    t.equal(await current(host), first.path, "it stays where it has come back to");
+    const left = (await entries(host)).filter(({ action }) => action === "generation.rollback");
+    t.ok(
+      left.every(({ seq }) => seq < back),
+      "nothing was left for what is broken or damaged",
+    );
+    t.same(
+      (await status(host))?.quarantine.map(({ path }) => path),
+      [broken],
+    );
+  },
+);

@@ -7,6 +7,7 @@ let
     lingers
     machine
     serves
+    servesUntil
     testScript
     ;
 
@@ -19,6 +20,7 @@ in
     inherit bad;
     good = fleet { agents.web = { }; };
     two = fleet { agents.web.code = serves "two"; };
+    untilBroken = fleet { agents.web.code = servesUntil "/var/broken"; };
     unproven = fleet {
       agents.web.code = serves "unproven";
       probation = "1h";
@@ -154,10 +156,10 @@ in
         assert current() == unproven.path
         entry(action="recovery.verified", subject="web", after=hold["seq"])
 
-    with subtest("A damaged generation is not gone back to: the one before it is"):
+    with subtest("A damaged generation is not gone back to: the one before it is, and where its agent fails too it is held"):
         start_anew()
-        good = deploy("good")
-        known_good(good.path)
+        first = deploy("untilBroken")
+        known_good(first.path)
         second = deploy("two")
         known_good(second.path)
         # The store is mounted read-only; Nix itself writes to it in a mount namespace of its own, like this.
@@ -167,10 +169,19 @@ in
             f"mount -o remount,rw,bind /nix/store && chmod u+w {version} && echo damaged >>{version}'"
         )
         last = last_entry()
-        deploy("bad")
+        bad = deploy("bad")
         failed = entry(action="generation.rollback-failed", after=last)
         assert failed["subject"] == second.path
         entry(action="recovery.verified", subject="web", after=last)
-        back_on(good.path)
+        back_on(first.path)
+        last = last_entry()
+        machine.succeed("echo 1 >/var/broken")
+        hold = entry(action="agent.hold", subject="web", after=last)
+        assert "known-good-target" in str(hold["details"]["noRollback"]), hold
+        has(entry(action="alert.raise", subject="web", after=last)["details"], kind="held")
+        assert current() == first.path, "it stays where it has come back to"
+        left = [each["seq"] for each in entries(action="generation.rollback")]
+        assert max(left) < last, "nothing was left for what is broken or damaged"
+        assert [path for path, _ in quarantine()] == [bad.path]
   '';
 }

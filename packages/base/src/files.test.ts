@@ -32,7 +32,7 @@ t.test("a file is replaced as a whole, and nothing else is left in its directory
   await writeFileAtomic(path, new Uint8Array([0, 255]));
   t.same([...(await readFile(path))], [0, 255]);
   t.same(await readdir(directory), ["file"]);
-  await replaceFile(path, "shorter");
+  replaceFile(path, "shorter");
   t.equal(await readFile(path, "utf8"), "shorter");
   t.same(await readdir(directory), ["file"]);
 });

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -28,24 +28,15 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
 }
 
 /**
- * `writeFileAtomic` for what can be made again: a process that dies leaves the old text or the new one, a power cut may leave
- * less. Waiting for the disk is what takes the time where there are thousands of files; without it, handing each call to another
- * thread is, so that this one makes them itself.
+ * `writeFileAtomic` for what can be made again, in a directory that is there: a process that dies leaves the old text or the new
+ * one, a power cut may leave less. Waiting for the disk is what takes the time where there are thousands of files; without it,
+ * handing each call to another thread is, so that this one makes them itself.
  */
-export async function replaceFile(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
-  try {
-    replaceAtOnce(path, data, mode);
-  } catch (error) {
-    if (systemCode(error) !== "ENOENT") throw error;
-    await makeDirectories(dirname(path));
-    replaceAtOnce(path, data, mode);
-  }
-}
-
-function replaceAtOnce(path: string, data: string | Uint8Array, mode: number): void {
+export function replaceFile(path: string, text: string, mode = 0o644): void {
   const temporary = temporaryFor(path);
   try {
-    writeFileSync(temporary, data, { flag: "wx", mode });
+    // With its encoding named, a text is opened, written and closed in one step.
+    writeFileSync(temporary, text, { flag: "wx", mode, encoding: "utf8" });
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -54,7 +45,7 @@ function replaceAtOnce(path: string, data: string | Uint8Array, mode: number): v
 }
 
 function temporaryFor(path: string): string {
-  return `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  return `${path}.${randomUUID()}.tmp`;
 }
 
 /**

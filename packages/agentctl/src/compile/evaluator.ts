@@ -53,7 +53,8 @@ type Finding =
   | Exclude<Reported, { readonly kind: "fleet" }>
   | (Omit<Extract<Reported, { readonly kind: "fleet" }>, "fleet"> & { readonly fleet: config.Fleet });
 
-async function judge(exported: unknown, file: string): Promise<Finding> {
+/** What the exports of a fleet file are: a fleet, one with problems, or none. */
+export async function judge(exported: unknown, file: string): Promise<Finding> {
   const hasDefault = typeof exported === "object" && exported !== null && "default" in exported;
   if (!hasDefault) return wrongExport(file, "has no default export");
   const fleet: unknown = await exported.default;

@@ -189,7 +189,7 @@ t.test("Nix itself reads structures back as they were", { skip: withoutNix }, as
     const members = Object.entries(value).map(([name, each]) => [name, expressionOf(each)]);
     return nixSet(Object.fromEntries(members));
   };
-  const values = fc.sample(value, { numRuns: 1000, seed: 2026 });
+  const values = fc.sample(value, { numRuns: 10_000, seed: 2026 });
   const read = evaluateNix(printNix(nixList(values.map(expressionOf)))) as unknown[];
   t.equal(read.length, values.length);
   t.same(

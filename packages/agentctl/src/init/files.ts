@@ -1,5 +1,5 @@
 import { configDeclarations } from "@daruma/config";
-import { githubText, gitlabText } from "./ci-text.ts";
+import { githubText, gitlabText, newFleetCi } from "./ci-text.ts";
 import { type FlakeParts, flakeText } from "./flake-text.ts";
 import { agentText, fleetText } from "./fleet-text.ts";
 import { gitignoreText, readmeText, tsconfigText } from "./readme-text.ts";
@@ -17,7 +17,7 @@ export function fleetFiles(parts: FlakeParts): ReadonlyMap<string, string> {
     [typesFile, configDeclarations()],
     ["README.md", readmeText],
     [".gitignore", gitignoreText],
-    [".github/workflows/fleet.yml", githubText],
-    [".gitlab-ci.yml", gitlabText],
+    [".github/workflows/fleet.yml", githubText(newFleetCi)],
+    [".gitlab-ci.yml", gitlabText(newFleetCi)],
   ]);
 }

@@ -19,7 +19,7 @@ $ agentctl check      # what CI runs: types, the fleet, lints, generated files, 
 | \`types/\`, \`tsconfig.json\` | for editors and \`tsc\`; nothing has to be installed |
 | \`.github/\`, \`.gitlab-ci.yml\` | CI; delete the one that you do not use |
 
-Before the first deploy: in \`flake.nix\`, say where Daruma is from (\`inputs.daruma.url\`), then \`nix flake lock\`. Write \`machines/agent-01.nix\`. On the host:
+Before CI can pass and before the first deploy: in \`flake.nix\`, say where Daruma is from (\`inputs.daruma.url\`), then \`nix flake lock\`. Write \`machines/agent-01.nix\`: NixOS evaluates no host without disks. On the host:
 
 \`\`\`console
 # nixos-rebuild switch --flake .#agent-01
