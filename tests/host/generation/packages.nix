@@ -68,7 +68,7 @@ rec {
         environment=MALLOC_ARENA_MAX=2
         ;;
       egressd)
-        options=
+        options='--initial-old-space-size=8 --heap-growing-percent=30'
         environment=MALLOC_ARENA_MAX=1
         ;;
       *)

@@ -37,7 +37,8 @@ const stableMs = 10_000;
 /**
  * What Node itself is told for a daemon, as on a host (nix/package.nix). Young objects get 1 MiB: with the 16 MiB or more that V8
  * takes by itself, most of what a daemon that is hardly ever busy has in memory is garbage that nobody has collected yet. For the
- * same reason watchd's old objects are collected once there are 8 MiB of them, and again when they have grown by 30 %.
+ * same reason the old objects of watchd and egressd, which read a manifest each, are collected once there are 8 MiB of them, and
+ * again when they have grown by 30 %.
  */
 const optionsOf: Readonly<Partial<Record<DaemonSpec["name"], readonly string[]>>> = nodeOptions;
 
