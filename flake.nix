@@ -17,6 +17,13 @@
 
       daruma = pkgs: pkgs.callPackage ./nix/package.nix { };
 
+      # Each file of tests/nixos is one, except for what they share.
+      nixosTests = map (lib.removeSuffix ".nix") (
+        builtins.filter (file: lib.hasSuffix ".nix" file && file != "lib.nix") (
+          builtins.attrNames (builtins.readDir ./tests/nixos)
+        )
+      );
+
       # One program of the package, which is built as a whole.
       program =
         pkgs: name:
@@ -115,15 +122,7 @@
       # Machines that are healed and rolled back; see tests/nixos/README.md.
       checks = forAllSystems (
         pkgs:
-        builtins.mapAttrs (_: pkgs.testers.runNixOSTest) {
-          daruma-drift = ./tests/nixos/drift.nix;
-          daruma-egress = ./tests/nixos/egress.nix;
-          daruma-heal = ./tests/nixos/heal.nix;
-          daruma-rollback = ./tests/nixos/rollback.nix;
-          daruma-routines = ./tests/nixos/routines.nix;
-          daruma-standstill = ./tests/nixos/standstill.nix;
-          daruma-watchdog = ./tests/nixos/watchdog.nix;
-        }
+        lib.genAttrs nixosTests (name: pkgs.testers.runNixOSTest (./tests/nixos + "/${name}.nix"))
       );
 
       # nix flake init -t DARUMA: what `agentctl init` writes.

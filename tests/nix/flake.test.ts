@@ -12,6 +12,8 @@ t.test("the flake has a module, and a package and tests for each system", { skip
       nixpkgs = {
         outPath = "/nixpkgs";
         lib.nixosSystem = { modules }: map toString (builtins.filter builtins.isPath modules);
+        lib.hasSuffix = end: name: name != nixpkgs.lib.removeSuffix end name;
+        lib.removeSuffix = end: builtins.replaceStrings [ end ] [ "" ];
         lib.genAttrs = names: make: builtins.listToAttrs (map (name: { inherit name; value = make name; }) names);
         legacyPackages = nixpkgs.lib.genAttrs systems (system: {
           callPackage = path: _: "\${system}:\${baseNameOf path}";
@@ -80,9 +82,7 @@ t.test("the flake has a module, and a package and tests for each system", { skip
     template: true,
     module: true,
     checks: forSystems((system) =>
-      Object.fromEntries(
-        nixosTests().map((name) => [`daruma-${name}`, { system, file: `${name}.nix`, exists: true }]),
-      ),
+      Object.fromEntries(nixosTests().map((name) => [name, { system, file: `${name}.nix`, exists: true }])),
     ),
     packages: forSystems((system) => ({
       default: `${system}:package.nix`,

@@ -5,7 +5,6 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 import {
   evaluateNix,
-  must,
   nixInstantiate,
   nixPath,
   nixpkgsLib,
@@ -21,7 +20,10 @@ import {
 
 const directory = fileURLToPath(new URL("../nixos/", import.meta.url));
 const files = readdirSync(directory).filter((file) => file.endsWith(".nix"));
-const themes = files.filter((file) => file !== "lib.nix").map((file) => file.slice(0, -".nix".length));
+const names = files.filter((file) => file !== "lib.nix").map((file) => file.slice(0, -".nix".length));
+
+/** Files of tests/host whose scenarios are here too. */
+const themes = ["drift", "egress", "heal", "rollback", "routines", "standstill", "watchdog"];
 
 const withoutPython = spawnSync("python3", ["--version"]).status !== 0 && "no python3 on PATH";
 
@@ -40,7 +42,7 @@ const standIns = `
     stdenv.hostPlatform.system = "x86_64-linux";
     symlinkJoin = { name, ... }: file name;
     writeShellScript = name: _: file name;
-    writeText = name: _: file name;
+    writeText = name: text: file "\${builtins.hashString "sha256" text}-\${name}";
   };
 `;
 
@@ -61,7 +63,7 @@ interface NixosTest {
 
 let known: Readonly<Record<string, NixosTest>> | undefined;
 
-/** The tests by theme. A deploy is not a system here, only the list of what its modules say. */
+/** The tests by the names of their files. A deploy is not a system here, only the list of what its modules say. */
 function evaluated(): Readonly<Record<string, NixosTest>> {
   known ??= evaluateNix(`
     let
@@ -74,9 +76,9 @@ function evaluated(): Readonly<Record<string, NixosTest>> {
       said = module:
         let definition = call module; in
         [ (builtins.removeAttrs definition [ "imports" ]) ] ++ builtins.concatMap said (definition.imports or [ ]);
-      evaluated = theme:
+      evaluated = name:
         let
-          test = import (${nixPath("tests/nixos")} + "/\${theme}.nix") { inherit lib; };
+          test = import (${nixPath("tests/nixos")} + "/\${name}.nix") { inherit lib; };
           machine = test.nodes.machine (arguments // {
             config = machine;
             extendModules = { modules }: {
@@ -84,7 +86,7 @@ function evaluated(): Readonly<Record<string, NixosTest>> {
             };
           });
           # Store paths by name: what a script gets to see of them.
-          paths = builtins.mapAttrs (name: _: file name) machine.system.build.deploys;
+          paths = builtins.mapAttrs (deploy: _: file deploy) machine.system.build.deploys;
         in
         {
           inherit (test) name;
@@ -94,7 +96,7 @@ function evaluated(): Readonly<Record<string, NixosTest>> {
           script = test.testScript { nodes.machine.system.build.deploys = paths; };
         };
     in
-    builtins.listToAttrs (map (theme: { name = theme; value = evaluated theme; }) ${nixList(themes)})
+    builtins.listToAttrs (map (name: { inherit name; value = evaluated name; }) ${nixList(names)})
   `) as Readonly<Record<string, NixosTest>>;
   return known;
 }
@@ -120,34 +122,29 @@ function subtestsOf(script: string): readonly string[] {
   return [...script.matchAll(/^with subtest\("(.*)"\):$/gm)].map(([, sentence = ""]) => sentence);
 }
 
-t.test("the themes are those of the scenarios on the test host", async (t) => {
-  t.same(themes, ["drift", "egress", "heal", "rollback", "routines", "standstill", "watchdog"]);
-});
-
-t.test("every file parses", { skip: withoutNix }, async (t) => {
+t.test("every file has a kebab-case name, and parses", { skip: withoutNix }, async (t) => {
   if (nixInstantiate === undefined) throw new Error("there is no Nix to ask");
+  for (const file of files) t.match(file, /^[a-z]+(-[a-z]+)*\.nix$/);
   const state = t.testdir({});
-  for (const file of files) {
-    const parsed = execFileSync(nixInstantiate, ["--parse", join(directory, file)], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, HOME: state, NIX_REMOTE: "", NIX_STATE_DIR: state, NIX_STORE_DIR: state },
-    });
-    t.not(parsed.trim(), "", file);
-  }
+  const parsed = execFileSync(nixInstantiate, ["--parse", ...files.map((file) => join(directory, file))], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, HOME: state, NIX_REMOTE: "", NIX_STATE_DIR: state, NIX_STORE_DIR: state },
+  });
+  t.equal(parsed.trim().split("\n").length, files.length);
 });
 
 t.test("each has a name, one machine, deploys and a script", { skip: withoutNix }, async (t) => {
-  for (const [theme, test] of Object.entries(evaluated())) {
-    t.equal(test.name, `daruma-${theme}`);
-    t.same(test.nodes, ["machine"], theme);
-    t.equal(test.machine.virtualisation.additionalPaths.length, Object.keys(test.deploys).length, theme);
-    for (const [name, modules] of Object.entries(test.deploys)) {
+  for (const [name, test] of Object.entries(evaluated())) {
+    t.equal(test.name, `daruma-${name}`);
+    t.same(test.nodes, ["machine"], name);
+    t.equal(test.machine.virtualisation.additionalPaths.length, Object.keys(test.deploys).length, name);
+    for (const [deploy, modules] of Object.entries(test.deploys)) {
       const units = modules.flatMap(({ services }) => [
         ...Object.keys(services?.daruma.agents ?? {}),
         ...Object.keys(services?.daruma.routines ?? {}),
       ]);
-      t.not(units.length, 0, `${theme}: ${name} has agents or routines`);
+      t.not(units.length, 0, `${name}: ${deploy} has agents or routines`);
     }
   }
 });
@@ -156,9 +153,9 @@ t.test(
   "every deploy of a script is one of its machine, and every one is used",
   { skip: withoutNix },
   async (t) => {
-    for (const [theme, { deploys, script }] of Object.entries(evaluated())) {
-      const used = [...script.matchAll(/\b(?:deploy\("|toplevels\[['"])(\w+)/g)].map(([, name]) => name);
-      t.same([...new Set(used)].sort(), Object.keys(deploys).sort(), theme);
+    for (const [name, { deploys, script }] of Object.entries(evaluated())) {
+      const used = [...script.matchAll(/\b(?:deploy\("|toplevels\[['"])(\w+)/g)].map(([, deploy]) => deploy);
+      t.same([...new Set(used)].sort(), Object.keys(deploys).sort(), name);
     }
   },
 );
@@ -200,11 +197,11 @@ t.test(
   "every script is a program of Python that calls the driver as the driver wants it",
   { skip: withoutNix || withoutPython },
   async (t) => {
-    const scripts = Object.entries(evaluated()).map(([theme, { script }]) => [theme, script] as const);
+    const scripts = Object.entries(evaluated()).map(([name, { script }]) => [name, script] as const);
     const right = "code, _ = machine.execute('x', timeout=None)\nmachine.succeed(*['a'], 'b').strip()";
     const wrong = mistakes.map(([script], index) => [String(index), script] as const);
     const problems = problemsIn(Object.fromEntries([...scripts, ["right", right], ...wrong]));
-    for (const theme of [...themes, "right"]) t.same(problems[theme], [], theme);
+    for (const name of [...names, "right"]) t.same(problems[name], [], name);
     for (const [index, [script, problem]] of mistakes.entries()) {
       const [first, ...others] = problems[index] ?? [];
       t.match(first, problem, script);
@@ -217,16 +214,25 @@ t.test(
   "every scenario of the test host is a subtest, and every subtest a scenario",
   { skip: withoutNix },
   async (t) => {
-    const tests = evaluated();
-    for (const theme of themes) {
-      const sentences = scenariosOf(theme);
-      t.not(sentences.length, 0, theme);
-      t.same(subtestsOf(must(tests, theme).script), sentences, theme);
-    }
+    const told = Object.entries(evaluated()).flatMap(([name, { script }]) => {
+      const sentences = subtestsOf(script);
+      t.not(sentences.length, 0, name);
+      return sentences;
+    });
+    t.same(told.sort(), themes.flatMap(scenariosOf).sort());
   },
 );
 
 t.test("the modules take every deploy of the NixOS tests", { skip: withoutModules }, async (t) => {
+  // What several tests deploy is evaluated for one of them.
+  const asked = new Map<string, readonly [name: string, deploy: string]>();
+  for (const [name, { deploys }] of Object.entries(evaluated())) {
+    const said = Object.entries(deploys).map(
+      ([deploy, modules]) => [JSON.stringify(modules), deploy] as const,
+    );
+    t.equal(new Map(said).size, said.length, `${name}: no two deploys are the same`);
+    for (const [modules, deploy] of said) asked.set(modules, [name, deploy]);
+  }
   const systems = evaluateNix(`
     let
       lib = import (/. + ${JSON.stringify(nixpkgsLib)});
@@ -251,20 +257,18 @@ t.test("the modules take every deploy of the NixOS tests", { skip: withoutModule
         writeShellScript = file;
         writeText = name: file (builtins.replaceStrings [ "/" ] [ "-" ] name);
       };
-      machine = theme: (lib.evalModules {
+      machine = name: (lib.evalModules {
         specialArgs.pkgs = pkgs;
         modules = [
           ${nixPath("tests/nix/nixos.nix")}
-          (import (${nixPath("tests/nixos")} + "/\${theme}.nix") { inherit lib; }).nodes.machine
+          (import (${nixPath("tests/nixos")} + "/\${name}.nix") { inherit lib; }).nodes.machine
         ];
       }).config;
+      machines = lib.genAttrs ${nixList(names)} machine;
     in
-    lib.genAttrs ${nixList(themes)} (theme:
-      lib.mapAttrs (_: toplevel: toplevel.outPath) (machine theme).system.build.deploys
-    )
-  `) as Readonly<Record<string, Readonly<Record<string, string>>>>;
-  for (const [theme, toplevels] of Object.entries(systems)) {
-    const paths = Object.values(toplevels);
-    t.equal(new Set(paths).size, paths.length, `${theme}: each deploy is another system`);
-  }
+    map (asked: machines.\${builtins.head asked}.system.build.deploys.\${lib.last asked}.outPath) [
+      ${[...asked.values()].map(nixList).join("\n")}
+    ]
+  `) as readonly string[];
+  t.equal(new Set(systems).size, asked.size, "each deploy is another system");
 });

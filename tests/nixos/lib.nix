@@ -1,5 +1,5 @@
 # What the tests share: a machine, agents that are a few lines of Node, and deploys. How they are deployed and asked is in
-# prelude.py.
+# prelude.py. Every other file here is a test.
 { lib }:
 let
   ports = {
@@ -7,16 +7,14 @@ let
     other = 8081;
     free = 8082;
   };
-
+in
+rec {
   # Answers its health check, for ever. `said` is in the code, so that another text is another agent.
   serves = said: ''
     require("node:http")
       .createServer((_, answer) => answer.end(${builtins.toJSON said}))
       .listen(process.env.PORT, "127.0.0.1");
   '';
-in
-{
-  inherit serves;
 
   # Dies as it starts.
   dies = "process.exit(1);";
@@ -33,34 +31,6 @@ in
     };
     look();
     setInterval(look, 20);
-    ${serves "ok"}
-  '';
-
-  # Serves, and uses 5 MiB more in each second. Once the file is there it calls itself idle, again and again.
-  leaksUntilQuiet = file: ''
-    const { existsSync } = require("node:fs");
-    const { request } = require("node:http");
-    const held = [];
-    const idle = () => {
-      const { DARUMA_SOCKET: socketPath } = process.env;
-      const asked = request({ socketPath, method: "POST", path: "/v1/idle" }, (answer) => answer.resume());
-      asked.on("error", () => undefined);
-      asked.end(JSON.stringify({ forMs: 1000 }));
-    };
-    setInterval(() => held.push(Buffer.alloc(256 * 1024, 1)), 50);
-    setInterval(() => existsSync(${builtins.toJSON file}) && idle(), 200);
-    ${serves "ok"}
-  '';
-
-  # Serves, and says to systemd that it gets on: once, then not before it is started again.
-  beatsOnceThenAlways = ''
-    const { execFile } = require("node:child_process");
-    const { existsSync, writeFileSync } = require("node:fs");
-    const beat = () => execFile("/run/current-system/sw/bin/systemd-notify", [ "WATCHDOG=1" ]);
-    const marker = process.env.DARUMA_STATE_DIR + "/fell-silent";
-    beat();
-    if (existsSync(marker)) setInterval(beat, 1000);
-    else writeFileSync(marker, "");
     ${serves "ok"}
   '';
 
@@ -109,6 +79,28 @@ in
         inherit (pkgs.stdenv.hostPlatform) system;
         watchdog = { inherit probation; };
         agents = lib.mapAttrs declare agents;
+      };
+    };
+
+  # Deploys that more than one test has.
+  good = fleet { agents.web = { }; };
+  bad = fleet { agents.web.code = dies; };
+  badAndLingers.imports = [
+    bad
+    lingers
+  ];
+  unproven = fleet {
+    agents.web.code = serves "unproven";
+    probation = "1h";
+  };
+
+  # A deploy of two agents, one of which is as given.
+  withOther =
+    web:
+    fleet {
+      agents = {
+        inherit web;
+        other = { };
       };
     };
 

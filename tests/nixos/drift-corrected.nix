@@ -1,12 +1,8 @@
-# Somebody changes a host behind the back of its generation. The scenario of tests/host/drift.test.ts. On NixOS the store is
-# mounted read-only, and what is in it can be changed in a mount namespace of one's own only.
+# Somebody changes a host behind the back of its generation. On NixOS the store is mounted read-only, and what is in it can be
+# changed in a mount namespace of one's own only.
 { lib, ... }:
 let
-  inherit (import ./lib.nix { inherit lib; })
-    fleet
-    machine
-    testScript
-    ;
+  inherit (import ./lib.nix { inherit lib; }) fleet machine testScript;
 
   under = policy: { pkgs, ... }: {
     imports = [
@@ -35,7 +31,7 @@ let
   };
 in
 {
-  name = "daruma-drift";
+  name = "daruma-drift-corrected";
 
   nodes.machine = machine {
     reporting = under "report";

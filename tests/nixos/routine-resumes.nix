@@ -1,5 +1,4 @@
-# A nightly job: killed, resumed, left alone by a deploy and by the end of watchd, kept to what it may reach, stopped. The scenario
-# of tests/host/routines.test.ts.
+# A nightly job: killed, resumed, left alone by a deploy and by the end of watchd, kept to what it may reach, stopped.
 { lib, ... }:
 let
   inherit (import ./lib.nix { inherit lib; }) machine testScript;
@@ -79,7 +78,7 @@ let
     };
 in
 {
-  name = "daruma-routines";
+  name = "daruma-routine-resumes";
 
   nodes.machine = machine {
     one = nightly "one";

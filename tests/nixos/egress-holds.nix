@@ -1,5 +1,5 @@
-# What an agent may reach, kept by the kernel of a NixOS: tried by the agent itself, with its user and in its sandbox. The scenario of
-# tests/host/egress.test.ts, without the ways of programs that only that host has (git, wget, psql, Perl).
+# What an agent may reach, kept by the kernel of a NixOS: tried by the agent itself, with its user and in its sandbox. Without the
+# ways of programs that only the test host has (git, wget, psql, Perl).
 { lib, ... }:
 let
   inherit (import ./lib.nix { inherit lib; }) fleet machine testScript;
@@ -120,7 +120,7 @@ let
     };
 in
 {
-  name = "daruma-egress";
+  name = "daruma-egress-holds";
 
   nodes.machine = machine { inherit confined; };
 
