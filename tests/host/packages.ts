@@ -18,6 +18,8 @@ const require = createRequire(import.meta.url);
 const generation = join(import.meta.dirname, "generation");
 const script = join(import.meta.dirname, "machine", "make-layer.sh");
 const libexec = ["boot-complete.sh", "failed.sh", "pre-switch.sh", "rollback.sh", "stand-ins.sh"];
+/** How programs are run, as in nix/package.nix. */
+const settings = ["daemon-environment.json", "node-options.json"];
 const withinMs = 120_000;
 const builtWithinMs = 10_000;
 
@@ -67,6 +69,7 @@ async function copyPrograms(payload: string): Promise<void> {
   const programs = (await filesWhenBuilt(dist)).filter((name) => /\.(mjs|node)$/.test(name));
   const sources = [
     ...programs.map((name) => join(dist, name)),
+    ...settings.map((name) => join(repository, "packages", "agentctl", "src", "dev", name)),
     ...libexec.map((name) => join(repository, "packages", "watchd", "src", "nixos", name)),
     join(repository, "packages", "egress", "src", "nixos", "wall.sh"),
   ];

@@ -58,24 +58,9 @@ rec {
     mkdir -p $out/bin $out/lib/daruma $out/libexec/daruma
     cp /payload/*.mjs /payload/*.node $out/lib/daruma/
     for program in agentctl watchd ledgerd egressd metricsd; do
-      case $program in
-      watchd)
-        options='--max-semi-space-size=1 --initial-old-space-size=8 --heap-growing-percent=30'
-        environment='MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072'
-        ;;
-      ledgerd)
-        options=--max-semi-space-size=1
-        environment=MALLOC_ARENA_MAX=2
-        ;;
-      egressd)
-        options='--initial-old-space-size=8 --heap-growing-percent=30'
-        environment=MALLOC_ARENA_MAX=1
-        ;;
-      *)
-        options=
-        environment=
-        ;;
-      esac
+      options=$(jq -r --arg name $program '.[$name] // [] | join(" ")' /payload/node-options.json)
+      environment=$(jq -r --arg name $program '.[$name] // {} | to_entries | map("\(.key)=\(.value)") | join(" ")' \
+        /payload/daemon-environment.json)
       printf '#!/bin/sh\nexec env %s %s/bin/node %s %s/lib/daruma/%s.mjs "$@"\n' "$environment" ${nodejs_24} "$options" $out $program >$out/bin/$program
     done
     printf '#!/bin/sh\nexec %s/bin/node %s/lib/daruma/egress-self-test.mjs "$@"\n' ${nodejs_24} $out >$out/libexec/daruma/egress-self-test
