@@ -1,10 +1,11 @@
 # agentctl, watchd and ledgerd, bundled from source, and the shell programs that work without Node.
 #
-# Not run where Daruma is developed: there is no nixpkgs. Tested there is that npm-modules.nix lists all that
-# scripts/build.ts needs (tests/nix/package.test.ts).
+# Not built where Daruma is developed: there is no nixpkgs. What is tested there is said in docs/decisions/0015-nix-package.md.
 {
   autoPatchelfHook,
+  buildNpmPackage,
   fetchurl,
+  importNpmLock,
   lib,
   makeBinaryWrapper,
   nodejs_24,
@@ -13,25 +14,12 @@
   npmRegistry ? "mirror://npm",
 }:
 let
-  modules = import ./npm-modules.nix {
+  locked = import ./npm-lock.nix {
     registry = npmRegistry;
+    package = lib.importJSON ../package.json;
     lock = lib.importJSON ../package-lock.json;
     cpu = if stdenv.buildPlatform.isAarch64 then "arm64" else "x64";
   };
-
-  place =
-    module:
-    if module ? link then
-      ''
-        mkdir -p "$(dirname ${lib.escapeShellArg module.path})"
-        ln -s "$PWD/"${lib.escapeShellArg module.link} ${lib.escapeShellArg module.path}
-      ''
-    else
-      ''
-        mkdir -p ${lib.escapeShellArg module.path}
-        tar --extract --gzip --strip-components=1 --directory=${lib.escapeShellArg module.path} \
-          --file=${fetchurl { inherit (module) url hash; }}
-      '';
 
   # As `agentctl dev` runs them.
   nodeOptions = lib.importJSON ../packages/agentctl/src/dev/node-options.json;
@@ -44,9 +32,9 @@ let
     "${program}) environment=${lib.escapeShellArg (toString words)} ;; ";
   optionsFor = program: "${program}) options=${lib.escapeShellArg (toString nodeOptions.${program})} ;; ";
 in
-stdenv.mkDerivation {
+buildNpmPackage (finalAttrs: {
   pname = "daruma";
-  inherit (lib.importJSON ../package.json) version;
+  inherit (locked.package) version;
 
   src = lib.fileset.toSource {
     root = ../.;
@@ -57,29 +45,35 @@ stdenv.mkDerivation {
       ../scripts/build.ts
       ../scripts/bundle
       ../templates
+      # Settings of the language, which esbuild reads.
+      ../tsconfig.json
     ]) (lib.fileset.fileFilter (file: lib.hasSuffix ".test.ts" file.name) ../packages);
   };
+
+  nodejs = nodejs_24;
+  npmDeps = importNpmLock {
+    # Our own packages are links to directories in it.
+    npmRoot = finalAttrs.src;
+    inherit (locked) package packageLock;
+    # Of addresses importNpmLock itself takes http, https and git, and not mirror.
+    packageSourceOverrides = lib.mapAttrs (
+      _: module:
+      fetchurl {
+        url = module.resolved;
+        hash = module.integrity;
+      }
+    ) (lib.filterAttrs (_: module: module ? integrity) locked.packageLock.packages);
+  };
+  inherit (importNpmLock) npmConfigHook;
+  # Nothing is compiled: what packages bring for this platform is what is used.
+  npmRebuildFlags = [ "--ignore-scripts" ];
 
   nativeBuildInputs = [
     # classic-level brings a native library, which wants libstdc++.
     autoPatchelfHook
     makeBinaryWrapper
-    nodejs_24
   ];
   buildInputs = [ (lib.getLib stdenv.cc.cc) ];
-  strictDeps = true;
-
-  configurePhase = ''
-    runHook preConfigure
-    ${lib.concatMapStrings place modules}
-    runHook postConfigure
-  '';
-
-  buildPhase = ''
-    runHook preBuild
-    node scripts/build.ts
-    runHook postBuild
-  '';
 
   installPhase = ''
     runHook preInstall
@@ -115,4 +109,4 @@ stdenv.mkDerivation {
       "x86_64-linux"
     ];
   };
-}
+})

@@ -9,54 +9,95 @@ import { evaluateNix, nixPath, nixpkgsLib, withoutModules, withoutNix } from "./
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-type Module =
-  | { readonly path: string; readonly url: string; readonly hash: string }
-  | { readonly path: string; readonly link: string };
+interface Entry {
+  readonly resolved?: string;
+  readonly integrity?: string;
+  readonly link?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
 
-function modulesFor(cpu: string): readonly Module[] {
-  return evaluateNix(`import ${nixPath("nix/npm-modules.nix")} {
+interface Locked {
+  readonly package: { readonly devDependencies: Readonly<Record<string, string>> };
+  readonly packageLock: { readonly packages: Readonly<Record<string, Entry>> };
+}
+
+/** What importNpmLock is given. */
+function lockedFor(cpu: string): Locked {
+  return evaluateNix(`import ${nixPath("nix/npm-lock.nix")} {
+    package = builtins.fromJSON (builtins.readFile ${nixPath("package.json")});
     lock = builtins.fromJSON (builtins.readFile ${nixPath("package-lock.json")});
     cpu = ${JSON.stringify(cpu)};
     registry = "https://npm.example";
-  }`) as readonly Module[];
+  }`) as Locked;
 }
 
-t.test("the bundles are built from nothing but the listed modules", { skip: withoutNix }, async (t) => {
-  const tree = t.testdir({});
-  const copy = (path: string) => {
-    mkdirSync(join(tree, dirname(path)), { recursive: true });
-    // Hard links: a symbolic link would be followed to everything that is installed here.
-    execFileSync("cp", ["-al", join(root, path), join(tree, path)]);
-  };
-  for (const path of ["package.json", "packages", "scripts/build.ts", "scripts/bundle", "templates"])
-    copy(path);
-  for (const each of modulesFor(process.arch)) {
-    if ("link" in each) {
-      mkdirSync(join(tree, dirname(each.path)), { recursive: true });
-      symlinkSync(join(tree, each.link), join(tree, each.path));
-    } else if (!existsSync(join(tree, each.path))) copy(each.path);
-  }
-  execFileSync(process.execPath, ["scripts/build.ts"], { cwd: tree });
-  const version = execFileSync(process.execPath, [join(tree, "dist/agentctl.mjs"), "--version"], {
-    encoding: "utf8",
-  });
-  t.match(version, JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version);
-});
+t.test(
+  "the bundles are built from nothing but the modules that are kept",
+  { skip: withoutNix },
+  async (t) => {
+    const tree = t.testdir({});
+    const copy = (path: string) => {
+      mkdirSync(join(tree, dirname(path)), { recursive: true });
+      // Hard links: a symbolic link would be followed to everything that is installed here.
+      execFileSync("cp", ["-al", join(root, path), join(tree, path)]);
+    };
+    const sources = [
+      "package.json",
+      "packages",
+      "scripts/build.ts",
+      "scripts/bundle",
+      "templates",
+      "tsconfig.json",
+    ];
+    for (const path of sources) copy(path);
+    for (const [path, { link = false, resolved = "" }] of Object.entries(
+      lockedFor(process.arch).packageLock.packages,
+    )) {
+      if (link) {
+        mkdirSync(join(tree, dirname(path)), { recursive: true });
+        symlinkSync(join(tree, resolved), join(tree, path));
+      } else if (!existsSync(join(tree, path))) copy(path);
+    }
+    execFileSync(process.execPath, ["scripts/build.ts"], { cwd: tree });
+    const version = execFileSync(process.execPath, [join(tree, "dist/agentctl.mjs"), "--version"], {
+      encoding: "utf8",
+    });
+    t.match(version, JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version);
+  },
+);
 
-t.test("every module of the registry is fetched by its hash", { skip: withoutNix }, async (t) => {
-  const modules = modulesFor("x64");
-  for (const each of modules) {
-    if ("link" in each) t.ok(existsSync(join(root, each.link, "package.json")), each.path);
+t.test("every module is ours, or has an address and a hash", { skip: withoutNix }, async (t) => {
+  const { packages } = lockedFor("x64").packageLock;
+  for (const [path, { integrity, link, resolved }] of Object.entries(packages)) {
+    if (!path.startsWith("node_modules/")) t.same([integrity, resolved], [undefined, undefined], path);
+    else if (link) t.ok(existsSync(join(root, String(resolved), "package.json")), path);
     else {
-      t.match(each.hash, /^sha512-[A-Za-z0-9+/]{86}==$/, each.path);
-      t.match(each.url, /^https:\/\/npm\.example\/(@[^/]+\/)?[^/]+\/-\/[^/]+\.tgz$/, each.path);
+      t.match(integrity, /^sha512-[A-Za-z0-9+/]{86}==$/, path);
+      t.match(resolved, /^https:\/\/npm\.example\/(@[^/]+\/)?[^/]+\/-\/[^/]+\.tgz$/, path);
     }
   }
-  const url = (path: string) => modules.find((each) => each.path === path && "url" in each);
-  t.match(url("node_modules/@esbuild/linux-x64"), {
-    url: /^https:\/\/npm\.example\/@esbuild\/linux-x64\/-\/linux-x64-[0-9.]+\.tgz$/,
+  t.match(packages, {
+    "node_modules/@esbuild/linux-x64": { resolved: /\/@esbuild\/linux-x64\/-\/linux-x64-[0-9.]+\.tgz$/ },
+    "node_modules/@daruma/base": { resolved: "packages/base", link: true },
+    "node_modules/effect": { resolved: /\/effect\/-\/effect-[0-9.]+\.tgz$/ },
   });
-  t.match(url("node_modules/effect"), { url: /\/effect\/-\/effect-[0-9.]+\.tgz$/ });
+});
+
+t.test("whatever a kept package depends on is kept", { skip: withoutNix }, async (t) => {
+  const { package: ours, packageLock } = lockedFor("x64");
+  t.same(Object.keys(ours.devDependencies), ["esbuild"]);
+  for (const [path, { dependencies = {}, devDependencies = {} }] of Object.entries(packageLock.packages)) {
+    // npm installs those of a workspace as well.
+    const wanted = { ...dependencies, ...(path.startsWith("packages/") && devDependencies) };
+    for (const name of Object.keys(wanted)) {
+      const places = [`${path}/node_modules/${name}`, `node_modules/${name}`];
+      t.ok(
+        places.some((place) => place in packageLock.packages),
+        `${path || "the root"} has ${name}`,
+      );
+    }
+  }
 });
 
 t.test("the recipe evaluates with nixpkgs' lib", { skip: withoutModules }, async (t) => {
@@ -67,23 +108,39 @@ t.test("the recipe evaluates with nixpkgs' lib", { skip: withoutModules }, async
       recipe = import ${nixPath("nix/package.nix")} {
         inherit lib;
         autoPatchelfHook = package "hook";
-        fetchurl = { url, hash }: "fetched(\${url})";
+        buildNpmPackage = lib.fix;
+        fetchurl = { url, hash }: "fetched(\${url} \${hash})";
+        importNpmLock = {
+          __functor = _: { npmRoot, package, packageLock, packageSourceOverrides }: {
+            inherit package packageLock packageSourceOverrides;
+            base = "\${npmRoot + "/packages/base"}";
+          };
+          npmConfigHook = "npm-config-hook";
+        };
         makeBinaryWrapper = package "wrapper";
-        npmRegistry = "https://npm.example";
         nodejs_24 = package "nodejs" // { meta.mainProgram = "node"; };
-        stdenv = { buildPlatform.isAarch64 = true; cc.cc = package "cc"; mkDerivation = recipe: recipe; };
+        stdenv = { buildPlatform.isAarch64 = true; cc.cc = package "cc"; };
       };
     in
-    { inherit (recipe) configurePhase installPhase meta version; src = "\${recipe.src}"; }
-  `);
+    { inherit (recipe) installPhase meta npmConfigHook npmDeps version; src = "\${recipe.src}"; }
+  `) as { readonly npmDeps: Locked & { readonly packageSourceOverrides: Readonly<Record<string, string>> } };
   t.match(recipe, {
-    configurePhase: /--file=fetched\(https:\/\/npm\.example\/@esbuild\/linux-arm64\/-\//,
     installPhase:
       /watchd\) options='--max-semi-space-size=1 [^']*' ;; [\s\S]*watchd\) environment='--set-default MALLOC_ARENA_MAX 1 [^']*' ;; [\s\S]*\/bin\/node \$out\/bin\/\$program \$environment/,
     meta: { license: { spdxId: "Apache-2.0" } },
+    npmConfigHook: "npm-config-hook",
+    npmDeps: { base: /-source\/packages\/base$/ },
     src: /-source$/,
   });
-  t.match(recipe, { configurePhase: /ln -s "\$PWD\/"packages\/base node_modules\/@daruma\/base\n/ });
+  // importNpmLock knows no mirror://, so that all that is of a registry has to be handed to it.
+  const { packageLock, packageSourceOverrides } = recipe.npmDeps;
+  const fetched = Object.entries(packageLock.packages).flatMap(([path, { integrity, link, resolved }]) =>
+    path.startsWith("node_modules/") && !link ? [[path, `fetched(${resolved} ${integrity})`]] : [],
+  );
+  t.same(packageSourceOverrides, Object.fromEntries(fetched));
+  t.match(packageSourceOverrides, {
+    "node_modules/@esbuild/linux-arm64": /^fetched\(mirror:\/\/npm\/@esbuild\/linux-arm64\/-\/linux-arm64-/,
+  });
 });
 
 t.test(
@@ -94,7 +151,7 @@ t.test(
       ["x64", "arm64"],
       ["arm64", "x64"],
     ] as const) {
-      const paths = modulesFor(cpu).map(({ path }) => path);
+      const paths = Object.keys(lockedFor(cpu).packageLock.packages);
       t.ok(paths.includes(`node_modules/@esbuild/linux-${cpu}`));
       t.notOk(paths.includes(`node_modules/@esbuild/linux-${other}`));
       t.notOk(paths.includes("node_modules/tap"));
