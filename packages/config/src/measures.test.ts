@@ -68,6 +68,8 @@ t.test("a refusal names the value that was most likely meant", async (t) => {
   t.match(hint("1.5m"), '"90s"');
   t.match(hint("15"), '"15s"');
   t.match(hint("15 s"), '"15s"');
+  t.match(hint("10 minutes"), '"10m"');
+  t.match(hint("250msec"), '"250ms"');
   t.match(hint("512MB", parseSize), '"512MiB"');
   t.match(hint("2g", parseSize), '"2GiB"');
 });

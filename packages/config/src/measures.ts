@@ -107,10 +107,22 @@ function scaled(whole: string, decimals: string, factor: bigint): bigint | undef
   return value % scale === 0n ? value / scale : undefined;
 }
 
+/** How people write units of time elsewhere. */
+const unitWords: readonly (readonly [RegExp, string])[] = [
+  [/^(msecs?|millis|milliseconds?)$/i, "ms"],
+  [/^(secs?|seconds?)$/i, "s"],
+  [/^(mins?|minutes?)$/i, "m"],
+  [/^(hrs?|hours?)$/i, "h"],
+  [/^days?$/i, "d"],
+];
+
 function suggestUnit(measure: Measure, number: string, unit: string): string {
   // "500mb" and "500MB" mean a binary size more often than not; "15" most often means seconds.
   if (measure === size && /^[kmgt]i?b?$/i.test(unit)) return `${number}${unit[0]?.toUpperCase()}iB`;
-  if (measure === duration && unit === "") return `${number}s`;
+  if (measure === duration) {
+    const written = unit === "" ? "s" : unitWords.find(([word]) => word.test(unit))?.[1];
+    if (written !== undefined) return `${number}${written}`;
+  }
   const lower = measure.units.find(([name]) => name.toLowerCase() === unit.toLowerCase());
   return lower === undefined ? "" : `${number}${lower[0]}`;
 }

@@ -53,7 +53,17 @@ export async function checkFleet(options: CheckOptions): Promise<Checked> {
 /** The error with which `agentctl check` ends. */
 export function checkError(problems: readonly Problem[], where: string): DarumaError {
   const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
-  return compileErrors.make("CHECK_E_FAILED", `check found ${count}`, { where, problems });
+  return compileErrors.make("CHECK_E_FAILED", `check found ${count}`, {
+    where,
+    problems: problems.toSorted(byPlace),
+  });
+}
+
+/** As a person goes through the files: what two steps say of one line is read together. What has no place comes last. */
+function byPlace({ place: a }: Problem, { place: b }: Problem): number {
+  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  return a.line - b.line || a.column - b.column;
 }
 
 function stepOf(name: StepName, outcome: Outcome): Step {

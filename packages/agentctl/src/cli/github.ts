@@ -22,7 +22,8 @@ function annotateProblem({ path, message, code, place }: Problem, errorCode: str
           ...(place.endLine === place.line ? { endColumn: place.endColumn } : {}),
         };
   const note = place?.note === undefined ? "" : ` (${place.note})`;
-  return annotation(code ?? errorCode, position, `${path}: ${message}${note}`);
+  const subject = path === place?.file ? "" : `${path}: `;
+  return annotation(code ?? errorCode, position, `${subject}${message}${note}`);
 }
 
 function annotation(title: string, properties: object, message: string): string {

@@ -10,7 +10,9 @@ import { printable } from "./printable.ts";
 export function renderProblem(problem: Problem, others: number, paint: Paint): string {
   const { path, message, code, place } = problem;
   const more = others === 0 ? "" : ` (and ${others} more like it from here)`;
-  const what = `${paint("bold", printable(path))}: ${printable(message)}${more}`;
+  // A compiler knows no path but the file, which is what the place begins with.
+  const subject = path === place?.file ? "" : `${paint("bold", printable(path))}: `;
+  const what = `${subject}${printable(message)}${more}`;
   if (place === undefined) return `  - ${what}`;
   const at = `${printable(place.file)}:${place.line}:${place.column}`;
   const { usedAt, note } = place;

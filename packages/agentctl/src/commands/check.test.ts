@@ -16,17 +16,23 @@ async function installCompiler(directory: string, output: string): Promise<void>
 
 t.test("check tells everything at once, and passes when all is well or silenced", async (t) => {
   const fleet = await createFleet(t);
-  await installCompiler(fleet.directory, "fleet.config.ts(1,1): error TS2322: wrong.");
+  await installCompiler(fleet.directory, "fleet.config.ts(99,1): error TS2322: wrong.");
   const bad = await fleet.run("check", "--json");
   t.equal(bad.code, 1);
   t.match(documents(bad.stdout), [{ error: { code: "CHECK_E_FAILED" } }]);
   const { error } = documents(bad.stdout)[0] ?? {};
-  const { problems } = error as { problems: { code: string; place?: object }[] };
+  const { problems } = error as { problems: { code: string; place?: { line: number } }[] };
   const codes = new Set(problems.map(({ code }) => code));
   for (const code of ["TS2322", "LINT_E_EGRESS_OPEN", "LINT_E_GRACE", "COMPILE_E_STALE"]) {
     t.ok(codes.has(code), code);
   }
   t.match(problems.find(({ code }) => code === "LINT_E_EGRESS_OPEN")?.place, { line: Number });
+  const lines = problems.map(({ place }) => place?.line ?? Number.POSITIVE_INFINITY);
+  t.same(
+    lines,
+    lines.toSorted((a, b) => a - b),
+    "as a person goes through the file",
+  );
   t.match(bad.stderr, /failed {3}generated: 1 problem/);
 
   await installCompiler(fleet.directory, "");

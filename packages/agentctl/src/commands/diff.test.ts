@@ -41,6 +41,13 @@ t.test("diff tells what a deploy would do since a commit, and leaves the reposit
   ]);
   t.equal(git("status", "--porcelain") + git("count-objects"), before);
 
+  writeFileSync(fleet.config, config.replace("attempts: 2", "attemps: 2"));
+  git("commit", "--quiet", "--all", "--message", "broken");
+  writeFileSync(fleet.config, config);
+  const broken = await fleet.run("diff", "--json");
+  const place = { file: "HEAD:fleet.config.ts" };
+  t.match(documents(broken.stdout), [{ error: { code: "COMPILE_E_REVISION", problems: [{ place }] } }]);
+
   const wrong = await fleet.run("diff", "--json", "no-such-branch");
   t.match(documents(wrong.stdout), [{ error: { code: "COMPILE_E_REVISION" } }]);
 });

@@ -1,6 +1,6 @@
 import { access } from "node:fs/promises";
-import { resolve } from "node:path";
-import { type ExitCode, exitCode } from "@daruma/base";
+import { dirname, join, relative, resolve } from "node:path";
+import { type DarumaError, type ExitCode, exitCode, isDarumaError } from "@daruma/base";
 import type { Fleet } from "@daruma/config";
 import type { Context } from "../cli/command.ts";
 import { compileErrors, loadFleet } from "../compile/index.ts";
@@ -24,7 +24,15 @@ export async function diff(context: Context, { args, options }: DiffInput): Prom
     await access(revision.configFile).catch((cause: unknown) => {
       throw compileErrors.make("COMPILE_E_REVISION", `there is no ${options.config} at ${ref}`, { cause });
     });
-    const before = await loadFleet({ configFile: revision.configFile, signal: interrupt });
+    const before = await loadFleet({ configFile: revision.configFile, signal: interrupt }).catch(
+      (error: unknown) => {
+        if (!isDarumaError(error)) throw error;
+        throw wrongThen(error, ref, (file) => {
+          const inside = relative(dirname(revision.configFile), resolve(cwd, file));
+          return inside.startsWith("..") ? file : `${ref}:${join(dirname(options.config), inside)}`;
+        });
+      },
+    );
     const notes = notesOn(revision, before, after);
     const { sourceState } = revision;
     return { commit: revision.commit, found: diffFleets(before, after, { sourceState, notes }) };
@@ -34,6 +42,19 @@ export async function diff(context: Context, { args, options }: DiffInput): Prom
     changes ? describeDiff(found) : [`a deploy would change nothing since ${ref} (${commit})`],
   );
   return changes && options["exit-code"] ? exitCode.error : exitCode.ok;
+}
+
+/** What is wrong with the fleet as it was, said of the commit and not of the copy that is looked at. */
+function wrongThen(error: DarumaError, ref: string, nameOf: (file: string) => string): DarumaError {
+  const problems = error.problems.map(({ place, ...problem }) => ({
+    ...problem,
+    ...(place !== undefined && { place: { ...place, file: nameOf(place.file) } }),
+  }));
+  return compileErrors.make("COMPILE_E_REVISION", `the fleet of ${ref} is wrong: ${error.message}`, {
+    ...(error.where !== undefined && { where: nameOf(error.where) }),
+    problems,
+    cause: error,
+  });
 }
 
 function notesOn(revision: Revision, before: Fleet, after: Fleet): string[] {

@@ -57,8 +57,9 @@ export const compileErrors = defineErrors({
   },
   COMPILE_E_REVISION: {
     summary:
-      "An earlier state of the fleet cannot be had: no Git, no repository, no such commit, or no fleet file in it.",
-    remedy: "Run the command in a Git repository, and name a commit, tag or branch that has the fleet file.",
+      "An earlier state of the fleet cannot be had: no Git, no repository, no such commit, or no fleet file in it that is right.",
+    remedy:
+      "Run the command in a Git repository, and name a commit, tag or branch whose fleet file compiles.",
     exit: exitCode.error,
   },
   COMPILE_E_TEXT: {
