@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Script } from "node:vm";
 import t from "tap";
 import {
   evaluateNix,
@@ -42,7 +43,8 @@ const standIns = `
     stdenv.hostPlatform.system = "x86_64-linux";
     symlinkJoin = { name, ... }: file name;
     writeShellScript = name: _: file name;
-    writeText = name: text: file "\${builtins.hashString "sha256" text}-\${name}";
+    # With what is in it, for programsOf.
+    writeText = name: text: file "\${name}:\${text}";
   };
 `;
 
@@ -159,6 +161,25 @@ t.test(
     }
   },
 );
+
+/** The programs for Node that a deploy brings, by the names of their files. */
+function programsOf(modules: unknown): readonly (readonly [file: string, code: string])[] {
+  if (typeof modules === "string") {
+    const [, file, code] = /\/0{32}-([a-z]+\.js):(.*)$/s.exec(modules) ?? [];
+    return file === undefined || code === undefined ? [] : [[file, code]];
+  }
+  return typeof modules === "object" && modules !== null ? Object.values(modules).flatMap(programsOf) : [];
+}
+
+t.test("every agent is a program", { skip: withoutNix }, async (t) => {
+  for (const [name, { deploys }] of Object.entries(evaluated())) {
+    for (const [deploy, modules] of Object.entries(deploys)) {
+      const programs = programsOf(modules);
+      t.not(programs.length, 0, `${name}: ${deploy}`);
+      for (const [filename, code] of programs) t.ok(new Script(code, { filename }), `${name}: ${filename}`);
+    }
+  }
+});
 
 /** What is wrong with scripts, by their names, in one process of Python. */
 function problemsIn(scripts: Readonly<Record<string, string>>): Readonly<Record<string, readonly string[]>> {
