@@ -7,45 +7,6 @@ let
   # Where its first attempt waits for whatever comes: five records after its last checkpoint.
   halt = 205;
 
-  # Loads records one by one, and remembers after each tenth how far it is. It ends no sooner than /run/gate is there.
-  loadsRows = ''
-    const { appendFileSync, existsSync, ftruncateSync, openSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
-    const { request } = require("node:http");
-    const { connect } = require("node:net");
-    const { DARUMA_CHECKPOINT_DIR, DARUMA_STATE_DIR, DARUMA_SOCKET, DARUMA_ATTEMPT, DARUMA_INPUT } = process.env;
-    const rows = DARUMA_STATE_DIR + "/rows";
-    const mark = DARUMA_CHECKPOINT_DIR + "/next";
-    const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-    const past = () => new Promise((resolve) => {
-      connect(22022, "127.0.0.1").on("connect", () => resolve("open")).on("error", ({ code }) => resolve(code));
-    });
-    const tell = (counts) => new Promise((resolve) => {
-      const asked = request({ socketPath: DARUMA_SOCKET, method: "POST", path: "/v1/result" }, (answer) => {
-        answer.resume().on("end", () => resolve(answer.statusCode));
-      });
-      asked.on("error", ({ code }) => resolve(code)).end(JSON.stringify(counts));
-    });
-    (async () => {
-      console.log("past the proxy: " + (await past()));
-      writeFileSync("/tmp/scratch", "", { flag: "wx" });
-      const [next, size] = existsSync(mark) ? JSON.parse(readFileSync(mark, "utf8")) : [0, 0];
-      ftruncateSync(openSync(rows, "a+"), size);
-      console.log("attempt " + DARUMA_ATTEMPT + " of " + readFileSync(DARUMA_INPUT, "utf8") + " goes on at " + next);
-      let bytes = size;
-      for (let at = next; at < ${toString records}; at += 1) {
-        if (at === ${toString halt} && DARUMA_ATTEMPT === "1") await pause(1e9);
-        const row = "record " + at + "\n";
-        appendFileSync(rows, row);
-        bytes += row.length;
-        if ((at + 1) % 10 > 0) continue;
-        writeFileSync(mark + ".new", JSON.stringify([at + 1, bytes]));
-        renameSync(mark + ".new", mark);
-      }
-      console.log("told: " + (await tell({ loaded: ${toString records} })));
-      while (!existsSync("/run/gate")) await pause(20);
-    })();
-  '';
-
   greeter = ''
     require("node:http").createServer((_, answer) => answer.end("hello")).listen(22022, "127.0.0.1");
   '';
@@ -67,8 +28,12 @@ let
         routines.nightly = {
           command = [
             (lib.getExe pkgs.nodejs_24)
-            "${pkgs.writeText "nightly.js" "// ${note}\n${loadsRows}"}"
+            "${pkgs.writeText "nightly.js" "// ${note}\n${builtins.readFile ./agents/loads-rows.cjs}"}"
           ];
+          environment = {
+            RECORDS = toString records;
+            HALT = toString halt;
+          };
           schedule = "0 2 * * *";
           retries = 3;
           backoff.initial = "50ms";
