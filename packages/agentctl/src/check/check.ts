@@ -3,11 +3,11 @@ import { type DarumaError, isDarumaError, type Problem } from "@daruma/base";
 import type { Fleet } from "@daruma/config";
 import {
   checkGenerated,
-  checkSources,
   compileErrors,
   compileFleet,
   evaluateFleet,
   loadTemplates,
+  sourceError,
   staleError,
 } from "../compile/index.ts";
 import { checkNix } from "./nix.ts";
@@ -32,9 +32,9 @@ export async function checkFleet(options: CheckOptions): Promise<Checked> {
     for (const name of ["sources", "lints", "generated", "nix"] as const) add(name, { skipped });
     return { steps, problems, silenced: [] };
   }
-  const { fleet, lints } = evaluation;
+  const { fleet, lints, sources } = evaluation;
   add("fleet", []);
-  add("sources", await caught("sources", () => checkSources(fleet, configFile)));
+  add("sources", sources.length === 0 ? [] : problemsOf(sourceError(sources, configFile), "sources"));
   add("lints", lints.findings);
   const compiled = await compileHere(fleet, options);
   if (isDarumaError(compiled)) {
@@ -88,7 +88,8 @@ async function compileHere(fleet: Fleet, { configFile, out }: CheckOptions) {
 async function checkCurrent(out: string, files: ReadonlyMap<string, string>, cwd: string): Promise<Outcome> {
   return caught("generated", async () => {
     const differences = await checkGenerated(out, files);
-    if (differences.length > 0) throw staleError(relative(cwd, out) || out, differences);
+    const shown = differences.map((each) => ({ ...each, path: relative(cwd, join(out, each.path)) }));
+    if (shown.length > 0) throw staleError(relative(cwd, out) || out, shown);
   });
 }
 
@@ -102,8 +103,10 @@ async function caught(subject: string, action: () => Promise<void>): Promise<rea
   }
 }
 
-/** The problems of an error, each with a code; an error without any is one itself. */
-function problemsOf(error: DarumaError, subject: string): Problem[] {
-  if (error.problems.length > 0) return error.problems.map((problem) => ({ code: error.code, ...problem }));
-  return [{ code: error.code, path: error.where ?? subject, message: error.message }];
+/** The problems of an error, each with a code; an error without any is one itself. What has no code of its own has the error's remedy. */
+function problemsOf({ code, hint, message, problems, where }: DarumaError, subject: string): Problem[] {
+  const all = problems.length > 0 ? problems : [{ path: where ?? subject, message }];
+  return all.map((problem) =>
+    problem.code === undefined ? { ...problem, code, message: `${problem.message}. ${hint}` } : problem,
+  );
 }

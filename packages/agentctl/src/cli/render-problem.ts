@@ -13,7 +13,7 @@ export function renderProblem(problem: Problem, others: number, paint: Paint): s
   // A compiler knows no path but the file, which is what the place begins with.
   const subject = path === place?.file ? "" : `${paint("bold", printable(path))}: `;
   const what = `${subject}${printable(message)}${more}`;
-  if (place === undefined) return `  - ${what}`;
+  if (place === undefined) return `  - ${code === undefined ? "" : `${paint("red", code)} `}${what}`;
   const at = `${printable(place.file)}:${place.line}:${place.column}`;
   const { usedAt, note } = place;
   return [

@@ -1,4 +1,4 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
 import { documents } from "../test-support/agentctl.ts";
@@ -17,16 +17,24 @@ async function installCompiler(directory: string, output: string): Promise<void>
 t.test("check tells everything at once, and passes when all is well or silenced", async (t) => {
   const fleet = await createFleet(t);
   await installCompiler(fleet.directory, "fleet.config.ts(99,1): error TS2322: wrong.");
+  await rename(join(fleet.directory, "agent"), join(fleet.directory, "elsewhere"));
   const bad = await fleet.run("check", "--json");
   t.equal(bad.code, 1);
   t.match(documents(bad.stdout), [{ error: { code: "CHECK_E_FAILED" } }]);
   const { error } = documents(bad.stdout)[0] ?? {};
   const { problems } = error as { problems: { code: string; place?: { line: number } }[] };
   const codes = new Set(problems.map(({ code }) => code));
-  for (const code of ["TS2322", "LINT_E_EGRESS_OPEN", "LINT_E_GRACE", "COMPILE_E_STALE"]) {
+  for (const code of [
+    "TS2322",
+    "COMPILE_E_SOURCE",
+    "LINT_E_EGRESS_OPEN",
+    "LINT_E_GRACE",
+    "COMPILE_E_STALE",
+  ]) {
     t.ok(codes.has(code), code);
   }
-  t.match(problems.find(({ code }) => code === "LINT_E_EGRESS_OPEN")?.place, { line: Number });
+  for (const { code, place } of problems)
+    if (code !== "COMPILE_E_STALE") t.match(place, { line: Number }, code);
   const lines = problems.map(({ place }) => place?.line ?? Number.POSITIVE_INFINITY);
   t.same(
     lines,
@@ -35,6 +43,7 @@ t.test("check tells everything at once, and passes when all is well or silenced"
   );
   t.match(bad.stderr, /failed {3}generated: 1 problem/);
 
+  await rename(join(fleet.directory, "elsewhere"), join(fleet.directory, "agent"));
   await installCompiler(fleet.directory, "");
   await fleet.writeConfig({ agent: 'egress: [], stop: { grace: "100ms" },' });
   t.equal((await fleet.run("compile")).code, 0);

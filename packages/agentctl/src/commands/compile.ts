@@ -6,8 +6,10 @@ import {
   checkGenerated,
   checkSources,
   compileFleet,
+  evaluateFleet,
   loadFleet,
   loadTemplates,
+  sourceError,
   staleError,
   type WriteResult,
   writeGenerated,
@@ -34,7 +36,11 @@ async function compileAll(context: Context, { options }: CompileInput): Promise<
   const warnings = unenforced(fleet);
   for (const warning of warnings)
     context.output.note(`${context.output.paintNote("yellow", "warning")}: ${warning}`);
-  await checkSources(fleet, configFile);
+  await checkSources(fleet, configFile).catch(async (error: unknown) => {
+    // Finding places takes as long as evaluating, so they are looked for where they are wanted.
+    const again = await evaluateFleet({ configFile, signal: context.interrupt, lint: true });
+    throw again.ok && again.sources.length > 0 ? sourceError(again.sources, configFile) : error;
+  });
   const files = compileFleet(fleet, { configFile, out, templates: await loadTemplates() });
   if (options.check) {
     const differences = await checkGenerated(out, files);

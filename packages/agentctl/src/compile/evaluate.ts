@@ -35,7 +35,7 @@ export interface EvaluateOptions {
    */
   readonly outputDescriptor?: number;
   /**
-   * Looks also for what is allowed and bites in production.
+   * Looks also for what is allowed and bites in production, and whether the fleet's sources are there.
    *
    * @default false
    */
@@ -51,7 +51,13 @@ export type Evaluation = {
   /** The files that the result depends on, absolute; what a watcher watches, also after a failure. */
   readonly dependencies: readonly string[];
 } & (
-  | { readonly ok: true; readonly fleet: Fleet; readonly lints: Judged }
+  | {
+      readonly ok: true;
+      readonly fleet: Fleet;
+      readonly lints: Judged;
+      /** What `checkSources` would say, with its places. */
+      readonly sources: readonly Problem[];
+    }
   | { readonly ok: false; readonly error: DarumaError }
 );
 
@@ -88,7 +94,13 @@ function evaluationOf(report: Report, file: string): Evaluation {
   const dependencies = report.dependencies.length === 0 ? [file] : report.dependencies;
   switch (report.kind) {
     case "fleet":
-      return { ok: true, dependencies, fleet: unpackFleet(report.fleet), lints: nearLints(report.lints) };
+      return {
+        ok: true,
+        dependencies,
+        fleet: unpackFleet(report.fleet),
+        lints: nearLints(report.lints),
+        sources: (report.sources ?? []).map(withNearPlace),
+      };
     case "invalid": {
       const problems = report.problems.map(withNearPlace);
       const message = `the fleet has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}`;

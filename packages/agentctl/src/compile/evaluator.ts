@@ -18,6 +18,7 @@ import {
   type Report,
   reportDescriptor,
 } from "./report.ts";
+import { sourceProblems } from "./sources.ts";
 
 /**
  * The whole program of the process that evaluates a fleet file: loads it, decodes what it exports, writes one report to
@@ -40,9 +41,10 @@ export async function runEvaluator(argv: readonly string[]): Promise<never> {
   process.on("beforeExit", () => failure(neverSettled(file)));
   try {
     const exported: unknown = await import(url);
-    const finding = await judge(exported, file);
-    known.finding = mode === lintArgument ? unrepeated(finding) : finding;
-    return finish(trace, await lookAgain(finding, mode === lintArgument, url));
+    const lint = mode === lintArgument;
+    const finding = lint ? await withSources(await judge(exported, file), file) : await judge(exported, file);
+    known.finding = lint ? unrepeated(finding) : finding;
+    return finish(trace, await lookAgain(finding, lint, url));
   } catch (error) {
     return fail(error);
   }
@@ -72,6 +74,12 @@ export async function judge(exported: unknown, file: string): Promise<Finding> {
   return { kind: "invalid", problems: decoded.problems };
 }
 
+async function withSources(finding: Finding, file: string): Promise<Finding> {
+  return finding.kind === "fleet"
+    ? { ...finding, sources: await sourceProblems(finding.fleet, file) }
+    : finding;
+}
+
 /** Adds to each problem where it is. Looking is not worth a failure: what is not found is left out. */
 async function lookAgain(finding: Finding, lint: boolean, url: string): Promise<Finding> {
   if (finding.kind === "invalid") return withPlaces(finding, url);
@@ -83,7 +91,8 @@ async function withLints(finding: Extract<Finding, { kind: "fleet" }>, url: stri
   const again = config.decodeFleet(located.fleet);
   if (!again.ok || !isDeepStrictEqual(again.fleet, finding.fleet)) return unrepeated(finding);
   const findings = lintFleet(finding.fleet).map((each) => ({ ...each, ...placed(each, located) }));
-  return { ...finding, lints: silence(findings, located.files) };
+  const sources = (finding.sources ?? []).map((each) => ({ ...each, ...placed(each, located) }));
+  return { ...finding, lints: silence(findings, located.files), sources };
 }
 
 /** What is found without a second look at the fleet file, because it is not the same then. */

@@ -10,5 +10,5 @@ export {
 } from "./generated.ts";
 export { optionsModule } from "./options-module.ts";
 export { evaluatorArgument } from "./report.ts";
-export { checkSources, type SourceUse, sourcesOf } from "./sources.ts";
+export { checkSources, type SourceUse, sourceError, sourcesOf } from "./sources.ts";
 export { loadTemplates, type Templates } from "./templates.ts";

@@ -16,6 +16,8 @@ interface FleetReport extends Traced {
   readonly fleet: PackedFleet;
   /** Present when they were asked for. */
   readonly lints?: Judged;
+  /** What is wrong with the fleet's sources; present with `lints`. */
+  readonly sources?: readonly Problem[];
 }
 
 /** A fleet in which agents that are one object are written once. */
@@ -80,7 +82,7 @@ export interface Place {
 /** The descriptor on which the report is written: neither stdout nor stderr, which belong to the user's code. */
 export const reportDescriptor = 3;
 
-/** The second argument of an evaluator that looks also for what is allowed and bites. */
+/** The second argument of an evaluator that looks also for what is allowed and bites, and at the sources. */
 export const lintArgument = "lint";
 
 /** The hidden first argument on which a program of ours turns into the evaluator of a fleet file. */

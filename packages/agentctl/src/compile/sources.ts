@@ -1,6 +1,6 @@
 import { lstat, realpath, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
-import { messageOf, type Problem, systemCode } from "@daruma/base";
+import { type DarumaError, messageOf, type Problem, systemCode } from "@daruma/base";
 import { type AgentSpec, type Fleet, formatPath, type SourceReference, type Word } from "@daruma/config";
 import { compileErrors } from "./catalogue.ts";
 
@@ -56,6 +56,24 @@ function useOf(word: Word, path: readonly PropertyKey[], isProgram: boolean): So
  * @throws COMPILE_E_SOURCE with one problem for each source that is not.
  */
 export async function checkSources(fleet: Fleet, configFile: string): Promise<void> {
+  const problems = await sourceProblems(fleet, configFile);
+  if (problems.length > 0) throw sourceError(problems, configFile);
+}
+
+export function sourceError(problems: readonly Problem[], configFile: string): DarumaError {
+  const count = problems.length === 1 ? "a source" : `${problems.length} sources`;
+  return compileErrors.make("COMPILE_E_SOURCE", `${count} cannot be deployed`, {
+    where: configFile,
+    problems,
+  });
+}
+
+/**
+ * What is wrong with the sources of a fleet, each with its path in the fleet.
+ *
+ * @param configFile the fleet file, absolute.
+ */
+export async function sourceProblems(fleet: Fleet, configFile: string): Promise<readonly Problem[]> {
   const checked = new Map<string, Promise<string | undefined>>();
   const problems: Problem[] = [];
   // The same object may be the agent of many hosts.
@@ -72,12 +90,7 @@ export async function checkSources(fleet: Fleet, configFile: string): Promise<vo
     }
     if (problems.length === before) sound.add(program);
   }
-  if (problems.length === 0) return;
-  const count = problems.length === 1 ? "a source" : `${problems.length} sources`;
-  throw compileErrors.make("COMPILE_E_SOURCE", `${count} cannot be deployed`, {
-    where: configFile,
-    problems,
-  });
+  return problems;
 }
 
 async function sourceProblem(
