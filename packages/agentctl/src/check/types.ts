@@ -1,10 +1,9 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { access, constants } from "node:fs/promises";
 import { delimiter, dirname, join, relative, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Problem } from "@daruma/base";
-import { placeOf } from "../locate/text-place.ts";
+import { placeInFile } from "../locate/file-place.ts";
 import type { CheckOptions, Outcome } from "./step.ts";
 
 /**
@@ -61,25 +60,7 @@ export function parseCompilerOutput(output: string, directory: string, cwd: stri
 
 function compilerPlace(file: string, cwd: string, line: number, column: number) {
   const near = relative(cwd, file);
-  const shown = near.startsWith("..") ? file : near;
-  const single = { file: shown, line, column, endLine: line, endColumn: column + 1 };
-  const content = readIfThere(file);
-  if (content === undefined) return single;
-  const start = content
-    .split("\n")
-    .slice(0, line - 1)
-    .reduce((sum, each) => sum + each.length + 1, 0);
-  const offset = start + column - 1;
-  const word = /^[\w$]+|^(["'`]).*?\1/.exec(content.slice(offset))?.[0] ?? " ";
-  return { file: shown, ...placeOf(content, { start: offset, end: offset + word.length }) };
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
+  return { ...placeInFile(file, line, column), file: near.startsWith("..") ? file : near };
 }
 
 async function findCompiler(directory: string, path: string): Promise<string | undefined> {

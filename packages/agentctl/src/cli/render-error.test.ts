@@ -35,6 +35,13 @@ t.test("what the message says already is not repeated", async (t) => {
   t.equal(renderError(told, plain).split("\n").length, 2);
   const error = new DarumaError("TEST_E_BAD", entry, "cannot read /x/y", { where: "/x/y" });
   t.notMatch(renderError(error, plain), "  at ");
+  const place = { file: "a.ts", line: 1, column: 2, endLine: 1, endColumn: 3 };
+  const failed = [{ path: "a.ts", message: "does not parse", place }];
+  const whole = new DarumaError("TEST_E_BAD", entry, "does not parse", {
+    where: "a.ts:1:2",
+    problems: failed,
+  });
+  t.equal(renderError(whole, plain), "error TEST_E_BAD: does not parse\n\na.ts:1:2\n\nhint: Try again.");
 });
 
 t.test("a bug of ours keeps its stack and is called one", async (t) => {

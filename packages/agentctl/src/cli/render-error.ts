@@ -49,15 +49,27 @@ function grouped(problems: readonly Problem[]): [Problem, ...Problem[]][] {
   return [...groups.values()];
 }
 
+function isTold(where: string, { message, problems }: Diagnostic): boolean {
+  return (
+    message.includes(where) ||
+    problems.some(({ place }) => place && `${place.file}:${place.line}:${place.column}` === where)
+  );
+}
+
+/** Without what the error itself has said. */
+function untold(problem: Problem, error: Diagnostic): Problem {
+  return problem.message === error.message ? { ...problem, message: "" } : problem;
+}
+
 export function renderError(error: Diagnostic, paint: Paint): string {
   const { where, problems } = error;
   if (endings.has(error.code)) return `${error.code}: ${printable(error.message)}`;
   return [
     `${paint(["bold", "red"], "error")} ${paint("bold", error.code)}: ${printable(error.message)}`,
-    ...(where === undefined || error.message.includes(where) ? [] : [`  at ${printable(where)}`]),
+    ...(where === undefined || isTold(where, error) ? [] : [`  at ${printable(where)}`]),
     ...grouped(
       problems.filter((problem) => !error.message.includes(`${problem.path}: ${problem.message}`)),
-    ).map(([first, ...others]) => renderProblem(first, others.length, paint)),
+    ).map(([first, ...others]) => renderProblem(untold(first, error), others.length, paint)),
     ...(problems.some(({ place }) => place !== undefined) ? [""] : []),
     ...(error.hint === "" ? [] : [`${paint("cyan", "hint")}: ${printable(error.hint)}`]),
   ].join("\n");

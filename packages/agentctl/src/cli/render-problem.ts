@@ -3,7 +3,8 @@ import type { Paint } from "./output.ts";
 import { printable } from "./printable.ts";
 
 /**
- * One problem, as lines for a person: on one line where only its path is known, with a code frame where its place is.
+ * One problem, as lines for a person: on one line where only its path is known, with a code frame where its place is. An empty
+ * message has been told already.
  *
  * @param others how many more say the same about the same place
  */
@@ -19,7 +20,7 @@ export function renderProblem(problem: Problem, others: number, paint: Paint): s
   return [
     "",
     `${paint("cyan", at)}${code === undefined ? "" : ` ${paint("red", code)}`}`,
-    `  ${what}`,
+    ...(what === "" ? [] : [`  ${what}`]),
     ...frame(place, paint),
     ...(note === undefined ? [] : [`  note: ${printable(note)}`]),
     ...(usedAt === undefined ? [] : [`  used at ${printable(usedAt.file)}:${usedAt.line}:${usedAt.column}`]),

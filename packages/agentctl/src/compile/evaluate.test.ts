@@ -58,6 +58,9 @@ async function failure(t: Test, files: Files, timeoutMs?: number): Promise<[code
   const evaluation = await evaluate(t, files, timeoutMs);
   if (evaluation.ok) throw new Error("the fleet was accepted");
   const where = (evaluation.error.where ?? "").replace(/^.*evaluate[^/]*\//, "");
+  // With a line there is something to show.
+  const { excerpt } = evaluation.error.problems[0]?.place ?? {};
+  t.equal(excerpt !== undefined, /:\d+$/.test(where), where);
   return [evaluation.error.code, where.split("/").at(-1) ?? ""];
 }
 

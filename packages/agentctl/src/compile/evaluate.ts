@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { type DarumaError, messageOf, type Problem } from "@daruma/base";
 import { configErrors, type Fleet } from "@daruma/config";
 import type { Judged } from "../lint/silence.ts";
+import { placeInFile } from "../locate/file-place.ts";
 import { compileErrors } from "./catalogue.ts";
 import {
   evaluatorArgument,
@@ -108,8 +109,11 @@ function evaluationOf(report: Report, file: string): Evaluation {
       return { ok: false, dependencies, error };
     }
     case "failure": {
-      const where = formatPlace(report.place ?? { file });
-      return { ok: false, dependencies, error: compileErrors.make(report.code, report.message, { where }) };
+      const { code, message, place = { file } } = report;
+      const where = formatPlace(place);
+      const problems =
+        place.line === undefined ? [] : [failedAt(message, place.file, place.line, place.column)];
+      return { ok: false, dependencies, error: compileErrors.make(code, message, { where, problems }) };
     }
   }
 }
@@ -198,6 +202,10 @@ function withNearPlace<P extends Problem>(problem: P): P {
   if (place === undefined) return problem;
   const used = place.usedAt && { usedAt: { ...place.usedAt, file: display(place.usedAt.file) } };
   return { ...problem, place: { ...place, file: display(place.file), ...used } };
+}
+
+function failedAt(message: string, file: string, line: number, column = 1): Problem {
+  return withNearPlace({ path: display(file), message, place: placeInFile(file, line, column) });
 }
 
 function formatPlace({ file, line, column }: Place): string {
