@@ -98,8 +98,8 @@ t.test("daemons end when we die, and do not get our Ctrl-C", async (t) => {
   const script = `
     import { Daemon } from ${JSON.stringify(join(import.meta.dirname, "daemon.ts"))};
     await Daemon.start(${JSON.stringify(spec)}, { onDown() {}, onUp() {} }, new AbortController().signal);
-    process.stdout.write("up");
     process.on("SIGINT", () => process.stdout.write("interrupted"));
+    process.stdout.write("up");
     setInterval(() => {}, 60_000);`;
   const parent = spawn(process.execPath, ["--input-type=module", "-e", script], {
     detached: true,
