@@ -18,7 +18,7 @@ help:
 	@echo "make bench     measure schedules, compiling, scrapes, recovery and rollback, under agentctl dev and on systemd, beside other supervisors, egress beside squid and tinyproxy, drift, and the ledger (RUNS=… ENTRIES=…)"
 	@echo "make bench-ledger  only the ledger"
 	@echo "make bench-egress  only egress"
-	@echo "make bench-supervisors  only a crash, a hang and a bad deploy beside supervisord, PM2 and s6, and the footprint"
+	@echo "make bench-supervisors  only a crash, a hang, a leak and a bad deploy beside systemd, supervisord, PM2 and s6, and the footprint"
 	@echo "make simulate  run the policy against a simulated world (SEED=… RUNS=…)"
 	@echo "make build     bundle agentctl, watchd, ledgerd and egressd into dist/"
 	@echo "make generate  write the generated documents again"
@@ -56,7 +56,6 @@ bench: build
 	node scripts/bench/routines/main.ts
 	node scripts/bench/compile.ts
 	node scripts/bench/metrics.ts
-	node scripts/bench/main.ts
 	node scripts/bench/supervisors/main.ts
 	node scripts/bench/egress/main.ts
 	node scripts/bench/drift.ts
@@ -66,7 +65,7 @@ bench: build
 bench-egress: build
 	node scripts/bench/egress/main.ts
 
-# A part of `bench`. supervisord, PM2 and s6 are fetched into ~/.cache/daruma-bench where they can be.
+# A part of `bench`. supervisord, PM2 and s6 are fetched into ~/.cache/daruma-bench where they can be; systemd needs root, as test-host.
 bench-supervisors: build
 	node scripts/bench/supervisors/main.ts
 

@@ -90,6 +90,7 @@ export {
   type WebhookTrigger,
   webhookSchemes,
 } from "./manifest.ts";
+export { type KeptManifest, parseManifestPieces } from "./manifest-pieces.ts";
 export {
   type Duration,
   formatDuration,

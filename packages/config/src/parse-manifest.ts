@@ -111,7 +111,7 @@ const readCommand = reading(commandSchema, (value, path): readonly string[] => {
 const readLimits = fields<AgentManifest["limits"]>({ memoryBytes: nullable(whole(1)) });
 const readStop = fields<StopPolicy>({ signal: oneOf(stopSignals), graceMs: milliseconds });
 
-const readAgent = fields<AgentManifest>({
+export const readAgent = fields<AgentManifest>({
   digest: nonEmptyText,
   command: readCommand,
   environment: record(text),
@@ -142,7 +142,7 @@ const readBounds = nullable(
   }),
 );
 
-const readRoutine = fields<RoutineManifest>({
+export const readRoutine = fields<RoutineManifest>({
   digest: nonEmptyText,
   command: readCommand,
   environment: record(text),
@@ -228,25 +228,35 @@ export const manifestSchema = readManifest.schema;
  * @throws CONFIG_E_MANIFEST_VERSION when another release's reader is needed, CONFIG_E_MANIFEST for all else.
  */
 export function parseManifest(text: string, where?: string): HostManifest {
-  const details = where === undefined ? {} : { where };
-  let document: unknown;
-  try {
-    document = JSON.parse(text);
-  } catch (error) {
-    const message = `the manifest is not JSON: ${messageOf(error)}`;
-    throw configErrors.make("CONFIG_E_MANIFEST", message, { ...details, cause: error });
-  }
+  const document = manifestDocument(text, where);
   const version = versionOf(document);
   if (version !== undefined && version !== 1) {
     const message = `the manifest has schemaVersion ${version}, and this release reads only 1`;
-    throw configErrors.make("CONFIG_E_MANIFEST_VERSION", message, details);
+    throw configErrors.make("CONFIG_E_MANIFEST_VERSION", message, where === undefined ? {} : { where });
   }
+  return readingManifest(() => readManifest(document, ""), where);
+}
+
+/** @throws CONFIG_E_MANIFEST for what is not JSON */
+export function manifestDocument(text: string, where?: string): unknown {
   try {
-    return readManifest(document, "");
+    return JSON.parse(text);
+  } catch (error) {
+    const message = `the manifest is not JSON: ${messageOf(error)}`;
+    const details = where === undefined ? {} : { where };
+    throw configErrors.make("CONFIG_E_MANIFEST", message, { ...details, cause: error });
+  }
+}
+
+/** @throws CONFIG_E_MANIFEST for what `read` finds to be wrong (ShapeError) */
+export function readingManifest<T>(read: () => T, where?: string): T {
+  try {
+    return read();
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error;
     const problem = { path: error.path, message: error.message };
     const message = `the manifest is not valid: ${`${problem.path} ${problem.message}`.trim()}`;
+    const details = where === undefined ? {} : { where };
     throw configErrors.make("CONFIG_E_MANIFEST", message, { ...details, problems: [problem] });
   }
 }

@@ -5,17 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls, createServer as createTls } from "node:tls";
 import { authority } from "@daruma/base/test-support";
-import { type AlertsManifest, alertsSocketName, decodeFleet, type HostManifest } from "@daruma/config";
+import { type AlertsManifest, alertsSocketName, decodeFleet } from "@daruma/config";
 import t, { type Test } from "tap";
 import { AlertsEntrance } from "./alerts-entrance.ts";
 import { defaultTimes } from "./door.ts";
 import { Resolver } from "./resolver.ts";
 
 /** What a fleet file says of alerts, as a manifest has it. */
-function manifestOf(sinks: object): HostManifest {
+function alertsOf(sinks: object): AlertsManifest {
   const decoded = decodeFleet({ hosts: { h: { system: "x86_64-linux", agents: {}, alerts: { sinks } } } });
   if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
-  return { alerts: decoded.fleet.hosts.h?.alerts as AlertsManifest } as HostManifest;
+  return decoded.fleet.hosts.h?.alerts as AlertsManifest;
 }
 
 async function portOf(t: Test, server: Server): Promise<number> {
@@ -69,7 +69,7 @@ t.test("the way out for alerts leads to the declared sinks and nowhere else", as
   await entrance.follow(null);
   t.notOk(existsSync(path), "where nobody is told there is no way out");
   const hook = { kind: "webhook", url: `http://127.0.0.1:${port}/x`, credential: "/run/secrets/hook" };
-  await entrance.follow(manifestOf({ hook, chat: { kind: "slack", credential: "/run/secrets/slack" } }));
+  await entrance.follow(alertsOf({ hook, chat: { kind: "slack", credential: "/run/secrets/slack" } }));
   t.equal(statSync(path).mode & 0o777, 0o600);
   t.match(await ask(`127.0.0.1:${port}`), /^HTTP\/1\.1 200 .*hello$/s);
   t.match(await ask("127.0.0.1:22"), /^HTTP\/1\.1 403 /);
@@ -79,7 +79,7 @@ t.test("the way out for alerts leads to the declared sinks and nowhere else", as
   t.same([...new Set(subjects)].sort(), ["connected @alerts", "denied @alerts"]);
   t.same(told, [], "it says nothing about the upstreams of agents");
 
-  await entrance.follow(manifestOf({ chat: { kind: "slack", credential: "/run/secrets/slack" } }));
+  await entrance.follow(alertsOf({ chat: { kind: "slack", credential: "/run/secrets/slack" } }));
   t.match(await ask(`127.0.0.1:${port}`), /^HTTP\/1\.1 403 /, "another generation has other sinks");
   await entrance.follow(null);
   await t.rejects(ask(`127.0.0.1:${port}`));
@@ -102,7 +102,7 @@ t.test(
     );
     const { entrance, path } = lab(t, "127.0.0.1 sink.test\n");
     await entrance.follow(
-      manifestOf({
+      alertsOf({
         hook: { kind: "webhook", url: `https://sink.test:${secure}`, credential: "/x", private: true },
         mail: { kind: "email", url: `smtp://sink.test:${mail}`, from: "a@b.c", to: ["d@e.f"], private: true },
       }),

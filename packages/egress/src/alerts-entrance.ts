@@ -3,7 +3,7 @@ import { chmod } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { messageOf } from "@daruma/base";
-import { alertsEgress, alertsSocketName, type EgressManifest, type HostManifest } from "@daruma/config";
+import { type AlertsManifest, alertsEgress, alertsSocketName, type EgressManifest } from "@daruma/config";
 import { Door, type DoorSetting } from "./door.ts";
 import { HttpFront } from "./http-front.ts";
 
@@ -28,9 +28,8 @@ export class AlertsEntrance {
     this.#log = log;
   }
 
-  /** Resolves once it is open for what the manifest declares, or closed where nothing is. */
-  async follow(manifest: HostManifest | null): Promise<void> {
-    const alerts = manifest?.alerts ?? null;
+  /** Resolves once it is open for what the manifest declares, or closed where nothing is (null). */
+  async follow(alerts: AlertsManifest | null): Promise<void> {
     if (alerts === null) {
       this.close();
       return;

@@ -2,12 +2,12 @@ import { getServers } from "node:dns";
 import { type FSWatcher, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { messageOf, serveStatus, serveUnix, streamed, type UnixServer } from "@daruma/base";
-import { type EgressManifest, egressSubjects, type HostManifest, isNetwork } from "@daruma/config";
+import { type AlertsManifest, type EgressManifest, egressSubjects, isNetwork } from "@daruma/config";
 import type { LedgerConnection } from "@daruma/ledger";
 import { AlertsEntrance } from "./alerts-entrance.ts";
 import { Door, type DoorSetting, type DoorStatus, defaultTimes, type Times } from "./door.ts";
 import { Entrance } from "./entrance.ts";
-import { readManifest, stamp } from "./manifest-file.ts";
+import { type RulesManifest, readManifest, stamp } from "./manifest-file.ts";
 import { Recorder } from "./recorder.ts";
 import { Resolver, type ResolverOptions } from "./resolver.ts";
 import type { Proof } from "./self-test/proofs.ts";
@@ -86,6 +86,8 @@ class Daemon implements Egressd {
   #ownPorts: ReadonlySet<number> = new Set();
   readonly #upstreams = new UpstreamsFeed(new Upstreams(upstreamWindowMs));
   readonly #alerts: AlertsEntrance;
+  /** What the current manifest declares of them. */
+  #alertsDeclared: AlertsManifest | null = null;
   #selfTests: SelfTests | null = null;
   #servers: (UnixServer | null)[] = [];
   #timer: NodeJS.Timeout | null = null;
@@ -133,7 +135,7 @@ class Daemon implements Egressd {
     });
     const path = this.#options.statusSocket ?? null;
     this.#servers = [server, await serveStatus({ path, status: () => this.status(), onBug })];
-    await this.#alerts.follow(await readManifest(this.#options.manifest));
+    await this.#alerts.follow(this.#alertsDeclared);
     this.#timer = setInterval(() => void this.#look(), this.#options.lookMs ?? 500);
     this.#watcher = this.#watch();
   }
@@ -203,11 +205,12 @@ class Daemon implements Egressd {
     const manifest = await readManifest(this.#options.manifest);
     const isFirst = this.#seen === "";
     this.#seen = seen;
+    this.#alertsDeclared = manifest?.alerts ?? null;
     const wanted = this.#wanted(manifest);
     const [cut, changed] = await this.#apply(wanted);
     await this.#selfTests?.setAgents(wanted);
     // Before its own socket is served, another egressd may be there, whose socket for alerts this would be.
-    if (this.#servers.length > 0) await this.#alerts.follow(manifest);
+    if (this.#servers.length > 0) await this.#alerts.follow(this.#alertsDeclared);
     if (!changed && !isFirst) return;
     this.#recorder.note({
       action: "egress.rules",
@@ -216,8 +219,8 @@ class Daemon implements Egressd {
     });
   }
 
-  #wanted(manifest: HostManifest | null): ReadonlyMap<string, EgressManifest> {
-    const agents = egressSubjects(manifest ?? { agents: {}, routines: {} }).flatMap(([name, { egress }]) =>
+  #wanted(manifest: RulesManifest | null): ReadonlyMap<string, EgressManifest> {
+    const agents = egressSubjects(manifest ?? { agents: {}, routines: {} }).flatMap(([name, egress]) =>
       egress === null
         ? []
         : [[name, this.#options.observe ? { ...egress, mode: "observe" as const } : egress] as const],

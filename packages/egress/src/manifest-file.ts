@@ -1,6 +1,7 @@
-import { readFile, realpath, stat } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { realpath, stat } from "node:fs/promises";
 import { messageOf, systemCode } from "@daruma/base";
-import { type HostManifest, parseManifest } from "@daruma/config";
+import { type EgressManifest, type KeptManifest, parseManifestPieces } from "@daruma/config";
 import { egressErrors } from "./catalogue.ts";
 
 /** Changes whenever the file does, or another one is in its place. */
@@ -14,14 +15,18 @@ export async function stamp(file: string): Promise<string> {
   }
 }
 
+/** Of each agent and routine only its rules. */
+export type RulesManifest = KeptManifest<EgressManifest | null>;
+
 /**
- * host.json of the current generation; null before there is one.
+ * host.json of the current generation; null before there is one. It is as long as the host is large, and all but the rules is of no
+ * use here: it is never in memory as a whole.
  *
  * @throws EGRESSD_E_MANIFEST
  */
-export async function readManifest(file: string): Promise<HostManifest | null> {
+export async function readManifest(file: string): Promise<RulesManifest | null> {
   try {
-    return parseManifest(await readFile(file, "utf8"), file);
+    return await parseManifestPieces(createReadStream(file, "utf8"), ({ egress }) => egress, file);
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") return null;
     const message = `the rules cannot be read: ${messageOf(cause)}`;

@@ -12,36 +12,48 @@ export interface DaemonSize {
   readonly cpuPercent: number;
 }
 
-export interface Footprint {
+export interface Load {
   readonly agents: number;
+  readonly routines: number;
+}
+
+export interface Footprint extends Load {
   readonly daemons: readonly DaemonSize[];
 }
 
-const counts = [10, 1_000];
+const loads: readonly Load[] = [
+  { agents: 10, routines: 0 },
+  { agents: 1_000, routines: 0 },
+  { agents: 1_000, routines: 10_000 },
+];
 const daemons = ["watchd", "ledgerd", "egressd"];
 const restMs = 10_000;
 const idleMs = 30_000;
 /** USER_HZ of Linux. */
 const ticksPerSecond = 100;
 
-/** Agents that sleep, and have an egress rule each so that egressd knows them. */
+/** Agents that sleep, and have an egress rule each so that egressd knows them; routines of which none is due. */
 export async function footprints(root: string): Promise<readonly Footprint[]> {
   const sizes: Footprint[] = [];
-  for (const agents of counts)
-    sizes.push({ agents, daemons: await sizesWith(join(root, String(agents)), agents) });
+  for (const [index, load] of loads.entries())
+    sizes.push({ ...load, daemons: await sizesWith(join(root, String(index)), load) });
   return sizes;
 }
 
-async function sizesWith(directory: string, agents: number): Promise<readonly DaemonSize[]> {
+async function sizesWith(directory: string, { agents, routines }: Load): Promise<readonly DaemonSize[]> {
   mkdirSync(directory, { recursive: true });
   symlinkSync(join(import.meta.dirname, "..", "..", "..", "node_modules"), join(directory, "node_modules"));
   writeFileSync(
     join(directory, "fleet.config.ts"),
     `import { defineFleet } from "@daruma/config";
+const farOff = new Date(Date.now() + 100 * 86_400_000);
 const agents = Object.fromEntries(Array.from({ length: ${agents} }, (_, n) => [\`agent-\${n}\`, {
   command: ["/bin/sleep", "1000000"], startup: "1s", egress: ["example.com:443"],
 }]));
-export default defineFleet({ hosts: { bench: { system: "x86_64-linux", watchdog: { probation: "1s" }, agents } } });\n`,
+const routines = Object.fromEntries(Array.from({ length: ${routines} }, (_, n) => [\`routine-\${n}\`, {
+  command: ["/bin/true"], schedule: \`\${n % 60} 0 \${farOff.getUTCDate()} \${farOff.getUTCMonth() + 1} *\`,
+}]));
+export default defineFleet({ hosts: { bench: { system: "x86_64-linux", watchdog: { probation: "1s" }, agents, routines } } });\n`,
   );
   const session = new DevSession(directory);
   try {

@@ -10,10 +10,16 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import type { Fault } from "./results.ts";
+import { limitMib } from "./trials.ts";
 
 /** A supervisor that runs `PROGRAM` (a file for Node) on `PORT` in a directory of its own. */
 export interface Peer {
   readonly version: string;
+  /** What it does nothing about by itself, and why. */
+  readonly cannot: Readonly<Partial<Record<Exclude<Fault, "trend">, string>>>;
+  /** How long it may take at most to do something about memory above a limit, with the settings that it has. */
+  readonly limitWithinMs?: number;
   /** The program has been replaced by another one: what is done with this supervisor to have that run. */
   redeploy(): Promise<void>;
   stop(): Promise<void>;
@@ -30,6 +36,8 @@ type Start = (place: Place) => Promise<Peer>;
 const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "daruma-bench");
 const pm2Version = "7.0.4";
 const fetchWithinMs = 180_000;
+const noHealth = "it asks for no health, and sees only that a process is there";
+const noVersions = "it has no earlier version, and starts the same again";
 
 /** By name, in the order in which they are measured. Each rejects where it cannot be had, and says why. */
 export const peers: readonly (readonly [string, Start])[] = [
@@ -62,6 +70,11 @@ async function supervisord({ directory, program, port }: Place): Promise<Peer> {
   const child = daemon("/usr/bin/python3", ["-m", "supervisor.supervisord", "-c", file], env);
   return {
     version: version.trim(),
+    cannot: {
+      hang: noHealth,
+      limit: "it measures nothing; memmon of another package (superlance) does",
+      deploy: noVersions,
+    },
     redeploy: async () => void (await run("supervisor.supervisorctl", "restart", "echo")),
     stop: () => ended(child),
   };
@@ -80,9 +93,15 @@ async function pm2({ directory, program, port }: Place): Promise<Peer> {
       env: { PM2_HOME: join(directory, "pm2"), PORT: String(port) },
       cwd: directory,
     });
-  await run("start", program, "--name", "echo");
+  await run("start", program, "--name", "echo", "--max-memory-restart", `${limitMib}M`);
   return {
     version: pm2Version,
+    cannot: {
+      hang: noHealth,
+      deploy: "it starts the same again; a person may go back (pm2 deploy … revert)",
+    },
+    // It measures every 30 s (PM2_WORKER_INTERVAL).
+    limitWithinMs: 45_000,
     redeploy: async () => void (await run("restart", "echo")),
     stop: async () => void (await run("kill")),
   };
@@ -106,6 +125,12 @@ async function s6({ directory, program, port }: Place): Promise<Peer> {
     execa(programIn(root, "s6-svc"), [...args, service], { env, reject: false });
   return {
     version: version.trim(),
+    cannot: {
+      hang: noHealth,
+      limit:
+        "it measures nothing; with s6-softlimit the kernel refuses memory, and the program has to fail of it",
+      deploy: noVersions,
+    },
     redeploy: async () => void (await control("-r")),
     stop: async () => {
       await control("-xd");

@@ -1,14 +1,15 @@
 import { systemCode } from "@daruma/base";
 import type { StopSignal } from "@daruma/config";
-import { readMarkers } from "./markers.ts";
 import { membersOf, type RunIdentity } from "./membership.ts";
-import { couldNotLook, findAlive, type ProcessInfo, readProcessTable } from "./process-table.ts";
+import { couldNotLook, findAlive, type ProcessInfo } from "./process-table.ts";
+import type { SharedLook } from "./shared-look.ts";
 import type { Ending, TrackedRun } from "./tracked-run.ts";
 import type { Waits } from "./waits.ts";
 
 export interface EndingContext {
   readonly owner: string;
   readonly waits: Waits;
+  readonly processes: SharedLook;
   /** Looks whether the run's first process is gone, and if so marks it as ended. */
   readonly observe: (run: TrackedRun) => void;
 }
@@ -62,11 +63,11 @@ export async function kill(run: TrackedRun, context: EndingContext): Promise<boo
  */
 function look(
   run: TrackedRun,
-  { owner }: EndingContext,
+  { owner, processes }: EndingContext,
   act: (members: readonly ProcessInfo[]) => void = () => undefined,
 ): number | null {
   try {
-    const world = { table: readProcessTable(), owner, markersOf: readMarkers, self: process.pid };
+    const world = { ...processes.now(), owner, self: process.pid };
     for (const member of membersOf([run], world).get(run.runId) ?? []) run.seen.set(member.pid, member);
     for (const { pid, startTicks } of run.seen.values()) {
       const now = world.table.get(pid);

@@ -22,6 +22,7 @@ import {
 import { usageOfRuns } from "./process-usage.ts";
 import { searchMachine } from "./recovery.ts";
 import { removeOtherRecords, removeRecord, writeRecord } from "./run-record.ts";
+import { SharedLook } from "./shared-look.ts";
 import { agentPaths, homeOf, openSite, type ProcessManagerOptions, type Site } from "./site.ts";
 import {
   causeOfChild,
@@ -71,7 +72,12 @@ class ProcessManager implements ProcessServices {
     this.#stopFiles = createStopFiles(join(site.stateDir, "stopped"));
     const running = () => [...this.#runs.values()].map(({ run }) => homeOf(site, run.agent));
     this.#logs = keepLogsSmall({ homes: running, log: (text) => process.stderr.write(`watchd: ${text}\n`) });
-    this.#context = { owner: site.owner, waits: createWaits(), observe: (run) => this.#observe(run) };
+    this.#context = {
+      owner: site.owner,
+      waits: createWaits(),
+      processes: new SharedLook(),
+      observe: (run) => this.#observe(run),
+    };
   }
 
   async list(): Promise<readonly Run[]> {
@@ -186,6 +192,7 @@ class ProcessManager implements ProcessServices {
   #track(options: TrackOptions): TrackedRun {
     const tracked = trackedRun(options);
     this.#runs.set(tracked.runId, tracked);
+    this.#context.processes.forget();
     tracked.child?.once("exit", (code, signal) => this.#exited(tracked, causeOfChild(code, signal)));
     if (tracked.child === null && this.#look === null && !this.#closed) {
       this.#look = setInterval(() => this.#observeAdopted(), adoptedLookMs);

@@ -34,6 +34,10 @@ export function policyOf(manifest: RoutineManifest, problem: string | null): Rou
   };
 }
 
+/**
+ * A journal is written so that the release before reads it, and that one knows no schedule with lines: to it, as to the core, they are
+ * several. Whoever asks when a routine is due next from its text alone leaves them to `parseSchedule`.
+ */
 function schedulesOf({ expression, timezone }: ScheduleText): readonly ScheduleText[] {
   return expressionsOf(expression).map((each) => ({ expression: each, timezone }));
 }

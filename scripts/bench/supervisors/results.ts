@@ -1,0 +1,54 @@
+/** What was found out about one supervisor, and what Daruma's ledger tells of it. */
+import type { Trial } from "./trials.ts";
+
+export const faults = ["crash", "hang", "limit", "trend", "deploy"] as const;
+/** `limit`: more memory than a limit; `trend`: memory that grows, before any limit; `deploy`: of what ends at its start. */
+export type Fault = (typeof faults)[number];
+
+export interface Seen extends Trial {
+  /** Unix time in milliseconds; missing where nobody says that it has seen anything. */
+  readonly detectedAt?: number;
+  /** The same of the proof that what was started works. */
+  readonly verifiedAt?: number;
+}
+
+/** A text says why there is nothing to measure. */
+export type Outcome = readonly Seen[] | string;
+
+export interface Result {
+  readonly name: string;
+  readonly outcomes: Readonly<Record<Fault, Outcome>>;
+}
+
+const signs: Readonly<Record<Fault, { readonly detected: string; readonly verified: string }>> = {
+  crash: { detected: "agent.exit", verified: "recovery.verified" },
+  hang: { detected: "agent.unhealthy", verified: "recovery.verified" },
+  limit: { detected: "agent.overuse", verified: "agent.healthy" },
+  trend: { detected: "agent.leak", verified: "agent.healthy" },
+  deploy: { detected: "generation.rollback", verified: "recovery.verified" },
+};
+
+/** @param at when the first entry of this action was made that is not older than `since`; Unix time in milliseconds */
+export async function seen(
+  fault: Fault,
+  trial: Trial,
+  at: (action: string, since: number) => Promise<number>,
+): Promise<Seen> {
+  if (trial.servedAt === null) return trial;
+  const { detected, verified } = signs[fault];
+  // The ledger's clock has milliseconds: an entry of the same one would otherwise come out as older.
+  const detectedAt = Math.max(trial.failedAt, await at(detected, Math.floor(trial.failedAt)));
+  return { ...trial, detectedAt, verifiedAt: await at(verified, Math.floor(detectedAt)) };
+}
+
+/** Why nobody but Daruma finds a leak before a limit. */
+export const noTrend = "it looks at no growth";
+
+export function cannot(why: string): string {
+  return `cannot: ${why}`;
+}
+
+/** Where nothing could be measured. */
+export function allOf(outcome: Outcome): Result["outcomes"] {
+  return { crash: outcome, hang: outcome, limit: outcome, trend: outcome, deploy: outcome };
+}
