@@ -18,7 +18,18 @@ export function faultTables(results: readonly Result[]): string {
     const rows = results.map(({ name, outcomes }) => outcomeRow(name, fault, outcomes[fault]));
     return [row(titles[fault], columns), ...rows].join("\n");
   });
-  return tables.join("\n\n");
+  return [...tables, rollbackTable(results)].join("\n\n");
+}
+
+function rollbackTable(results: readonly Result[]): string {
+  const rows = results.flatMap(({ name, outcomes: { deploy } }) => {
+    if (typeof deploy === "string" || deploy.every(({ rolledBackAt }) => rolledBackAt === undefined))
+      return [];
+    const decided = deploy.map((each) => ({ ...each, failedAt: each.detectedAt ?? Number.NaN }));
+    const isBack = told(decided, ({ rolledBackAt }) => rolledBackAt);
+    return [row(name, [isBack, told(decided, ({ verifiedAt }) => verifiedAt)])];
+  });
+  return [row("since the decision to roll back", ["system is back", "verified"]), ...rows].join("\n");
 }
 
 export function footprintTable(sizes: readonly Footprint[]): string {

@@ -10,6 +10,8 @@ export interface Seen extends Trial {
   readonly detectedAt?: number;
   /** The same of the proof that what was started works. */
   readonly verifiedAt?: number;
+  /** Of a bad deploy, which is detected with the decision to roll back: when the earlier generation was switched to. */
+  readonly rolledBackAt?: number;
 }
 
 /** A text says why there is nothing to measure. */
@@ -38,7 +40,10 @@ export async function seen(
   const { detected, verified } = signs[fault];
   // The ledger's clock has milliseconds: an entry of the same one would otherwise come out as older.
   const detectedAt = Math.max(trial.failedAt, await at(detected, Math.floor(trial.failedAt)));
-  return { ...trial, detectedAt, verifiedAt: await at(verified, Math.floor(detectedAt)) };
+  const since = Math.floor(detectedAt);
+  const verifiedAt = await at(verified, since);
+  if (fault !== "deploy") return { ...trial, detectedAt, verifiedAt };
+  return { ...trial, detectedAt, verifiedAt, rolledBackAt: await at("generation.rolled-back", since) };
 }
 
 /** Why nobody but Daruma finds a leak before a limit. */
