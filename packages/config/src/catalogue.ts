@@ -56,3 +56,8 @@ export const configErrors = defineErrors({
     exit: exitCode.error,
   },
 });
+
+/** What an error tells of where it was found, for callers that may not know. */
+export function located(where: string | undefined): { readonly where?: string } {
+  return where === undefined ? {} : { where };
+}

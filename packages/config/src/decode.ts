@@ -1,6 +1,6 @@
 import type { Problem } from "@daruma/base";
 import { Result, Schema } from "effect";
-import { configErrors } from "./catalogue.ts";
+import { configErrors, located } from "./catalogue.ts";
 import type { Fleet } from "./fleet.ts";
 import { lintFleet } from "./lints.ts";
 import { type PlainData, toPlain } from "./plain.ts";
@@ -57,8 +57,7 @@ export function parseFleet(input: unknown, where?: string): Fleet {
   if (decoded.ok) return decoded.fleet;
   const count = decoded.problems.length;
   const message = `the fleet has ${count === 1 ? "a problem" : `${count} problems`}`;
-  const details = where === undefined ? {} : { where };
-  throw configErrors.make("CONFIG_E_INVALID", message, { ...details, problems: decoded.problems });
+  throw configErrors.make("CONFIG_E_INVALID", message, { ...located(where), problems: decoded.problems });
 }
 
 /** Gives problems that do not say of what kind they are the code of what the pass looks for. */

@@ -1,6 +1,6 @@
 import { messageOf } from "@daruma/base";
 import { readAlerts } from "./alerts/read.ts";
-import { configErrors } from "./catalogue.ts";
+import { configErrors, located } from "./catalogue.ts";
 import { readEgress } from "./egress/read.ts";
 import {
   type AgentManifest,
@@ -232,7 +232,7 @@ export function parseManifest(text: string, where?: string): HostManifest {
   const version = versionOf(document);
   if (version !== undefined && version !== 1) {
     const message = `the manifest has schemaVersion ${version}, and this release reads only 1`;
-    throw configErrors.make("CONFIG_E_MANIFEST_VERSION", message, where === undefined ? {} : { where });
+    throw configErrors.make("CONFIG_E_MANIFEST_VERSION", message, located(where));
   }
   return readingManifest(() => readManifest(document, ""), where);
 }
@@ -243,8 +243,7 @@ export function manifestDocument(text: string, where?: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const message = `the manifest is not JSON: ${messageOf(error)}`;
-    const details = where === undefined ? {} : { where };
-    throw configErrors.make("CONFIG_E_MANIFEST", message, { ...details, cause: error });
+    throw configErrors.make("CONFIG_E_MANIFEST", message, { ...located(where), cause: error });
   }
 }
 
@@ -256,8 +255,7 @@ export function readingManifest<T>(read: () => T, where?: string): T {
     if (!(error instanceof ShapeError)) throw error;
     const problem = { path: error.path, message: error.message };
     const message = `the manifest is not valid: ${`${problem.path} ${problem.message}`.trim()}`;
-    const details = where === undefined ? {} : { where };
-    throw configErrors.make("CONFIG_E_MANIFEST", message, { ...details, problems: [problem] });
+    throw configErrors.make("CONFIG_E_MANIFEST", message, { ...located(where), problems: [problem] });
   }
 }
 

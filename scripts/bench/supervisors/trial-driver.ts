@@ -1,6 +1,6 @@
 /**
  * Runs on the test host, beside trials.ts: does the same to a program again and again. Prints a JSON array of trials. With `deploy` it
- * says `settled` first, and waits for what somebody else deploys.
+ * only looks on, and waits for what somebody else deploys once the program has come to rest.
  *
  *     node trial-driver.ts crash|hang|limit|trend|deploy PORT RUNS PATIENCE_MS
  */

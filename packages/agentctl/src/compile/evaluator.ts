@@ -42,7 +42,8 @@ export async function runEvaluator(argv: readonly string[]): Promise<never> {
   try {
     const exported: unknown = await import(url);
     const lint = mode === lintArgument;
-    const finding = lint ? await withSources(await judge(exported, file), file) : await judge(exported, file);
+    const judged = await judge(exported, file);
+    const finding = lint ? await withSources(judged, file) : judged;
     known.finding = lint ? unrepeated(finding) : finding;
     return finish(trace, await lookAgain(finding, lint, url));
   } catch (error) {
