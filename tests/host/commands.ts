@@ -33,8 +33,8 @@ export async function ask(socket: string, request: Request): Promise<Answer> {
   try {
     const connection = connect(socket);
     await once(connection, "connect");
-    connection.write(header + words);
-    connection.write(input);
+    // In one piece: a command that needs no input may be over, and its connection closed, before a second one is written (EPIPE).
+    connection.write(Buffer.concat([Buffer.from(header + words), input]));
     for await (const chunk of connection) chunks.push(chunk);
   } catch (error) {
     if (!gone.includes(systemCode(error))) throw error;
