@@ -34,6 +34,7 @@ const limits: ServeLimits = { bodyBytes: 256 * 1024, connections: 32, requestMs:
 
 interface Served {
   readonly server: UnixServer;
+  readonly path: string;
   /** Of the socket file: another one in its place is not ours. */
   readonly inode: number;
 }
@@ -61,7 +62,7 @@ export function createAgentSockets(options: AgentSocketsOptions): AgentSockets {
         onRequest: () => options.onHeard(agent),
         onBug: (error) => log(`a request of ${agent} failed inside: ${stackOf(error)}`),
       });
-      served.set(agent, { server, inode: checkSocket(path, isolation).ino });
+      served.set(agent, { server, path, inode: checkSocket(path, isolation).ino });
       if (failing.delete(agent)) log(`${agent} has its socket now`);
     } catch (error) {
       await server?.close();
@@ -84,7 +85,7 @@ export function createAgentSockets(options: AgentSocketsOptions): AgentSockets {
     return working;
   };
 
-  const isThere = (agent: string, { inode }: Served) => look(agentSocketPath(runtime, agent))?.ino === inode;
+  const isThere = ({ path, inode }: Served) => look(path)?.ino === inode;
 
   return {
     serve(agents) {
@@ -102,7 +103,7 @@ export function createAgentSockets(options: AgentSocketsOptions): AgentSockets {
     },
     check: () =>
       inTurn(async () => {
-        const lost = [...served].filter(([agent, entry]) => !isThere(agent, entry)).map(([agent]) => agent);
+        const lost = [...served].filter(([, entry]) => !isThere(entry)).map(([agent]) => agent);
         for (const agent of lost) {
           log(`the socket of ${agent} was gone`);
           await shut(agent);

@@ -15,7 +15,7 @@ import { closureProblems, manifestFileOf, missingFrom } from "./closure.ts";
 import { removeGarbage } from "./garbage.ts";
 import { promote, readPromotions } from "./known-good.ts";
 import { type Layout, prepareLayout, storeNameOf, writing } from "./layout.ts";
-import { createManifests } from "./manifests.ts";
+import { createManifests, digestsOf } from "./manifests.ts";
 import {
   activateProfileLink,
   addProfileLink,
@@ -125,9 +125,7 @@ class Directory implements DirectoryGenerations {
         path: this.#path(name),
         number: links.findLast((link) => link.name === name)?.number ?? null,
         hostDigest: manifest.hostDigest,
-        digests: Object.fromEntries(
-          Object.entries(manifest.agents).map(([agent, { digest }]) => [agent, digest]),
-        ),
+        digests: digestsOf(manifest),
         promotedAt,
       });
     }

@@ -40,6 +40,19 @@ export function createManifests(): Manifests {
   };
 }
 
+const digests = new WeakMap<HostManifest, Readonly<Record<string, string>>>();
+
+/** Agent -> digest. The same object for the same manifest, since it is asked for at every look. */
+export function digestsOf(manifest: HostManifest): Readonly<Record<string, string>> {
+  const known = digests.get(manifest);
+  if (known !== undefined) return known;
+  const found = Object.fromEntries(
+    Object.entries(manifest.agents).map(([agent, { digest }]) => [agent, digest]),
+  );
+  digests.set(manifest, found);
+  return found;
+}
+
 /** Another text has another one. */
 async function versionOf(file: string): Promise<string> {
   try {

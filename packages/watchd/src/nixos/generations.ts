@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isDarumaError, messageOf } from "@daruma/base";
 import type { HostManifest } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
-import { createManifests, type Manifests } from "../generations/manifests.ts";
+import { createManifests, digestsOf, type Manifests } from "../generations/manifests.ts";
 import type {
   CurrentGeneration,
   GenerationInfo,
@@ -101,12 +101,11 @@ class SystemGenerations implements NixosGenerations {
     for (const { path, promotedAt } of await promotions(this.#site)) {
       const manifest = await this.#manifest(path).catch(() => null);
       if (manifest === null) continue;
-      const agents = Object.entries(manifest.agents);
       found.push({
         path,
         number: links.findLast((link) => link.path === path)?.number ?? null,
         hostDigest: manifest.hostDigest,
-        digests: Object.fromEntries(agents.map(([name, { digest }]) => [name, digest])),
+        digests: digestsOf(manifest),
         promotedAt,
       });
     }

@@ -70,7 +70,7 @@ class ProcessManager implements ProcessServices {
   constructor(site: Site) {
     this.#site = site;
     this.#stopFiles = createStopFiles(join(site.stateDir, "stopped"));
-    const running = () => [...this.#runs.values()].map(({ run }) => homeOf(site, run.agent));
+    const running = () => [...this.#runs.values()].map(({ home }) => home);
     this.#logs = keepLogsSmall({ homes: running, log: (text) => process.stderr.write(`watchd: ${text}\n`) });
     this.#context = {
       owner: site.owner,
@@ -189,8 +189,8 @@ class ProcessManager implements ProcessServices {
     );
   }
 
-  #track(options: TrackOptions): TrackedRun {
-    const tracked = trackedRun(options);
+  #track(options: Omit<TrackOptions, "home">): TrackedRun {
+    const tracked = trackedRun({ ...options, home: homeOf(this.#site, options.run.agent) });
     this.#runs.set(tracked.runId, tracked);
     this.#context.processes.forget();
     tracked.child?.once("exit", (code, signal) => this.#exited(tracked, causeOfChild(code, signal)));

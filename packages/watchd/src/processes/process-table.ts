@@ -35,6 +35,8 @@ const pageSizeType = 6n;
 // Everything here is synchronous and shares one buffer: a pass over 1,000 processes costs some 10 ms, a third of what it
 // would through the thread pool, and nothing can happen to our own children between its first and its last look.
 const buffer = Buffer.allocUnsafeSlow(4096);
+/** The numbers of one line of proc_pid_stat(5), from field 4 on: it has 52 fields, and later kernels may have more. */
+const numbers = new Float64Array(64);
 
 /**
  * Every process that may be seen, in one pass.
@@ -118,21 +120,21 @@ export function parseStat(pid: number, bytes: Uint8Array, length: number): Proce
   // The second field is the program's name in parentheses, and may hold spaces, parentheses and newlines itself.
   let at = bytes.lastIndexOf(closingParenthesis, length - 1) + 2;
   const state = bytes[at];
-  const numbers: number[] = [];
+  let count = 0;
   // By the numbers of proc_pid_stat(5): the state is field 3, everything after it a decimal number. No strings are made,
   // since thousands in each pass would cost more in garbage collection than the pass itself.
-  for (at += 2; at < length; ) {
+  for (at += 2; at < length && count < numbers.length; ) {
     const negative = bytes[at] === minus;
     if (negative) at++;
     let value = 0;
     for (let byte = bytes[at]; byte !== undefined && byte >= zero && byte <= zero + 9; byte = bytes[++at]) {
       value = value * 10 + byte - zero;
     }
-    numbers.push(negative ? -value : value);
+    numbers[count++] = negative ? -value : value;
     at++;
   }
   const field = (number: number) => numbers[number - 4] ?? Number.NaN;
-  if (numbers.length < 49) return null;
+  if (count < 49) return null;
   // A leader whose first thread has ended is shown as a zombie while its other threads run on.
   const over = (state === zombie || state === dead) && field(20) <= 1;
   return {

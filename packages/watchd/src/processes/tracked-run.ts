@@ -7,6 +7,8 @@ import type { ProcessInfo } from "./process-table.ts";
 /** A run that we watch, from its start or adoption until nothing of it is left. */
 export interface TrackedRun extends RunIdentity {
   readonly run: Run;
+  /** The directory of what runs. */
+  readonly home: string;
   /** `null` for an adopted run, which is watched through /proc. */
   readonly child: ChildProcess | null;
   /** Settles when the first process is gone. */
@@ -29,6 +31,7 @@ export interface Ending {
 
 export interface TrackOptions {
   readonly run: Run;
+  readonly home: string;
   readonly startTicks: number;
   readonly sessionTrusted: boolean;
   readonly child: ChildProcess | null;

@@ -22,21 +22,22 @@ export function createDependencyProbes(options: {
   const { engine, monoNow } = options;
   const look = options.reach ?? reach;
   /** Agent -> monotonic instant at which it was asked for last. */
-  let asked: ReadonlyMap<string, number> = new Map();
+  const asked = new Map<string, number>();
   return {
     async ask() {
       const at = monoNow();
-      const next = new Map<string, number>();
       const wanted: { readonly agent: string; readonly dependency: string; readonly url: string }[] = [];
-      for (const [agent, state] of Object.entries(engine.state.agents)) {
-        const dependencies = Object.entries(state.policy.dependencies ?? {});
-        if (!state.declared || dependencies.length === 0) continue;
+      const { agents } = engine.state;
+      for (const agent of asked.keys()) if (dependenciesOf(agents[agent]) === undefined) asked.delete(agent);
+      for (const agent in agents) {
+        const state = agents[agent];
+        const dependencies = dependenciesOf(state);
+        if (state === undefined || dependencies === undefined) continue;
         const last = asked.get(agent);
-        const isDue = last === undefined || at - last >= intervalMs(state);
-        next.set(agent, isDue ? at : last);
-        if (isDue) wanted.push(...dependencies.map(([dependency, url]) => ({ agent, dependency, url })));
+        if (last !== undefined && at - last < intervalMs(state)) continue;
+        asked.set(agent, at);
+        for (const [dependency, url] of Object.entries(dependencies)) wanted.push({ agent, dependency, url });
       }
-      asked = next;
       if (wanted.length === 0) return;
       // What several agents need is asked once.
       const answers = new Map<string, Promise<string | null>>();
@@ -49,6 +50,10 @@ export function createDependencyProbes(options: {
       engine.dispatch({ type: "dependencies", at, found: await Promise.all(found) });
     },
   };
+}
+
+function dependenciesOf(agent: AgentState | undefined): Readonly<Record<string, string>> | undefined {
+  return agent?.declared ? agent.policy.dependencies : undefined;
 }
 
 function intervalMs(agent: AgentState): number {

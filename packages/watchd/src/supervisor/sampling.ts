@@ -1,4 +1,4 @@
-import type { AgentState } from "../policy/state.ts";
+import type { AgentState, State } from "../policy/state.ts";
 import { samplingMs } from "../policy/usage.ts";
 import type { ServiceManager } from "../ports.ts";
 import type { Engine } from "./engine.ts";
@@ -16,21 +16,24 @@ export function createSampling(
   monoNow: () => number,
 ): { measure(): Promise<void> } {
   /** Run -> monotonic instant at which it was measured last. */
-  let measured: ReadonlyMap<string, number> = new Map();
+  const measured = new Map<string, number>();
   return {
     async measure() {
       const now = monoNow();
-      const next = new Map<string, number>();
       const due = new Map<string, string>();
-      for (const [name, agent] of Object.entries(engine.state.agents)) {
-        if (agent.run === null) continue;
+      let running = 0;
+      // Four times a second over a thousand agents, of which mostly none is due: nothing is made here that somebody has to collect.
+      for (const name in engine.state.agents) {
+        const agent = engine.state.agents[name];
+        if (agent === undefined || agent.run === null) continue;
+        running += 1;
         const { runId } = agent.run;
         const last = measured.get(runId);
-        const isDue = last === undefined || isDueAt(now, last, everyMs(agent));
-        if (isDue) due.set(runId, name);
-        next.set(runId, isDue ? now : last);
+        if (last !== undefined && !isDueAt(now, last, everyMs(agent))) continue;
+        due.set(runId, name);
+        measured.set(runId, now);
       }
-      measured = next;
+      if (measured.size > running) keepRunning(measured, engine.state.agents);
       if (due.size === 0) return;
       const usage = await services.usage([...due.keys()]);
       const at = monoNow();
@@ -41,6 +44,11 @@ export function createSampling(
       if (runs.length > 0) engine.dispatch({ type: "usage", at, runs });
     },
   };
+}
+
+function keepRunning(measured: Map<string, number>, agents: State["agents"]): void {
+  const running = new Set(Object.values(agents).map(({ run }) => run?.runId));
+  for (const runId of measured.keys()) if (!running.has(runId)) measured.delete(runId);
 }
 
 /**
