@@ -41,6 +41,8 @@ export interface Host {
   copyIn(source: string, destination: string): Promise<void>;
   /** The journal of every boot, oldest first; also of a host that is off. */
   journal(): Promise<string>;
+  /** Shuts down in order, and stays off until it is reset. */
+  shutDown(): Promise<void>;
   /** Shuts down in order and boots what the boot loader says. */
   reboot(): Promise<void>;
   /** Kills everything at once and boots what the boot loader says. */
@@ -110,6 +112,10 @@ function hostOn(name: string, machine: Machine): Host {
     await machine.boot();
     await exec(["systemctl", "is-system-running", "--wait"]);
   };
+  const shutDown = async () => {
+    await exec(["systemctl", "poweroff"]);
+    await machine.off();
+  };
   return {
     name,
     exec,
@@ -143,9 +149,9 @@ function hostOn(name: string, machine: Machine): Host {
       const options = ["--directory", directory, "--no-pager", "--output=short-precise", "--quiet"];
       return (await execa("journalctl", options, { reject: false })).stdout;
     },
+    shutDown,
     async reboot() {
-      await exec(["systemctl", "poweroff"]);
-      await machine.off();
+      await shutDown();
       await up();
     },
     async cutPower() {

@@ -12,6 +12,8 @@ import { bootHost, type Host } from "./host.ts";
 export interface ScenarioOptions {
   /** Default: three minutes. */
   readonly timeoutMs?: number;
+  /** Why it cannot be played here, though there is a host; undefined if it can. */
+  readonly unable?: string | undefined;
 }
 
 export type Play = (host: Host, t: Test) => Promise<void>;
@@ -29,10 +31,10 @@ if (skip !== undefined) process.stderr.write(`\n${howToHaveHost(skip)}\n`);
 export function scenario(
   name: string,
   play: Play,
-  { timeoutMs = defaultTimeoutMs }: ScenarioOptions = {},
+  { timeoutMs = defaultTimeoutMs, unable }: ScenarioOptions = {},
 ): void {
   t.setTimeout(fileTimeoutMs);
-  t.test(name, { skip: skip ?? false, timeout: fileTimeoutMs }, async (test) => {
+  t.test(name, { skip: skip ?? unable ?? false, timeout: fileTimeoutMs }, async (test) => {
     const host = await newHost();
     try {
       await within(timeoutMs, play(host, test));

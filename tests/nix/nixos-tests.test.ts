@@ -24,7 +24,7 @@ const files = readdirSync(directory).filter((file) => file.endsWith(".nix"));
 const names = files.filter((file) => file !== "lib.nix").map((file) => file.slice(0, -".nix".length));
 
 /** Files of tests/host whose scenarios are here too. */
-const themes = ["drift", "egress", "heal", "rollback", "routines", "standstill", "watchdog"];
+const themes = ["drift", "egress", "heal", "memory", "rollback", "routines", "standstill", "watchdog"];
 
 const withoutPython = spawnSync("python3", ["--version"]).status !== 0 && "no python3 on PATH";
 
