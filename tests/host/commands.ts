@@ -33,8 +33,8 @@ export async function ask(socket: string, request: Request): Promise<Answer> {
   try {
     const connection = connect(socket);
     await once(connection, "connect");
-    connection.write(header + words);
-    connection.write(input);
+    // At once: what answers before it has read the last byte is gone when that byte comes, and its answer is lost.
+    connection.write(Buffer.concat([Buffer.from(header + words), input]));
     for await (const chunk of connection) chunks.push(chunk);
   } catch (error) {
     if (!gone.includes(systemCode(error))) throw error;
