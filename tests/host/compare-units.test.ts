@@ -4,7 +4,18 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 
-const script = join(import.meta.dirname, "generation", "compare-units.awk");
+const directoryOfModules = join(import.meta.dirname, "generation", "switch");
+/** Reads the lists of files of both units from its arguments, and prints a line each: the verdict, sockets, flags. */
+const program = `
+  use Units;
+  my ($old, $new) = map { Units::read_files(split /:/) } @ARGV;
+  my @flags = map {
+    my ($section, $key) = split /\\n/;
+    my $is_set = Units::is_set($key eq "X-StopOnRemoval" ? $old : $new, $section, $key);
+    $is_set == $Units::defaults{$_} ? () : $is_set ? $key : "no-$key";
+  } sort keys %Units::defaults;
+  print map { "$_\\n" } Units::compare($old, $new), join(" ", Units::sockets($new)), "@flags";
+`;
 
 interface Comparison {
   readonly verdict: string | undefined;
@@ -20,18 +31,12 @@ function compare(directory: string, before: readonly string[], after: readonly s
       writeFileSync(file, text);
       return file;
     });
-  const input = `it.service\t${write("old", before).join(":")}\t${write("new", after).join(":")}\n`;
-  const line = execFileSync("awk", ["-f", script], { input, encoding: "utf8" });
-  const [unit, verdict, sockets = "", flags = ""] = line.replace(/\n$/, "").split("\t");
-  if (unit !== "it.service") throw new Error(`not a comparison: ${line}`);
-  return {
-    verdict,
-    sockets: sockets.trim(),
-    flags: flags
-      .trim()
-      .split(" ")
-      .filter((flag) => flag !== ""),
-  };
+  const files = [write("old", before), write("new", after)].map((paths) => paths.join(":"));
+  const answer = execFileSync("perl", [`-I${directoryOfModules}`, "-e", program, ...files], {
+    encoding: "utf8",
+  });
+  const [verdict, sockets = "", flags = ""] = answer.split("\n");
+  return { verdict, sockets, flags: flags.split(" ").filter((flag) => flag !== "") };
 }
 
 const service = "[Service]\nExecStart=/a\n";

@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { cached, hashOf } from "./cache.ts";
 import { image } from "./image.ts";
@@ -101,8 +101,9 @@ const installation = `
   /nix/var/nix/profiles/system/bin/switch-to-configuration boot`;
 
 async function filesOf(directory: string): Promise<readonly (string | { readonly file: string })[]> {
-  const names = (await readdir(directory)).sort();
-  return names.flatMap((name) => [name, { file: join(directory, name) }]);
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return files.sort().flatMap((file) => [relative(directory, file), { file }]);
 }
 
 if (import.meta.main) process.stdout.write(`${(await layers()).join("\n")}\n`);

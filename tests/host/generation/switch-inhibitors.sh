@@ -1,9 +1,10 @@
 # The pre-switch check "switchInhibitors" of NixOS: components that must not be exchanged while the system runs. Refuses a
 # switch if a key that both generations have has another value. `boot` and `dry-activate` change nothing that runs.
-#   switch-inhibitors.sh TOPLEVEL ACTION
+# Sourced, with the arguments TOPLEVEL ACTION.
 set -euo pipefail
 incoming=$1 action=$2
 if [ "$action" = boot ] || [ "$action" = dry-activate ]; then exit 0; fi
+if cmp --silent "$incoming/switch-inhibitors" /run/current-system/switch-inhibitors; then exit 0; fi
 
 inhibitors() { cat "$1/switch-inhibitors" 2>/dev/null || echo '{}'; }
 

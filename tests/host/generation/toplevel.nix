@@ -140,18 +140,21 @@ let
     ) (attrNames users)
   );
 
+  activationScripts = attrValues config.system.activationScripts;
   snippets = ''
+    #!/bin/bash
     _status=0
     trap "_status=1" ERR
     systemConfig=$1
-    ${concatStringsSep "\n" (attrValues config.system.activationScripts)}
+    ${concatStringsSep "\n" activationScripts}
     exit $_status
   '';
 
   preSwitchChecks = config.system.preSwitchChecks // daruma.preSwitchChecks // {
-    switchInhibitors = "${pkgs.bash}/bin/bash ${./switch-inhibitors.sh} \"$@\"";
+    switchInhibitors = ". ${./switch-inhibitors.sh}";
   };
   preSwitchCheck = ''
+    #!/bin/bash
     set -uo pipefail
     exec >&2
     ${concatStringsSep "\n" (
@@ -168,24 +171,21 @@ let
     )}
   '';
 
+  perl = "/usr/bin/perl -I${./switch}";
+  installBootLoader = config.system.build.installBootLoader or "${perl} ${./switch}/install-bootloader.pl";
   switchToConfiguration = ''
-    #!/bin/bash
-    export OUT=@out@ TOPLEVEL=@out@
-    export INSTALL_BOOTLOADER=${
-      config.system.build.installBootLoader
-        or (pkgs.writeShellScript "install-bootloader" ". ${./install-bootloader.sh}")
-    }
-    export PRE_SWITCH_CHECK=${pkgs.writeShellScript "pre-switch-checks" preSwitchCheck}
-    export PLAN_UNITS=${./plan-units.sh} COMPARE_UNITS=${./compare-units.awk}
-    . ${./switch-to-configuration.sh}
+    #!${perl}
+    @ENV{qw(OUT TOPLEVEL)} = ('@out@') x 2;
+    $ENV{INSTALL_BOOTLOADER} = '${installBootLoader}';
+    $ENV{PRE_SWITCH_CHECK} = '@out@/libexec/pre-switch-checks';
+    require 'switch-to-configuration.pl';
   '';
 
   activate = ''
-    #!/bin/bash
-    USERS=${pkgs.writeText "users" userTable}
-    UPDATE_USERS=${./update-users.sh}
-    SNIPPETS=${pkgs.writeShellScript "snippets" snippets}
-    . ${./activate.sh}
+    #!${perl}
+    $ENV{USERS} = '@out@/libexec/users';
+    ${if activationScripts == [ ] then "" else "$ENV{SNIPPETS} = '@out@/libexec/snippets';"}
+    require 'activate.pl';
   '';
 
   # Path below the toplevel -> text.
@@ -193,6 +193,7 @@ let
     "nixos-version" = "26.05.test-host\n";
     "init-interface-version" = config.testHost.initInterfaceVersion or "systemd 2";
     "switch-inhibitors" = toJSON config.system.switch.inhibitors;
+    "libexec/users" = userTable;
     "etc/tmpfiles.d/00-nixos.conf" = concatStringsSep "" (map (rule: rule + "\n") tmpfiles);
   }
   // prefixed "units/" unitTexts
@@ -201,6 +202,8 @@ let
   # The same for files that are run; @out@ in them becomes the toplevel.
   programs = {
     "bin/switch-to-configuration" = switchToConfiguration;
+    "libexec/pre-switch-checks" = preSwitchCheck;
+    "libexec/snippets" = snippets;
     inherit activate;
   }
   // prefixed "etc/" (mapAttrs (_: file: file.text) executableEtc);
