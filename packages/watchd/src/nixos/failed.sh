@@ -35,7 +35,7 @@ wait_seconds=1800
 
 id="failed-$(date +%s)-$$"
 current='' target='' result='' why=''
-gates_complete=no gates_budget='' spent=0 barred='' pending_id='' pending_target=''
+known_good='' gates_complete=no gates_budget='' spent=0 barred='' pending_id='' pending_target=''
 
 parse_arguments() {
   while [ $# -gt 0 ]; do
@@ -153,17 +153,21 @@ read_gates() {
   done <"$state/gates"
 }
 
-# Store paths of the known-good generations, newest promotion first. The order is in the names: no clock can turn it round.
-known_good() {
+# Leaves the store paths of the known-good generations in `known_good`, newest promotion first. The order is in the names: no clock
+# can turn it round.
+read_known_good() {
   set +f
-  for link in "$gcroots"/known-good-*; do
-    order=${link##*/known-good-}
-    order=${order%%-*}
-    case $order in
-      '' | *[!0-9]*) continue ;;
-    esac
-    printf '%s %s\n' "$order" "$(readlink -- "$link")"
-  done | sort -rn | cut -d ' ' -f 2
+  known_good=$(
+    for link in "$gcroots"/known-good-*; do
+      order=${link##*/known-good-}
+      order=${order%%-*}
+      case $order in
+        '' | *[!0-9]*) continue ;;
+      esac
+      printf '%s %s\n' "$order" "$(readlink -- "$link")"
+    done | sort -rn | while read -r order path; do printf '%s\n' "$path"; done
+  )
+  set -f
 }
 
 # Of records with suffix $1, whether one tells of a rollback away from what is current; with `any`, whether there is one.
@@ -206,11 +210,14 @@ budget() {
 # All that a generation gives to watchd: its unit (which names its program by store path), its manifest, its own programs.
 fingerprint() {
   set +f
+  given=$1
   {
-    for file in "$1/etc/systemd/system/$watchd" "$1/etc/systemd/system/$watchd.d/"*.conf "$1/etc/daruma/host.json"; do
-      if [ -f "$file" ]; then cat -- "$file"; fi
+    set --
+    for file in "$given/etc/systemd/system/$watchd" "$given/etc/systemd/system/$watchd.d/"*.conf "$given/etc/daruma/host.json"; do
+      if [ -f "$file" ]; then set -- "$@" "$file"; fi
     done
-    for file in "$1/etc/daruma/bin/"*; do
+    if [ $# -gt 0 ]; then cat -- "$@"; fi
+    for file in "$given/etc/daruma/bin/"*; do
       if [ -e "$file" ]; then readlink -f -- "$file"; fi
     done
   } | sha256sum
@@ -251,8 +258,9 @@ may_roll_back() {
     because 'watchd itself says that the fault is outside (exit 75)'
     return 1
   fi
-  # shellcheck disable=SC2046 # One word a path.
-  if among "$current" $(known_good); then
+  read_known_good
+  # shellcheck disable=SC2086 # One word a path.
+  if among "$current" $known_good; then
     because 'watchd has proven itself in this generation: the deploy is not the cause'
     return 1
   fi
@@ -303,7 +311,7 @@ decide() {
     fi
     return 0
   fi
-  for candidate in $(known_good); do
+  for candidate in $known_good; do
     is_eligible "$candidate" || continue
     because "$candidate is known-good, and this generation gives watchd something else to run"
     target=$candidate

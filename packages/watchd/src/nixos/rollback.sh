@@ -141,17 +141,17 @@ problem() {
   problems="$problems${problems:+,}\"$1\""
 }
 
-# The system that runs, by store path; empty if that cannot be told.
-current_system() {
-  found=$(readlink -f -- "$current_link") || found=''
-  case $found in
-    *[!A-Za-z0-9+._?=/-]*) found='' ;;
+# Leaves the system that runs in `now`, by store path; empty if that cannot be told.
+look_at_current() {
+  now=$(readlink -f -- "$current_link") || now=''
+  case $now in
+    *[!A-Za-z0-9+._?=/-]*) now='' ;;
   esac
-  printf '%s' "$found"
 }
 
 target_is_current() {
-  [ "$(current_system)" = "$target" ]
+  look_at_current
+  [ "$now" = "$target" ]
 }
 
 bounded() {
@@ -171,10 +171,10 @@ remove_file() {
 
 # Writes down how it ended, and ends. $1: the verdict.
 finish() {
-  after=$(current_system)
+  look_at_current
   text="{\"schemaVersion\":1,\"id\":\"$id\",\"from\":\"$from\",\"target\":\"$target\""
   text="$text,\"bootExit\":$boot_exit,\"switchExit\":$switch_exit"
-  text="$text,\"currentAfter\":\"$after\",\"verdict\":\"$1\",\"problems\":[$problems]"
+  text="$text,\"currentAfter\":\"$now\",\"verdict\":\"$1\",\"problems\":[$problems]"
   text="$text,\"finishedAt\":$(date +%s)000}"
   say "$1"
   # A full disk must not keep a machine from going back: whoever reads the result looks at the facts first.
@@ -197,11 +197,12 @@ ended_switched_before() {
 
 # ---------------------------------------------------------------------------------------------------------------------
 
-# Number of the newest generation that is the store path $1; empty if it is none any more.
-generation_of() {
+# Leaves the number of the newest generation that is the store path $1 in `newest`; empty if it is none any more. By what the
+# links lead to: a program for each of some hundred generations would take its time.
+find_generation() {
   newest=''
   for link in "$profile"-*-link; do
-    [ "$(readlink -- "$link")" = "$1" ] || continue
+    [ "$link" -ef "$1" ] || continue
     number=${link#"$profile"-}
     number=${number%-link}
     case $number in
@@ -209,19 +210,16 @@ generation_of() {
     esac
     if [ -z "$newest" ] || [ "$number" -gt "$newest" ]; then newest=$number; fi
   done
-  printf '%s' "$newest"
 }
 
 # Points the profile at the store path $1, as the generation it is, preferably number $2. Never `--rollback`: that goes to
 # the next lower number, whatever that is (NixOS/nix#311).
 point_profile() {
   if [ "$(readlink -f -- "$profile")" != "$1" ]; then
-    number=${2:-}
-    if [ -z "$number" ] || [ "$(readlink -- "$profile-$number-link")" != "$1" ]; then
-      number=$(generation_of "$1")
-    fi
-    if [ -n "$number" ]; then
-      bounded "$nix_seconds" nix-env -p "$profile" --switch-generation "$number"
+    newest=${2:-}
+    if [ -z "$newest" ] || [ ! "$profile-$newest-link" -ef "$1" ]; then find_generation "$1"; fi
+    if [ -n "$newest" ]; then
+      bounded "$nix_seconds" nix-env -p "$profile" --switch-generation "$newest"
     else
       bounded "$nix_seconds" nix-env -p "$profile" --set "$1"
     fi
@@ -300,7 +298,7 @@ check() {
 
 # Compare-and-swap. After an interruption TARGET may be current already: by a reboot, or in mid-switch.
 nobody_else_switched() {
-  now=$(current_system)
+  look_at_current
   [ "$now" = "$from" ] || [ "$now" = "$target" ] && return 0
   problem "current is $now, which is neither $from nor $target"
   return 1
@@ -312,8 +310,7 @@ activate() {
   waited=0
   while nobody_else_switched; do
     say "$1"
-    # Lets it past pre-switch.sh.
-    bounded "$2" env "DARUMA_ROLLBACK=$id" "$target/bin/switch-to-configuration" "$1"
+    bounded "$2" "$target/bin/switch-to-configuration" "$1"
     status=$?
     if [ "$status" -ne "$lock_is_held" ] || [ "$waited" -ge "$lock_seconds" ]; then return 0; fi
     waited=$((waited + 1))
@@ -397,6 +394,8 @@ main() {
   cd / || exit 1
   # As nixos-rebuild without --install-bootloader.
   export NIXOS_INSTALL_BOOTLOADER=0
+  # Lets TARGET's switch past pre-switch.sh.
+  export DARUMA_ROLLBACK="$id"
   if ended_switched_before; then
     say 'was done before'
     remove_file "$result.begun"
