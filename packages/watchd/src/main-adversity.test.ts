@@ -34,6 +34,20 @@ t.test(
   },
 );
 
+t.test("a ledgerd that hangs is noticed, and nothing is known-good by it", async (t) => {
+  const laptop = await laptopWith(t);
+  await laptop.deploy({ worker: { script: steady, ...quick } });
+  await until("it is known-good", async () => (await laptop.status()).generation?.knownGood === true);
+  laptop.freeze("ledgerd", "SIGSTOP");
+  await laptop.deploy({ worker: { script: `${steady} // second`, ...quick } });
+  await until("the worker is healthy", () => isHealthy(laptop, "worker"));
+  await until("it is noticed", async () => !(await laptop.status()).ledger.connected);
+  t.match((await laptop.status()).generation, { number: 2, knownGood: false });
+  laptop.freeze("ledgerd", "SIGCONT");
+  await until("it is known-good now", async () => (await laptop.status()).generation?.knownGood === true);
+  await told(laptop, ({ action, details }) => action === "generation.known-good" && details.number === 2);
+});
+
 t.test("an agent that hangs fails its health check, is stopped, and comes back", async (t) => {
   const laptop = await laptopWith(t);
   const port = await freePort();
