@@ -60,6 +60,33 @@ scenario(
   },
 );
 
+scenario("What SIGKILL does not end is no agent that has stopped", async (host, t) => {
+  const code = `
+    const deaf = "process.on('SIGTERM', () => {}); setInterval(() => {}, 1_000);";
+    require("node:child_process").spawn(process.execPath, ["--eval", deaf], { stdio: "ignore" });
+    ${serves()}`;
+  await deploy(host, fleet({ agents: { web: { code, fields: { stop: { grace: "1s" } } } } }));
+  // A process that waits for the kernel cannot be had at will. One that is spared SIGKILL leaves its unit the same.
+  const dropIn = "/run/systemd/system/daruma-agent-web.service.d/10-spare.conf";
+  await host.writeFile(dropIn, "[Service]\nSendSIGKILL=no\n");
+  await host.succeed("systemctl daemon-reload");
+  await healthy(host, "web");
+  const stopped = host.exec("agentctl stop web", { timeoutMs: 60_000 });
+  const { run, details } = await entry(host, { action: "agent.stop-failed", subject: "web" });
+  t.match(details.message, /SIGKILL has not ended what is left of its last run/);
+  t.match(
+    await host.succeed("systemctl show --value -p MainPID,ActiveState daruma-agent-web.service"),
+    "failed",
+  );
+  t.match(await agent(host, "web"), { phase: "stopping", runId: run });
+  const group = "/sys/fs/cgroup/system.slice/daruma-agent-web.service/cgroup.procs";
+  await host.succeed(`xargs kill -KILL < ${group}`);
+  await until("it is stopped", async () =>
+    (await agent(host, "web"))?.phase === "stopped" ? true : undefined,
+  );
+  await stopped;
+});
+
 scenario("A deploy that changes an agent is no failure of it", async (host, t) => {
   await deploy(host, fleet({ agents: { web: {}, other: {} } }));
   await healthy(host, "web");

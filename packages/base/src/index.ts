@@ -18,6 +18,7 @@ export {
 } from "./errors.ts";
 export { makeDirectories, replaceFile, syncDirectory, writeFileAtomic } from "./files.ts";
 export { Histogram, type HistogramDocument } from "./histogram.ts";
+export { outliveOutput } from "./output.ts";
 export { own } from "./own.ts";
 export { checkSocketPath, maxSocketPathBytes } from "./socket.ts";
 export { type StatusSocketOptions, serveStatus } from "./status-socket.ts";

@@ -1,5 +1,5 @@
 import { setFlagsFromString } from "node:v8";
-import { exitCode, isDarumaError } from "@daruma/base";
+import { exitCode, isDarumaError, outliveOutput } from "@daruma/base";
 import { connectLedger } from "@daruma/ledger";
 import { startEgressd } from "./egressd.ts";
 import { parseOptions } from "./options.ts";
@@ -10,6 +10,7 @@ setFlagsFromString("--semi-space-growth-factor=1");
 
 /** egressd: the only way out of an agent. Says `{"ready":true,…}` on stdout once it serves. */
 async function main(): Promise<void> {
+  outliveOutput();
   const options = parseOptions(process.argv.slice(2));
   const egressd = await startEgressd({
     ...options,
@@ -26,8 +27,6 @@ async function main(): Promise<void> {
   process.on("SIGTERM", end).on("SIGINT", end);
   process.on("SIGHUP", () => void egressd.reload().catch(report));
   if (options.exitWithParent) process.stdin.on("end", end).on("error", end).resume();
-  // A parent that no longer listens is no reason to stop serving.
-  process.stdout.on("error", () => undefined);
   process.stdout.write(`${JSON.stringify({ ready: true, schemaVersion: 1, pid: process.pid })}\n`);
 }
 

@@ -23,6 +23,12 @@ export const generationActions: Readonly<Record<string, Action>> = {
       removed: texts("agents"),
     },
   },
+  "generation.promote": {
+    means:
+      "Its probation is over and its files are whole. It is made known-good as soon as the ledger has this entry.",
+    subject: "generation",
+    details: { number: number("its number") },
+  },
   "generation.known-good": {
     means: "It has lasted through its probation.",
     subject: "generation",

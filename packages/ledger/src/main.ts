@@ -1,10 +1,11 @@
-import { exitCode, isDarumaError } from "@daruma/base";
+import { exitCode, isDarumaError, outliveOutput } from "@daruma/base";
 import { parseOptions } from "./options.ts";
 import { type Ledgerd, startLedgerd } from "./server.ts";
 import { witnessMain } from "./witness-main.ts";
 
 /** ledgerd: the only writer of the ledger. Says `{"ready":true,…}` on stdout once it serves. */
 async function main(): Promise<void> {
+  outliveOutput();
   const options = parseOptions(process.argv.slice(2));
   let ledgerd: Ledgerd | null = null;
   let stopping = false;
@@ -35,8 +36,6 @@ async function main(): Promise<void> {
   if (stopping) return stop();
   const { head, key, sockets } = ledgerd;
   const ready = { ready: true, schemaVersion: 1, pid: process.pid, host: options.host, head, key, sockets };
-  // A parent that no longer listens is no reason to stop serving.
-  process.stdout.on("error", () => undefined);
   process.stdout.write(`${JSON.stringify(ready)}\n`);
 }
 

@@ -1,10 +1,11 @@
-import { exitCode, isDarumaError } from "@daruma/base";
+import { exitCode, isDarumaError, outliveOutput } from "@daruma/base";
 import { readControlGroup } from "./agent-usage.ts";
 import { startExporter } from "./exporter.ts";
 import { parseOptions } from "./options.ts";
 
 /** metricsd: tells Prometheus what the other daemons tell it. Says `{"ready":true,…}` on stdout once it serves. */
 async function main(): Promise<void> {
+  outliveOutput();
   const { cgroup, watchd, ledgerd, egressd, ...options } = parseOptions(process.argv.slice(2));
   const source = (socket: string) => ({ socket, route: "/v1/status" });
   const exporter = await startExporter({
@@ -19,8 +20,6 @@ async function main(): Promise<void> {
   });
   const end = () => void exporter.close().then(() => process.exit(exitCode.ok), fail);
   process.on("SIGTERM", end).on("SIGINT", end);
-  // A parent that no longer listens is no reason to stop serving.
-  process.stdout.on("error", () => undefined);
   const { port } = exporter;
   process.stdout.write(`${JSON.stringify({ ready: true, schemaVersion: 1, pid: process.pid, port })}\n`);
 }

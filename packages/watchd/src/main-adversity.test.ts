@@ -1,6 +1,15 @@
+import { closeSync, openSync } from "node:fs";
 import t from "tap";
 import { freePort } from "./processes/fixtures/lab.ts";
-import { type Laptop, laptopWith, quick, steady, told, until } from "./supervisor/fixtures/laptop.ts";
+import {
+  healthyAgent,
+  Laptop,
+  laptopWith,
+  quick,
+  steady,
+  told,
+  until,
+} from "./supervisor/fixtures/laptop.ts";
 
 async function isHealthy(laptop: Laptop, name: string): Promise<boolean> {
   return (await laptop.agent(name).catch(() => undefined))?.phase === "healthy";
@@ -33,6 +42,39 @@ t.test(
     t.equal(laptop.agentPids().length, 1);
   },
 );
+
+t.test("a ledgerd that hangs is noticed, and nothing is known-good by it", async (t) => {
+  const laptop = await laptopWith(t);
+  await laptop.deploy({ worker: { script: steady, ...quick } });
+  await until("it is known-good", async () => (await laptop.status()).generation?.knownGood === true);
+  laptop.freeze("ledgerd", "SIGSTOP");
+  await laptop.deploy({ worker: { script: `${steady} // second`, ...quick } });
+  await until("the worker is healthy", () => isHealthy(laptop, "worker"));
+  await until("it is noticed", async () => !(await laptop.status()).ledger.connected);
+  t.match((await laptop.status()).generation, { number: 2, knownGood: false });
+  laptop.freeze("ledgerd", "SIGCONT");
+  await until("it is known-good now", async () => (await laptop.status()).generation?.knownGood === true);
+  await told(laptop, ({ action, details }) => action === "generation.known-good" && details.number === 2);
+});
+
+t.test("a log that cannot be written ends no daemon, and no agent is left down", async (t) => {
+  const laptop = new Laptop(t);
+  const full = openSync("/dev/full", "w");
+  t.teardown(() => closeSync(full));
+  laptop.log = full;
+  await laptop.startLedgerd();
+  await laptop.startWatchd();
+  const { pid } = await laptop.status();
+  await laptop.deploy({ worker: { script: steady, ...quick } });
+  const worker = await healthyAgent(laptop, "worker");
+  await laptop.signal("ledgerd", "SIGKILL");
+  process.kill(worker, "SIGKILL");
+  await healthyAgent(laptop, "worker", worker);
+  await until("watchd has said that", async () => !(await laptop.status()).ledger.connected);
+  await laptop.startLedgerd();
+  await told(laptop, ({ action }) => action === "recovery.verified");
+  t.equal((await laptop.status()).pid, pid);
+});
 
 t.test("an agent that hangs fails its health check, is stopped, and comes back", async (t) => {
   const laptop = await laptopWith(t);

@@ -1,5 +1,13 @@
 import { dirname, join } from "node:path";
-import { exitCode, isDarumaError, messageOf, serveStatus, serveUnix, type UnixServer } from "@daruma/base";
+import {
+  exitCode,
+  isDarumaError,
+  messageOf,
+  outliveOutput,
+  serveStatus,
+  serveUnix,
+  type UnixServer,
+} from "@daruma/base";
 import { alertsSocketName } from "@daruma/config";
 import { connectLedger } from "@daruma/ledger";
 import { openAgentApi } from "./agent-api/agent-api.ts";
@@ -31,6 +39,7 @@ const intentWithinMs = 2_000;
 const endWithinMs = 10_000;
 
 async function main(): Promise<void> {
+  outliveOutput();
   const options = parseArguments(process.argv.slice(2));
   const log = (message: string) => process.stderr.write(`watchd: ${message}\n`);
   const clock = createClock();

@@ -66,6 +66,7 @@ const tellers: Readonly<Record<string, Teller>> = {
   "generation.deploy": (d) =>
     `deploying ${d.fromNumber === null ? "the first generation" : "another generation"}`,
   "generation.switch": switched,
+  "generation.promote": (d) => `generation ${text(d.number)} has lasted through its probation`,
   "generation.known-good": (d) => `generation ${text(d.number)} is known-good`,
   "generation.rollback-request": (d) => `rollback to generation ${text(d.number)} asked for`,
   "generation.rollback": (d) =>

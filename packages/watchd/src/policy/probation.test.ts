@@ -12,6 +12,7 @@ t.test(
     t.same(knownGood(s), []);
     s.wait(1);
     t.same(knownGood(s), ["/one"]);
+    t.equal(s.record("generation.promote").subject, "/one", "on record before it is done");
     t.equal(s.record("generation.known-good").subject, "/one");
   },
 );

@@ -65,6 +65,8 @@ export function onClosureVerified(turn: Turn, path: string, problems: readonly s
     // There was a lapse while the closure was being read.
     patch(turn, { promotion: "pending" });
   } else {
+    // What is done next waits until the ledger has this.
+    record(turn, { action: "generation.promote", subject: path, details: { number: generation.number } });
     turn.commands.push({ type: "promote", path, promotedAt: promotionTime(turn) });
   }
 }

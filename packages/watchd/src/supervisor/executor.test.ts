@@ -26,6 +26,7 @@ function search(options: {
       dispatch,
       refresh: async () => undefined,
       afterSwitch: async () => undefined,
+      isRecorded: async () => true,
     });
     execute({ type: "find-earlier", agent: "web", id: "ar-1", generation: "/one" });
   });
@@ -53,4 +54,27 @@ t.test("they are refused where files of the generation are damaged, or it has no
     damaged: false,
     problems: ["/one has no agent web"],
   });
+});
+
+t.test("a generation is made known-good only once the ledger has what was recorded before", async (t) => {
+  for (const isRecorded of [true, false]) {
+    const marked: string[] = [];
+    const generations = {
+      markKnownGood: async (path: string) => marked.push(path),
+      knownGood: async () => [],
+    };
+    const end = await new Promise<Event>((dispatch) => {
+      const execute = createExecutor({
+        world: { generations } as unknown as World,
+        current: () => null,
+        dispatch,
+        refresh: async () => undefined,
+        afterSwitch: async () => undefined,
+        isRecorded: async () => isRecorded,
+      });
+      execute({ type: "promote", path: "/one", promotedAt: 1 });
+    });
+    t.equal(end.type, isRecorded ? "promoted" : "promotion-failed");
+    t.same(marked, isRecorded ? ["/one"] : []);
+  }
 });

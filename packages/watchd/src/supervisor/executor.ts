@@ -20,6 +20,8 @@ export interface ExecutorOptions {
   readonly refresh: () => Promise<void>;
   /** Resolves at once, or when the switch that is under way has ended and its generation has been told. */
   readonly afterSwitch: () => Promise<void>;
+  /** Whether the ledger has what was recorded up to now, or comes to have it soon. */
+  readonly isRecorded: () => Promise<boolean>;
 }
 
 /** Carries out what the core asks for. However a command ends, exactly one event says so. */
@@ -115,9 +117,11 @@ async function problemsOf(world: World, path: string): Promise<readonly string[]
   return verdict.ok ? [] : verdict.problems;
 }
 
+/** A deploy under which the ledger takes no entries is not trusted, and only an entry that it takes shows that it does. */
 async function promote(options: ExecutorOptions, path: string, promotedAt: number): Promise<void> {
   const { generations } = options.world;
   try {
+    if (!(await options.isRecorded())) throw new Error("the ledger has not taken the entry of its promotion");
     await generations.markKnownGood(path, promotedAt);
     options.dispatch({ type: "promoted", path, knownGood: await generations.knownGood() });
   } catch (error) {

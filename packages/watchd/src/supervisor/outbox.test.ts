@@ -175,3 +175,66 @@ t.test(
     await outbox.close();
   },
 );
+
+/** A ledger that acknowledges nothing until it is told to go on. */
+function hangingLedger() {
+  const held: (() => void)[] = [];
+  let hangs = true;
+  const append = () => (hangs ? new Promise<void>((resolve) => held.push(resolve)) : Promise.resolve());
+  return {
+    connect: async (): Promise<LedgerPort> => ({ append, close: async () => {} }),
+    goOn: () => {
+      hangs = false;
+      for (const resolve of held.splice(0)) resolve();
+    },
+  };
+}
+
+t.test("a ledger that acknowledges nothing is away, until it does", async (t) => {
+  const ledger = hangingLedger();
+  const told: boolean[] = [];
+  const news = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const outbox = outboxWith({
+    connect: ledger.connect,
+    patienceMs: 20,
+    onReachable: (reachable) => news[told.push(reachable) - 1]?.resolve(),
+  });
+  outbox.start();
+  await news[0]?.promise;
+  t.equal(outbox.connected, true, "with nothing to acknowledge it is well");
+  outbox.send(outbox.number([recordOf("a"), recordOf("b")]));
+  await news[1]?.promise;
+  t.same(told, [true, false]);
+  t.equal(outbox.connected, false);
+  t.equal(await outbox.hasAll(20), false);
+  outbox.send(outbox.number([recordOf("c")]));
+  const all = outbox.hasAll(60_000);
+  ledger.goOn();
+  t.equal(await all, true);
+  t.same(told, [true, false, true]);
+  t.equal(outbox.connected, true);
+  t.same(outbox.waiting, []);
+  await outbox.close();
+});
+
+t.test("a ledger that takes long for a lot of entries is not away while it gets on", async (t) => {
+  const waiting: (() => void)[] = [];
+  const told: boolean[] = [];
+  const outbox = outboxWith({
+    connect: async () => ({
+      append: () => new Promise<void>((resolve) => waiting.push(resolve)),
+      close: async () => {},
+    }),
+    patienceMs: 1_000,
+    onReachable: (reachable) => told.push(reachable),
+  });
+  outbox.start();
+  outbox.send(outbox.number(["a", "b", "c", "d", "e", "f"].map((subject) => recordOf(subject))));
+  for (let n = 1; n <= 6; n += 1) {
+    await outbox.settle(250);
+    waiting[n - 1]?.();
+  }
+  t.equal(await outbox.hasAll(60_000), true);
+  t.same(told, [true]);
+  await outbox.close();
+});

@@ -25,6 +25,8 @@ export interface OutboxOptions {
   readonly hear?: ((epoch: string, entries: readonly Waiting[]) => Promise<void>) | undefined;
   /** Called when the ledger takes entries again, and when it does not any more. */
   readonly onReachable?: (reachable: boolean) => void;
+  /** A ledger that has an entry before it and acknowledges none for this long takes no entries. Default 10,000. */
+  readonly patienceMs?: number;
   readonly log: (message: string) => void;
 }
 
@@ -36,6 +38,7 @@ const longestSubject = 200;
 /** Refusals that the same entry would meet again. */
 const faultsOfEntry = new Set(["LEDGER_E_TOO_LARGE", "LEDGER_E_BAD_REQUEST", "JSON_E_NOT_CANONICAL"]);
 const retryMs = { first: 50, most: 2_000 };
+const patienceMs = 10_000;
 
 /**
  * Entries on their way to the ledger, in order. They are in watchd's journal before they are here, so that nothing is
@@ -54,7 +57,11 @@ export class Outbox {
   #timer: NodeJS.Timeout | null = null;
   #connecting = false;
   #closed = false;
-  #idle: (() => void)[] = [];
+  /** Runs while an acknowledgement is due. */
+  #patience: NodeJS.Timeout | null = null;
+  /** It is connected, and has not acknowledged anything for too long. */
+  #hangs = false;
+  #waits: { readonly isOver: () => boolean; readonly end: () => void }[] = [];
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -76,8 +83,9 @@ export class Outbox {
     return this.#queue;
   }
 
+  /** Whether there is a ledger, and it acknowledges what it is sent. */
   get connected(): boolean {
-    return this.#ledger !== null;
+    return this.#ledger !== null && !this.#hangs;
   }
 
   /** Gives the records their numbers. They are sent by `send`, once the journal has them. */
@@ -98,19 +106,35 @@ export class Outbox {
 
   /** Resolves when nothing waits any more, or after `withinMs`. */
   async settle(withinMs: number): Promise<void> {
-    if (this.#queue.length === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, withinMs);
-      this.#idle.push(() => {
+    await this.#until(() => this.#queue.length === 0, withinMs);
+  }
+
+  /** Whether the ledger has everything that was numbered up to now, or comes to have it within `withinMs`. */
+  hasAll(withinMs: number): Promise<boolean> {
+    const last = this.#nextEntry - 1;
+    return this.#until(() => this.#acknowledged >= last, withinMs);
+  }
+
+  #until(isOver: () => boolean, withinMs: number): Promise<boolean> {
+    if (isOver()) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#waits = this.#waits.filter((other) => other !== wait);
+        resolve(false);
+      }, withinMs);
+      const end = () => {
         clearTimeout(timer);
-        resolve();
-      });
+        resolve(true);
+      };
+      const wait = { isOver, end };
+      this.#waits.push(wait);
     });
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#expectNothing();
     await this.#ledger?.close();
     this.#ledger = null;
   }
@@ -164,6 +188,7 @@ export class Outbox {
       const entry = this.#queue[this.#sending];
       if (entry === undefined || entry.n > this.#heard) return;
       this.#sending += 1;
+      if (this.#patience === null && !this.#hangs) this.#expectAcknowledgement();
       ledger.append(this.#entryOf(entry)).then(
         () => this.#onAcknowledged(ledger, entry),
         (error) => this.#onRefused(ledger, entry, error),
@@ -188,14 +213,47 @@ export class Outbox {
     this.#sending -= 1;
     this.#acknowledged = entry.n;
     this.#retryMs = retryMs.first;
-    if (this.#queue.length > 0) return;
-    for (const resolve of this.#idle.splice(0)) resolve();
+    const hung = this.#hangs;
+    this.#expectNothing();
+    if (this.#sending > 0) this.#expectAcknowledgement();
+    if (hung) this.#options.onReachable?.(true);
+    const over = this.#waits.filter(({ isOver }) => isOver());
+    this.#waits = this.#waits.filter((wait) => !over.includes(wait));
+    for (const { end } of over) end();
+  }
+
+  #expectAcknowledgement(): void {
+    // What came in while watchd itself was held up is heard before its lateness is judged.
+    this.#patience = setTimeout(() => {
+      const timer = this.#patience;
+      setImmediate(() => {
+        if (timer !== null && timer === this.#patience) this.#onSilence();
+      });
+    }, this.#options.patienceMs ?? patienceMs);
+  }
+
+  #expectNothing(): void {
+    if (this.#patience !== null) clearTimeout(this.#patience);
+    this.#patience = null;
+    this.#hangs = false;
+  }
+
+  /**
+   * The connection stays: what the ledger says on it, however late, is true. To it every connection would be a further
+   * one to serve, and one that has ended breaks this one by itself.
+   */
+  #onSilence(): void {
+    this.#expectNothing();
+    this.#hangs = true;
+    this.#options.log(`the ledger acknowledges nothing: ${this.#queue.length} entries wait`);
+    this.#options.onReachable?.(false);
   }
 
   #onRefused(ledger: LedgerPort, entry: Waiting, error: unknown): void {
     if (ledger !== this.#ledger) return;
     if (isDarumaError(error) && faultsOfEntry.has(error.code)) this.#withhold(entry, error.code);
     this.#ledger = null;
+    this.#expectNothing();
     void ledger.close().catch(() => undefined);
     this.#retryLater(error);
   }

@@ -14,6 +14,8 @@ import { type LedgerPort, Outbox, type OutboxOptions } from "./outbox.ts";
 import { createSurvey } from "./survey.ts";
 import { createSwitchWait } from "./switch-wait.ts";
 
+const recordedWithinMs = 5_000;
+
 export interface SupervisorOptions {
   readonly world: World;
   readonly clock: Clock;
@@ -100,6 +102,7 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
     },
     refresh,
     afterSwitch: createSwitchWait(world.generations, refresh),
+    isRecorded: () => outbox.hasAll(recordedWithinMs),
   });
   const engine = createEngine({
     state: durable.state,

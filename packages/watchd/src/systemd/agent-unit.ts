@@ -5,6 +5,7 @@ import type { ExitCause, Run, StartRequest } from "../ports.ts";
 import { type Binding, bind, see } from "./binding.ts";
 import { Delayed } from "./delayed.ts";
 import { awaitsRestart, hasProcesses, isAlive, type UnitFacts } from "./facts.ts";
+import { Remains } from "./remains.ts";
 import { Serial } from "./serial.ts";
 import { unitOf } from "./site.ts";
 import { startFailure } from "./start-failure.ts";
@@ -39,6 +40,9 @@ export class AgentUnit {
   readonly #awaitingTrace = new Delayed(traceWithinMs, () => this.look());
   #lookQueued = false;
   #controlGroup = "";
+  readonly #remains: Remains;
+  /** The last that we have asked to stop: it is over once nothing is left of it. */
+  #stopping = "";
   /** The last that systemd told of. */
   #invocation = "";
   /** The last that was told of as being asked to stop. */
@@ -49,6 +53,7 @@ export class AgentUnit {
     this.agent = agent;
     this.#unit = unitOf(agent);
     this.#context = context;
+    this.#remains = new Remains(context.cgroupRoot);
     this.#binding = context.files.found.get(agent) ?? null;
     this.#holding = new Delayed(context.holdAfterMs, () => {
       this.#serial.run(() => this.#hold()).catch((error) => this.#failed("holding", error));
@@ -76,7 +81,7 @@ export class AgentUnit {
   /** Takes in facts that were asked for at `age`; without effect if something has happened since. */
   take(facts: UnitFacts, age: number): void {
     if (age !== this.age || this.busy) return;
-    this.#invocation = facts.invocation;
+    this.#note(facts);
     this.#see(facts);
   }
 
@@ -121,10 +126,11 @@ export class AgentUnit {
   async #start({ agent, runId, manifest }: StartRequest): Promise<Run> {
     this.#holding.callOff();
     await this.#refuseStrangers(agent, manifest);
+    await this.#refuseRemains(manifest.stop);
     let attempt = await this.#attempt();
     this.#context.held.drop(agent);
     if (!isBarred(attempt) && this.#digest(attempt.facts) !== manifest.digest) {
-      attempt = await this.#attemptAnew(manifest.digest);
+      attempt = await this.#attemptAnew(manifest);
     }
     const { ok, message, facts, isNew } = attempt;
     if (facts !== null && (isAlive(facts) || (ok && isNew))) {
@@ -164,13 +170,23 @@ export class AgentUnit {
     if (facts === null || !hasProcesses(facts)) throw refused;
   }
 
+  /** systemd would start the agent beside what is left of its last run. What is on its way out takes its time, which a stop waits for. */
+  async #refuseRemains({ graceMs }: StopPolicy): Promise<void> {
+    if (!this.#remains.linger(null) || !this.#remains.linger(await this.#facts())) return;
+    await this.#context.systemctl.stop(this.#unit, 2 * graceMs + stopSlackMs);
+    const left = await this.#remains.told(await this.#facts());
+    if (left !== null)
+      throw watchdErrors.make("WATCHD_E_START", `agent ${this.agent}: ${left}`, { where: this.#unit });
+  }
+
   /**
    * systemd goes by another definition than this generation's, or by none: a switch was cut off before it had systemd read
    * the new units. @throws AGENT_E_START_FAILED if reading them does not help
    */
-  async #attemptAnew(digest: string): Promise<Attempt> {
+  async #attemptAnew({ digest, stop }: AgentManifest): Promise<Attempt> {
     const { systemctl } = this.#context;
     await systemctl.stop(this.#unit, stopSlackMs);
+    await this.#refuseRemains(stop);
     await systemctl.reload();
     const again = await this.#attempt();
     if (this.#digest(again.facts) === digest) return again;
@@ -204,12 +220,14 @@ export class AgentUnit {
     // systemd may have begun another run in its place, which nobody has asked to stop.
     this.#see(await this.#facts());
     if (this.#binding?.runId !== runId) return { forced: false };
+    this.#stopping = binding.invocation;
     // SIGKILL is sent after the grace time, and has as long itself.
     const stopped = await systemctl.stop(this.#unit, 2 * policy.graceMs + stopSlackMs);
     const facts = await this.#facts();
+    const left = await this.#remains.told(facts);
     this.#see(facts);
     if (this.#binding?.invocation === binding.invocation)
-      throw new Error(stopped.message || `${this.#unit} is still there`);
+      throw new Error(stopped.message || (left ?? `${this.#unit} is still there`));
     const trace = this.#trace();
     const own = trace?.invocation === binding.invocation ? trace.result : facts?.result;
     return { forced: own === "timeout" };
@@ -219,6 +237,7 @@ export class AgentUnit {
     // Nobody would hear of an end that is seen now; the next watchd has to see it.
     if (this.#closed) return;
     const before = this.#binding;
+    if (before !== null && before.invocation === this.#stopping && this.#remains.linger(facts)) return;
     const sight = { facts, ...this.#ends() };
     const seen = see(before, sight, this.#context.surroundings());
     if (seen.binding !== before) this.#settle(seen.binding);
@@ -309,8 +328,13 @@ export class AgentUnit {
 
   async #facts(): Promise<UnitFacts | null> {
     const [facts] = await this.#context.systemctl.show([this.#unit]);
-    if (facts !== undefined) this.#invocation = facts.invocation;
+    if (facts !== undefined) this.#note(facts);
     return facts ?? null;
+  }
+
+  #note(facts: UnitFacts): void {
+    this.#invocation = facts.invocation;
+    this.#remains.note(facts);
   }
 }
 

@@ -107,6 +107,43 @@ t.test("a stop that does not come about is an error, and can be asked for again"
   t.equal(exits.all.length, 1);
 });
 
+t.test("a run is stopped once nothing is left of it, not when its main process has ended", async (t) => {
+  const bench = openBench(t);
+  const manager = bench.manager();
+  const exits = watchExits(manager);
+  const run = await startAgent(bench, manager, { definition: { leaves: 4_711 } });
+  for (let time = 0; time < 2; time += 1)
+    await t.rejects(manager.stop(run.runId, gently), { message: /not ended what is left of .*: 4711\)/ });
+  t.same(await manager.list(), [run], "it goes on for the core, which starts no second one");
+  t.same(exits.all, []);
+  bench.systemd.clearAway("a");
+  t.match(await exits.of(run.runId), { cause: { kind: "stopped" } });
+  t.same(await manager.list(), []);
+});
+
+t.test(
+  "nothing is started beside what is left of the last run, after a crash or by the next watchd",
+  async (t) => {
+    const bench = openBench(t);
+    const manager = bench.manager();
+    const exits = watchExits(manager);
+    const first = await startAgent(bench, manager, { definition: { leaves: 4_711 } });
+    await bench.systemd.end("a", { code: 1 });
+    await exits.of(first.runId);
+    const unable = { code: "WATCHD_E_START", message: /not ended what is left of .*: 4711\)/ };
+    await t.rejects(startAgent(bench, manager, { definition: { leaves: 4_711 } }), unable);
+    await manager.close();
+    const next = bench.manager();
+    t.same(await next.list(), []);
+    await t.rejects(startAgent(bench, next, { definition: { leaves: 4_711 } }), unable);
+    t.equal(bench.systemd.done.filter((done) => done === "start a").length, 1);
+    bench.systemd.clearAway("a");
+    t.same(await next.list(), []);
+    const second = await startAgent(bench, next);
+    t.same(await next.list(), [second]);
+  },
+);
+
 t.test("stops of several agents do not wait for each other", async (t) => {
   const bench = openBench(t);
   const manager = bench.manager();

@@ -79,6 +79,7 @@ class SystemdManager implements ServiceManager {
       held: openHeldFiles(this.#site.held),
       surroundings: readSurroundings,
       checkPort,
+      cgroupRoot: this.#site.cgroupRoot,
       holdAfterMs: options.holdAfterMs ?? holdAfterMs,
       isSwitching: options.isSwitching,
       onExit: (exit) => this.#tellExit(exit),

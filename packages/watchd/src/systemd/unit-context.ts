@@ -16,6 +16,7 @@ export interface UnitContext {
   readonly surroundings: () => Surroundings;
   /** The error where somebody answers on the port of a health check. */
   readonly checkPort: (agent: string, url: string) => Promise<Error | null>;
+  readonly cgroupRoot: string;
   readonly holdAfterMs: number;
   readonly isSwitching: () => boolean;
   readonly onExit: (exit: RunExit) => void;
