@@ -41,9 +41,10 @@ export function defaulted<S extends Schema.Top & Schema.ConstraintDecoder<unknow
   doc: Documented<S> & { readonly default: S["Encoded"] },
 ) {
   // A default on the encoded side would check a nested option in two passes, and a problem in the first would hide those
-  // of the second.
-  const value = Schema.decodeUnknownSync(schema)(doc.default);
+  // of the second. Decoded when it is first needed: every start of a program would wait for all of them.
+  let value: S["Type"] | undefined;
+  const decoded = () => (value ??= Schema.decodeUnknownSync(schema)(doc.default));
   return schema
-    .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(value)))
+    .pipe(Schema.withDecodingDefaultTypeKey(Effect.sync(decoded)))
     .annotateKey({ description: doc.description, option: doc });
 }

@@ -1,8 +1,14 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { glob, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
 import { documents, runAgentctl, scratchDirectory } from "../test-support/agentctl.ts";
+import { startHere } from "../test-support/run-here.ts";
 import { commandTable } from "./table.ts";
+
+const here = (argv: readonly string[], cwd: string) => {
+  const environment = { PATH: process.env.PATH ?? "", XDG_RUNTIME_DIR: cwd };
+  return startHere(commandTable, argv, { cwd, environment }).ended;
+};
 
 /*
  * Whatever a command does, with --json its stdout is JSON and nothing else. Here none of them finds what it looks for;
@@ -19,7 +25,7 @@ t.test("every command prints one JSON document and nothing else on stdout when i
     const word = name === "init" ? "/dev/null/missing" : "missing";
     const args = Object.values(command.args).map(({ type }) => (type === "integer" ? "1" : word));
     const argv = [...command.path, ...args, "--json", "--quiet", "--color", "always"];
-    const ended = await runAgentctl(t, argv, { cwd, environment: { XDG_RUNTIME_DIR: cwd } });
+    const ended = await here(argv, cwd);
     const printed = documents(ended.stdout);
     t.equal(printed.length, 1, `${name}: ${ended.stdout}`);
     t.match(printed[0], {
@@ -31,18 +37,27 @@ t.test("every command prints one JSON document and nothing else on stdout when i
   }
 });
 
+t.test("no command can print past its output, which is the program's stdout and stderr", async (t) => {
+  const source = join(import.meta.dirname, "..");
+  const printing = /\bconsole\.|\bprocess\.(stdout|stderr)\b/;
+  const found: string[] = [];
+  for await (const file of glob("**/*.ts", { cwd: source, exclude: ["**/*.test.ts", "**/fixtures/**"] }))
+    if (printing.test(await readFile(join(source, file), "utf8"))) found.push(file);
+  t.same(found.sort(), ["main.ts", "program.ts"]);
+});
+
 t.test("a wrong option is an error document too, and help is a document", async (t) => {
   const wrong = await runAgentctl(t, ["status", "--no-such-option", "--json"], { cwd: "/" });
   t.match(documents(wrong.stdout), [{ error: { code: "CLI_E_USAGE" } }]);
-  const help = await runAgentctl(t, ["dev", "--help", "--json"], { cwd: "/" });
+  const help = await here(["dev", "--help", "--json"], "/");
   t.match(documents(help.stdout), [{ schemaVersion: 1, commands: [{ command: "dev" }] }]);
 });
 
 t.test("a JSON Schema is printed for people, and inside a document for programs", async (t) => {
-  const plain = await runAgentctl(t, ["schema"], { cwd: "/" });
+  const plain = await here(["schema"], "/");
   const schema: unknown = JSON.parse(plain.stdout);
   t.match(schema, { $schema: /2020-12/, properties: { hosts: {} } });
-  const host = await runAgentctl(t, ["schema", "--of", "host", "--json"], { cwd: "/" });
+  const host = await here(["schema", "--of", "host", "--json"], "/");
   t.match(documents(host.stdout), [{ schemaVersion: 1, schema: { properties: { hostDigest: {} } } }]);
 });
 
@@ -50,7 +65,8 @@ t.test("exit codes are the same with and without --json", async (t) => {
   const cwd = scratchDirectory(t);
   await writeFile(join(cwd, "broken.config.ts"), "export default {");
   await writeFile(join(cwd, "bad.jsonl"), "{}\n");
-  const environment = { XDG_RUNTIME_DIR: cwd };
+  /** What is made of the code by the program itself, and what needs a program to evaluate a fleet file with. */
+  const started: readonly string[] = ["status", "dev", "--version"];
   for (const [argv, code] of [
     [["status"], 5],
     [["rollback", "--yes"], 5],
@@ -64,7 +80,10 @@ t.test("exit codes are the same with and without --json", async (t) => {
     [["--version"], 0],
   ] as const) {
     for (const extra of [[], ["--json"]]) {
-      const ended = await runAgentctl(t, [...argv, ...extra], { cwd, environment });
+      const words = [...argv, ...extra];
+      const ended = await (started.includes(argv[0])
+        ? runAgentctl(t, words, { cwd, environment: { XDG_RUNTIME_DIR: cwd } })
+        : here(words, cwd));
       t.equal(ended.code, code, `${argv.join(" ")} ${extra.join("")}: ${ended.stderr}`);
     }
   }

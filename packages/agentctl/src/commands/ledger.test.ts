@@ -9,14 +9,16 @@ import {
   startAgentctl,
 } from "../test-support/agentctl.ts";
 import { serveLedger } from "../test-support/ledger.ts";
+import { startHere } from "../test-support/run-here.ts";
 import { writeExport } from "./export-file.ts";
+import { commandTable } from "./table.ts";
 
 async function setUp(t: Test, entries: number) {
   const cwd = scratchDirectory(t);
   const ledger = await serveLedger(t, cwd);
   await ledger.append(entries);
   const options = { cwd, environment: { XDG_RUNTIME_DIR: cwd } };
-  return { cwd, ledger, options, run: (...argv: string[]) => runAgentctl(t, argv, options) };
+  return { cwd, ledger, options, run: (...argv: string[]) => startHere(commandTable, argv, options).ended };
 }
 
 t.test("tail shows the newest entries, as lines or as the stored bytes", async (t) => {
@@ -90,10 +92,10 @@ t.test(
 );
 
 t.test("a changed byte is found, its entry named, and the exit code is 6", async (t) => {
-  const { cwd, run } = await setUp(t, 10);
+  const { cwd, options, run } = await setUp(t, 10);
   const text = (await run("ledger", "export")).stdout;
   await writeFile(join(cwd, "bad.jsonl"), text.replace('"n":7', '"n":8'));
-  const human = await run("ledger", "verify", "bad.jsonl");
+  const human = await runAgentctl(t, ["ledger", "verify", "bad.jsonl"], options);
   t.match(human, { code: 6, stdout: "", stderr: /LEDGER_E_UNVERIFIED: entry 7 \(line 7\) is bad/ });
   const json = await run("ledger", "verify", "bad.jsonl", "--json");
   t.equal(json.code, 6);

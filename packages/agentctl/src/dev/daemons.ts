@@ -26,6 +26,8 @@ export interface Daemons {
 
 /** The daemons of a dev that was killed a moment ago hold their locks until they notice; this is how long they may. */
 const predecessorMs = 5_000;
+/** Each look is a start of the daemon: soon again at first, since it takes them no time as a rule. */
+const lookMs = { first: 50, longest: 800 };
 const locked: ReadonlySet<string> = new Set([
   "LEDGER_E_LOCKED",
   "WATCHD_E_ALREADY_RUNNING",
@@ -60,13 +62,13 @@ async function startDaemon(spec: DaemonSpec, { report, signal }: DaemonsOptions)
     onUp: (pid: number) => void report.daemonUp(spec.name, pid),
   };
   const deadline = performance.now() + predecessorMs;
-  for (;;) {
+  for (let waitMs = lookMs.first; ; waitMs = Math.min(waitMs * 2, lookMs.longest)) {
     try {
       return await Daemon.start(spec, events, signal);
     } catch (error) {
       const passing = isDarumaError(error) && locked.has(error.code);
       if (!passing || performance.now() > deadline) throw error;
-      await sleep(50);
+      await sleep(waitMs);
     }
   }
 }
