@@ -2,6 +2,7 @@ import type { AgentManifest } from "@daruma/config";
 import type { CurrentGeneration, KnownGood } from "../ports.ts";
 import { escalate, stay } from "./escalation.ts";
 import { abandonRollback, completeRollback, failRollback, maxAttempts, retryRollback } from "./rollback.ts";
+import { isExhausted } from "./rollback-rules.ts";
 import { declaredPolicy, keptStandIn, noteTakenOff, policyOf } from "./stand-in.ts";
 import { beginStart, beginStop, byPerson, retire } from "./start-stop.ts";
 import {
@@ -80,7 +81,7 @@ function applyManifest(
     else if (!same) change.changed.push(name);
     if (known === undefined)
       setAgent(turn, name, initialAgent(policy, turn.state.stopped.includes(name) ? "person" : null));
-    else patchAgent(turn, name, inForce !== null ? kept(known, inForce) : redefined(known, policy));
+    else patchAgent(turn, name, inForce !== null ? kept(known, inForce) : redefined(turn, known, policy));
     if (known?.standIn != null && inForce === null) noteTakenOff(turn, name, known.standIn, "deploy");
   }
   for (const [name, { declared }] of Object.entries(turn.state.agents)) {
@@ -133,10 +134,14 @@ function withoutAlerts(incident: Incident | null): Incident | null {
 }
 
 /** Another definition than before: nothing that was learned about the old one counts, and what had ended starts anew. */
-function redefined(known: AgentState, policy: AgentPolicy): Partial<AgentState> {
+function redefined(turn: Turn, known: AgentState, policy: AgentPolicy): Partial<AgentState> {
+  const incident = withoutAlerts(known.incident);
+  const beyondHelp =
+    incident?.beyondHelp === true || known.held || known.misconfigured || isExhausted(known, turn.now);
   const idle = known.run === null && known.startingRun === null;
   return {
     policy,
+    changedIn: beyondHelp ? null : turn.state.turn,
     standIn: null,
     goingBack: null,
     declared: true,
@@ -144,7 +149,7 @@ function redefined(known: AgentState, policy: AgentPolicy): Partial<AgentState> 
     reached: stillNeeded(known.reached, known.policy, policy),
     stoppedBy: unlessByPerson(known.stoppedBy),
     // What is wrong with the new definition is news, even if the incident is an old one.
-    incident: withoutAlerts(known.incident),
+    incident: incident !== null && beyondHelp ? { ...incident, beyondHelp } : incident,
     ...(idle ? { phase: "stopped", restartAt: null } : {}),
     ...nothingLearned,
   };

@@ -71,12 +71,37 @@ t.test(
   },
 );
 
-t.test("an incident that is older than the generation never rolls it back", async (t) => {
-  const s = broken(proven().exits("a", 1)).exits("a", 3);
+t.test("a failure that restarts did not help against before the deploy is not the deploy's", async (t) => {
+  // The host differs, and yet there is no way back: the only known-good generation is the one before it.
+  const s = proven().exits("a", 3);
+  t.equal(s.agent("a").held, true);
+  broken(s).exits("a", 3);
   t.same(rollbacks(s), []);
   t.same(whyNot(s), ["began-after-switch"]);
   s.healthy("a").exits("a", 3);
   t.equal(s.current, "/one", "a new incident may");
+});
+
+t.test("a deploy in the midst of an outage that breaks the agent is rolled back", async (t) => {
+  const s = proven().exits("a", 12, 75);
+  const { incident } = s.agent("a");
+  broken(s).exits("a", 4, 75);
+  t.same(rollbacks(s), [], "the outage goes on");
+  s.exits("a", 3);
+  t.equal(s.current, "/one");
+  t.match(rollbacks(s), [{ incident: incident?.id }]);
+});
+
+t.test("a deploy just after a crash is rolled back all the same if it breaks the agent", async (t) => {
+  const s = broken(proven().exits("a", 1)).exits("a", 3);
+  t.equal(s.current, "/one");
+});
+
+t.test("an agent that a later deploy did not change has no new failure", async (t) => {
+  const s = broken(proven().exits("a", 1)).exits("a", 1);
+  s.deploy("/three", { agents: { a: "a-2", b: "b-1" }, hostDigest: "host-2" }).exits("a", 3);
+  t.same(rollbacks(s), []);
+  t.ok(whyNot(s).includes("began-after-switch"));
 });
 
 t.test("there is no rollback without a generation that was proven", async (t) => {

@@ -140,12 +140,21 @@ export function restartsExhausted(agent: AgentState, now: Instant): RuleVerdict 
   };
 }
 
+/**
+ * What was wrong before the switch is not the deploy's doing. Where the deploy changed the agent, and restarts had not been exhausted
+ * until then (an outage that was being waited out, a crash just before), the failures that count are of what it brought.
+ */
 export function beganAfterSwitch(agent: AgentState, generation: GenerationState): RuleVerdict {
-  const holds = agent.incident !== null && agent.incident.sinceTurn > generation.activatedTurn;
+  const isNew = agent.incident !== null && agent.incident.sinceTurn > generation.activatedTurn;
+  const isChanged = agent.incident !== null && agent.changedIn === generation.activatedTurn;
   return {
     rule: "began-after-switch",
-    holds,
-    why: holds ? "the failure began after the switch" : "the failure is older than this generation",
+    holds: isNew || isChanged,
+    why: isNew
+      ? "the failure began after the switch"
+      : isChanged
+        ? "the failure began with what the switch changed: before it, the agent was being healed"
+        : "the failure is older than this generation",
   };
 }
 

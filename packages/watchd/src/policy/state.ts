@@ -51,6 +51,8 @@ export interface Incident {
   readonly rolledBack: boolean;
   /** The kinds of alert that were raised for it: each at most once. */
   readonly alerts: readonly AlertKind[];
+  /** Restarts had been exhausted when a switch changed the agent: to go back to what it was would not help. */
+  readonly beyondHelp?: boolean;
 }
 
 export interface RunState {
@@ -68,6 +70,11 @@ export interface AgentState {
   readonly policy: AgentPolicy;
   readonly standIn: StandIn | null;
   readonly goingBack: GoingBack | null;
+  /**
+   * Turn of the switch that changed what it is, unless restarts were exhausted by then: what is wrong after it is not what was wrong
+   * before, even if the incident is the same. Absent where no switch has.
+   */
+  readonly changedIn?: number | null;
   /** Whether the current generation has it; one that it has not is on its way out. */
   readonly declared: boolean;
   readonly phase: Phase;

@@ -144,8 +144,10 @@ function fillsItsWindow({ attempts, withinMs, backoff, exits = {} }: RestartPoli
 }
 
 function failedBefore({ generation, agents }: State, bad: CurrentGeneration, name: string): boolean {
-  const incident = Object.hasOwn(agents, name) ? agents[name]?.incident : null;
-  return generation?.path === bad.path && incident != null && incident.sinceTurn <= generation.activatedTurn;
+  const agent = own(agents, name);
+  if (generation?.path !== bad.path || agent?.incident == null) return false;
+  const { activatedTurn } = generation;
+  return agent.incident.sinceTurn <= activatedTurn && agent.changedIn !== activatedTurn;
 }
 
 function waitFor(world: World, condition: () => boolean, otherwise: string): void {

@@ -46,6 +46,10 @@ export class Memory {
   knownGood: ReadonlySet<string> = new Set();
   /** Incident -> step of its first record. */
   readonly incidents = new Map<string, number>();
+  /** Incident -> step in which it was first held. */
+  readonly holds = new Map<string, number>();
+  /** Agents that the last switch changed. */
+  changed: readonly string[] = [];
   readonly alerted = new Set<string>();
   /** Automatic rollbacks that were not refused, by id. */
   readonly decisions = new Map<string, Decision>();
@@ -273,6 +277,7 @@ export class Memory {
       case "generation.switch":
         this.switchStep = this.steps;
         this.switchTime = world.machine.time;
+        this.changed = details.changed as string[];
         for (const name of details.removed as string[]) this.standIns.delete(name);
         for (const name of [...(details.changed as string[]), ...(details.added as string[])])
           this.toldFailures.delete(name);
@@ -280,6 +285,9 @@ export class Memory {
           this.#beginAnew(name, world);
         this.seeking.clear();
         return this.proven.clear();
+      case "agent.hold":
+        if (incident !== undefined && !this.holds.has(incident)) this.holds.set(incident, this.steps);
+        return;
       case "generation.allow":
         // A person vouches for what has failed: nobody waits for other settings any more.
         if (subject !== this.current?.path) return;

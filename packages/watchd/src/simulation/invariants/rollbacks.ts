@@ -73,11 +73,17 @@ export const rollbackHasACause: Invariant = (seen, memory, world) => {
   return null;
 };
 
+/** Or what it changed was the agent, which nobody had given up until then. */
 export const failureBeganAfterTheSwitch: Invariant = (seen, memory) => {
+  const [now] = recordsOf(seen, "generation.switch");
+  const switched = now === undefined ? memory.switchStep : memory.steps;
+  const changed = now === undefined ? memory.changed : (now.details.changed as string[]);
   for (const { incident = "", details } of decisionsOf(seen, memory)) {
-    const began = memory.incidents.get(incident) ?? memory.steps;
-    const switched = recordsOf(seen, "generation.switch").length > 0 ? memory.steps : memory.switchStep;
-    if (began < switched) return `the incident of ${String(details.agent)} is older than the generation`;
+    const agent = String(details.agent);
+    if ((memory.incidents.get(incident) ?? memory.steps) >= switched) continue;
+    if (!changed.includes(agent)) return `the incident of ${agent} is older than the generation`;
+    if ((memory.holds.get(incident) ?? memory.steps) < switched)
+      return `${agent} was held before the generation`;
   }
   return null;
 };
