@@ -81,7 +81,8 @@ function applyManifest(
     else if (!same) change.changed.push(name);
     if (known === undefined)
       setAgent(turn, name, initialAgent(policy, turn.state.stopped.includes(name) ? "person" : null));
-    else patchAgent(turn, name, inForce !== null ? kept(known, inForce) : redefined(turn, known, policy));
+    else
+      patchAgent(turn, name, inForce !== null ? kept(known, inForce) : redefined(turn, known, policy, same));
     if (known?.standIn != null && inForce === null) noteTakenOff(turn, name, known.standIn, "deploy");
   }
   for (const [name, { declared }] of Object.entries(turn.state.agents)) {
@@ -133,15 +134,17 @@ function withoutAlerts(incident: Incident | null): Incident | null {
   return incident === null ? null : { ...incident, alerts: [] };
 }
 
-/** Another definition than before: nothing that was learned about the old one counts, and what had ended starts anew. */
-function redefined(turn: Turn, known: AgentState, policy: AgentPolicy): Partial<AgentState> {
+/**
+ * Another definition than before, or the `same` once more in place of what stood in for it: nothing that was learned about the old one
+ * counts, and what had ended starts anew.
+ */
+function redefined(turn: Turn, known: AgentState, policy: AgentPolicy, same: boolean): Partial<AgentState> {
   const incident = withoutAlerts(known.incident);
-  const beyondHelp =
-    incident?.beyondHelp === true || known.held || known.misconfigured || isExhausted(known, turn.now);
+  const beyondHelp = incident?.beyondHelp === true || isBeyondHelp(known, turn);
   const idle = known.run === null && known.startingRun === null;
   return {
     policy,
-    changedIn: beyondHelp ? null : turn.state.turn,
+    changedIn: beyondHelp || same ? null : turn.state.turn,
     standIn: null,
     goingBack: null,
     declared: true,
@@ -153,6 +156,12 @@ function redefined(turn: Turn, known: AgentState, policy: AgentPolicy): Partial<
     ...(idle ? { phase: "stopped", restartAt: null } : {}),
     ...nothingLearned,
   };
+}
+
+/** Restarting it as it was did not help. */
+function isBeyondHelp(agent: AgentState, { now }: Turn): boolean {
+  const { held, misconfigured, standIn, goingBack } = agent;
+  return held || misconfigured || standIn !== null || goingBack !== null || isExhausted(agent, now);
 }
 
 /**
