@@ -197,6 +197,36 @@ scenario(
   },
 );
 
+scenario(
+  "A nix-store that is killed costs neither the proof of a generation nor a rollback",
+  async (host, t) => {
+    await deploy(host, fleet({ agents: { web: {} }, probation: "1h" }));
+    const environment = await host.succeed("systemctl show --property=Environment daruma-watchd.service");
+    const programs = /PATH=(\S+)/.exec(environment)?.[1] ?? "";
+    const once = `[ "$1" = --verify-path ] && [ ! -e /run/killed ] && : >/run/killed && kill -TERM $$`;
+    await host.succeed("mkdir -p /run/once /run/systemd/system/daruma-watchd.service.d");
+    await host.writeFile(
+      "/run/once/nix-store",
+      `#!/bin/sh\nPATH=${programs}\n${once}\nexec nix-store "$@"\n`,
+      0o755,
+    );
+    await host.writeFile(
+      "/run/systemd/system/daruma-watchd.service.d/90-once.conf",
+      `[Service]\nEnvironment="PATH=/run/once:${programs}"\n`,
+    );
+    await host.succeed("systemctl daemon-reload && systemctl restart daruma-watchd.service");
+    const { path } = await deploy(host, good);
+    const unread = await entry(host, { action: "generation.promotion-failed" });
+    t.match(unread, { subject: path, details: { message: "nix-store: SIGTERM" } });
+    await knownGood(host, path);
+    await host.succeed("rm /run/killed");
+    await deploy(host, bad);
+    await backOn(host, path);
+    t.equal((await host.exec("test -e /run/killed")).exitCode, 0, "it was killed at the rollback as well");
+    t.notOk((await entries(host)).some(({ action }) => action === "generation.damaged"));
+  },
+);
+
 scenario("A generation that was never proven is no target: the agent is held instead", async (host, t) => {
   const { path } = await deploy(host, fleet({ agents: { web: {} }, probation: "1h" }));
   await healthy(host, "web");

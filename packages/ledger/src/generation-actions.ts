@@ -35,7 +35,7 @@ export const generationActions: Readonly<Record<string, Action>> = {
     details: { number: number("its number"), probationMs: number("how long that was") },
   },
   "generation.promotion-failed": {
-    means: "It could not be marked known-good.",
+    means: "It could not be marked known-good, or not be read before that. It is tried again.",
     subject: "generation",
     details: { message: text("what happened") },
   },

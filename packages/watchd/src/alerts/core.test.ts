@@ -137,6 +137,20 @@ t.test("the host's own troubles go to the host's sinks", async (t) => {
   ]);
 });
 
+t.test("a generation that cannot be marked known-good is told once, and when that is over", async (t) => {
+  const failed = { action: "generation.promotion-failed", subject: "/x", details: { message: "no space" } };
+  for (const [end, title] of [
+    [{ action: "generation.known-good", subject: "/x" }, /^over \/x is known-good/],
+    [{ action: "generation.switch", subject: "/y" }, /^over another generation is current/],
+  ] as const) {
+    const world = new World(alertsManifest({ sinks: { a: {} }, to: ["a"] }));
+    world.hear(failed, failed);
+    t.match(world.arrived[0]?.message.notice, { severity: "critical", details: ["/x", "no space"] });
+    world.hear(end);
+    t.match(world.titles("a"), [/^open a generation could not be marked known-good/, title]);
+  }
+});
+
 t.test(
   "1,000 incidents in a minute are some messages and one digest, and it is over when all of them are",
   async (t) => {

@@ -134,6 +134,15 @@ function hostEffects(entry: Heard): readonly Effect[] {
       return host("rollback", "open", "critical", "a rollback has failed", lines(entry, "problems"));
     case "generation.rollback-abandoned":
       return host("rollback", "over", "critical", "somebody has switched meanwhile");
+    case "generation.promotion-failed":
+      return host("promotion", "open", "critical", "a generation could not be marked known-good", [
+        entry.subject,
+        ...lines(entry, "message"),
+      ]);
+    case "generation.known-good":
+      return host("promotion", "over", "critical", `${entry.subject} is known-good`);
+    case "generation.switch":
+      return host("promotion", "over", "critical", "another generation is current");
     case "generation.damaged":
       return host("damaged", "event", "error", "a generation is damaged", [
         entry.subject,

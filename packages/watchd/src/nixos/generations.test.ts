@@ -159,15 +159,36 @@ t.test("a closure verifies as Nix says, and what is wrong is named", async (t) =
   t.match(await generations.verifyClosure("/etc/passwd"), { ok: false, problems: [/is not in/] });
 });
 
-t.test("a closure that cannot be read in time, or at all, does not verify", async (t) => {
+t.test("a file that is not there is damage as well", async (t) => {
+  const host = new FakeHost(t);
+  const path = host.deploy(1, "a");
+  const says = (text: string) => host.program("nix-store", `echo "${text}" >&2; exit 1`);
+  const gone = `error: getting status of '${host.site.store}/x': No such file or directory`;
+  says(gone);
+  t.same(await host.generations(t).verifyClosure(path), { ok: false, problems: [gone] });
+});
+
+t.test("a closure that cannot be read in time, or at all, is not called damaged", async (t) => {
   const host = new FakeHost(t);
   const path = host.deploy(1, "a");
   host.program("nix-store", "exec tail -f /dev/null");
-  const slow = await host.generations(t, { verifyMs: 100 }).verifyClosure(path);
-  t.match(slow, { ok: false, problems: ["nix-store did not end within 100 ms"] });
+  const slow = host.generations(t, { verifyMs: 100 });
+  await t.rejects(slow.verifyClosure(path), { message: "nix-store did not end within 100 ms" });
   const generations = host.generations(t);
+  host.program("nix-store", "kill -TERM $$");
+  await t.rejects(generations.verifyClosure(path), { message: "nix-store: SIGTERM" });
+  for (const complaint of [
+    "error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': No such file or directory",
+    "error: executing SQLite query: database is busy (in '/nix/var/nix/db/db.sqlite')",
+    `error: reading from file '${path}/x': Input/output error`,
+  ]) {
+    host.program("nix-store", `echo "${complaint}" >&2; exit 1`);
+    await t.rejects(generations.verifyClosure(path), {
+      message: `nix-store ended with exit code 1: ${complaint}`,
+    });
+  }
   process.env.PATH = "/nowhere";
-  t.match(await generations.verifyClosure(path), { ok: false, problems: [/ENOENT/] });
+  await t.rejects(generations.verifyClosure(path), { message: /ENOENT/ });
 });
 
 t.test("whoever listens is told when the system or the profile changes", async (t) => {

@@ -58,6 +58,8 @@ export type Event =
   /** What runs is not what is declared, whatever made it so: it is to begin anew. */
   | { readonly type: "replace-asked"; readonly agent: string; readonly runId: string; readonly why: string }
   | { readonly type: "closure-verified"; readonly path: string; readonly problems: readonly string[] }
+  /** Nobody knows whether it is damaged. */
+  | { readonly type: "closure-unread"; readonly path: string; readonly message: string }
   | { readonly type: "promoted"; readonly path: string; readonly knownGood: readonly KnownGood[] }
   | { readonly type: "promotion-failed"; readonly path: string; readonly message: string }
   /** The target's closure is broken: it can never be a target again. */

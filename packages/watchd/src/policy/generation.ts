@@ -34,6 +34,7 @@ export function onGeneration(turn: Turn, current: CurrentGeneration, knownGood: 
     },
     provenSince: null,
     promotion: knownGood.some((good) => good.path === current.path) ? "done" : "pending",
+    promotionFailures: 0,
   });
   const isSameHost = before?.hostDigest === current.manifest.hostDigest;
   const change = applyManifest(turn, current.manifest.agents, isSameHost);

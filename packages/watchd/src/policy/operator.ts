@@ -1,5 +1,6 @@
 import { converge } from "./generation.ts";
 import { takeAllOff } from "./going-back.ts";
+import { judgedAnew } from "./probation.ts";
 import { beginRollback } from "./rollback.ts";
 import type { State } from "./state.ts";
 import { patch, record, type Turn } from "./turn.ts";
@@ -35,7 +36,9 @@ export function onOperatorAllow(turn: Turn, path: string): void {
     keptFromAlone,
   });
   record(turn, { action: "generation.allow", subject: path, severity: "warning" });
-  if (turn.state.generation?.path === path) takeAllOff(turn);
+  if (turn.state.generation?.path !== path) return;
+  if (turn.state.promotion === "done") patch(turn, { promotion: judgedAnew(turn.state) });
+  takeAllOff(turn);
 }
 
 export function onDrain(turn: Turn): void {

@@ -87,6 +87,7 @@ function apply(turn: Turn, event: Event): void {
       return onClosureVerified(turn, event.path, event.problems);
     case "promoted":
       return onPromoted(turn, event.path, event.knownGood);
+    case "closure-unread":
     case "promotion-failed":
       return onPromotionFailed(turn, event.path, event.message);
     case "rollback-refused":

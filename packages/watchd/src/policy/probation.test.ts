@@ -84,6 +84,46 @@ t.test("a closure that is not what it should be never becomes known-good", async
   s.healthy("a").wait(600_000);
   t.same(knownGood(s), []);
   t.equal(s.record("generation.damaged").severity, "critical");
+  t.equal(s.asked("verify-closure").length, 1);
+});
+
+t.test("a closure that was repaired is read again once a person says so, or watchd comes up", async (t) => {
+  for (const again of ["allow", "boot"]) {
+    const s = story(fleet);
+    s.damaged.add("/one");
+    s.healthy("a").wait(600_000);
+    s.damaged.clear();
+    if (again === "allow") s.send({ type: "operator-allow", path: "/one" });
+    else s.boot().healthy("a").wait(60_000);
+    t.same(knownGood(s), ["/one"]);
+  }
+});
+
+t.test("a closure that could not be read is not damaged: it is read again, ever less often", async (t) => {
+  const s = story(fleet).healthy("a").holding("verify-closure").wait(60_000);
+  const unread = () => s.send({ type: "closure-unread", path: "/one", message: "nix-store: SIGTERM" });
+  unread().wait(4_999);
+  t.equal(s.asked("verify-closure").length, 1);
+  s.wait(1);
+  t.equal(s.asked("verify-closure").length, 2);
+  unread().wait(9_999);
+  t.equal(s.asked("verify-closure").length, 2);
+  s.wait(1);
+  for (let times = 0; times < 100; times += 1) unread().wait(600_000);
+  t.equal(s.asked("verify-closure").length, 103);
+  t.equal(s.record("generation.promotion-failed").details.message, "nix-store: SIGTERM");
+  s.holding();
+  t.same(knownGood(s), ["/one"]);
+  t.equal(s.state.promotionFailures, 0);
+});
+
+t.test("that a closure could not be read does not shorten a probation that has begun anew", async (t) => {
+  const s = story(fleet).healthy("a").holding("verify-closure").wait(60_000);
+  s.exit("a").healthy("a").send({ type: "closure-unread", path: "/one", message: "no" });
+  s.holding().wait(58_000);
+  t.same(knownGood(s), []);
+  s.wait(2_000);
+  t.same(knownGood(s), ["/one"]);
 });
 
 t.test("a promotion that cannot be written is tried again", async (t) => {

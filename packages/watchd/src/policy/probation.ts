@@ -55,7 +55,10 @@ export function onClosureVerified(turn: Turn, path: string, problems: readonly s
       action: "generation.damaged",
       subject: path,
       severity: "critical",
-      details: { problems: [...problems], note: "it cannot become known-good" },
+      details: {
+        problems: [...problems],
+        note: `it cannot become known-good until it is repaired and allowed (agentctl generations allow ${generation.number})`,
+      },
     });
   } else if (
     provenSince === null ||
@@ -79,7 +82,7 @@ function promotionTime(turn: Turn): number {
 export function onPromoted(turn: Turn, path: string, knownGood: readonly KnownGood[]): void {
   patch(turn, { knownGood, rejected: turn.state.rejected.filter((rejected) => rejected !== path) });
   if (turn.state.generation?.path !== path) return;
-  patch(turn, { promotion: "done" });
+  patch(turn, { promotion: "done", promotionFailures: 0 });
   record(turn, {
     action: "generation.known-good",
     subject: path,
@@ -90,9 +93,17 @@ export function onPromoted(turn: Turn, path: string, knownGood: readonly KnownGo
   });
 }
 
-/** Milliseconds after which a promotion that could not be written is tried again. */
-export const promoteAgainMs = 5_000;
+/** Milliseconds after which a promotion that could not be written is tried again; twice as many each time, up to the longest. */
+const promoteAgainMs = 5_000;
+const promoteAgainAtMostMs = 600_000;
 
+/** A closure that was found damaged is read again: it may have been repaired. */
+export function judgedAnew({ promotion, generation, knownGood }: State): State["promotion"] {
+  const isGood = knownGood.some(({ path }) => path === generation?.path);
+  return promotion === "done" && isGood ? "done" : "pending";
+}
+
+/** Its files could not be read, or the mark could not be written. Neither says anything bad about it. */
 export function onPromotionFailed(turn: Turn, path: string, message: string): void {
   record(turn, {
     action: "generation.promotion-failed",
@@ -102,9 +113,12 @@ export function onPromotionFailed(turn: Turn, path: string, message: string): vo
   });
   const { generation, provenSince, promotion } = turn.state;
   if (generation?.path !== path || promotion !== "verifying") return;
-  const again = turn.now.mono - generation.watchdog.probationMs + promoteAgainMs;
+  const { promotionFailures } = turn.state;
+  const inMs = Math.min(promoteAgainMs * 2 ** promotionFailures, promoteAgainAtMostMs);
+  const again = turn.now.mono - generation.watchdog.probationMs + inMs;
   patch(turn, {
     promotion: "pending",
+    promotionFailures: promotionFailures + 1,
     // Never earlier than it was: a lapse since then has begun the probation anew.
     provenSince: provenSince === null ? null : Math.max(provenSince, again),
   });

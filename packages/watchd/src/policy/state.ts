@@ -198,6 +198,8 @@ export interface State {
   /** Monotonic instant since which every required agent has been healthy; null while one is not. */
   readonly provenSince: number | null;
   readonly promotion: "pending" | "verifying" | "done";
+  /** How many tries to promote the current generation have come to nothing, one after the other. */
+  readonly promotionFailures: number;
   readonly rollback: Rollback | null;
   /** Store path -> automatic rollbacks that have left it. */
   readonly spentBudget: Readonly<Record<string, number>>;
@@ -232,6 +234,7 @@ export function initialState(options: { epoch: string; bootId: string; seed: num
     rejected: [],
     provenSince: null,
     promotion: "pending",
+    promotionFailures: 0,
     rollback: null,
     spentBudget: {},
     wentBackAlone: {},

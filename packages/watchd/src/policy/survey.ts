@@ -2,6 +2,7 @@ import type { Run } from "../ports.ts";
 import { orderEarlier } from "./escalation.ts";
 import type { Event } from "./events.ts";
 import { converge } from "./generation.ts";
+import { judgedAnew } from "./probation.ts";
 import { orderRollback } from "./rollback.ts";
 import { afterStop, meetStray, onExited, onStartLost, strayIsGone } from "./runs.ts";
 import { followPerson, settleSwitch } from "./standstill.ts";
@@ -26,7 +27,8 @@ export function onBoot(turn: Turn, bootId: string): void {
     upstreamsDown: {},
     provenSince: null,
     generation: rebooted ? sinceBoot(turn.state.generation) : turn.state.generation,
-    promotion: turn.state.promotion === "verifying" ? "pending" : turn.state.promotion,
+    promotion: judgedAnew(turn.state),
+    promotionFailures: 0,
   });
   for (const [name, agent] of Object.entries(turn.state.agents)) {
     patchAgent(turn, name, {

@@ -31,6 +31,7 @@ export function endsOf(event: Event): string | null {
     case "probed":
       return `probe ${event.runId}`;
     case "closure-verified":
+    case "closure-unread":
       return `verify-closure ${event.path}`;
     case "promoted":
     case "promotion-failed":

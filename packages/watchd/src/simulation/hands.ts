@@ -84,11 +84,7 @@ export class Hands {
       case "probe":
         return this.#probe(command);
       case "verify-closure":
-        return this.#report({
-          type: "closure-verified",
-          path: command.path,
-          problems: this.#problems(command.path),
-        });
+        return this.#verify(command);
       case "promote":
         return this.#promote(command);
       case "find-earlier":
@@ -176,6 +172,12 @@ export class Hands {
 
   #problems(path: string): readonly string[] {
     return this.#world.profile.damaged.has(path) ? [`${path} is not what its hash says`] : [];
+  }
+
+  #verify({ path }: Of<"verify-closure">): void {
+    if (this.#world.random.chance(0.05))
+      return this.#report({ type: "closure-unread", path, message: "nix-store: SIGTERM" });
+    this.#report({ type: "closure-verified", path, problems: this.#problems(path) });
   }
 
   #promote({ path, promotedAt }: Of<"promote">): void {

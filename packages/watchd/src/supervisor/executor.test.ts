@@ -1,6 +1,6 @@
 import type { HostManifest } from "@daruma/config";
 import t from "tap";
-import type { Event } from "../policy/events.ts";
+import type { Command, Event } from "../policy/events.ts";
 import { createExecutor, type World } from "./executor.ts";
 
 /** What a generation says that `web` may reach; the rest of it does not matter here. */
@@ -77,4 +77,37 @@ t.test("a generation is made known-good only once the ledger has what was record
     t.equal(end.type, isRecorded ? "promoted" : "promotion-failed");
     t.same(marked, isRecorded ? ["/one"] : []);
   }
+});
+
+/** How a command ends where no closure can be read. */
+function endUnread(command: Command): Promise<Event> {
+  const generations = {
+    verifyClosure: async () => {
+      throw new Error("nix-store: SIGTERM");
+    },
+    switchTo: async () => {
+      throw new Error("nothing unverified is switched to");
+    },
+  };
+  return new Promise((dispatch) => {
+    const execute = createExecutor({
+      world: { generations } as unknown as World,
+      current: () => null,
+      dispatch,
+      refresh: async () => undefined,
+      afterSwitch: async () => undefined,
+      isRecorded: async () => true,
+    });
+    execute(command);
+  });
+}
+
+t.test("what could not be read is neither damaged nor gone back to", async (t) => {
+  const message = "nix-store: SIGTERM";
+  const verified = await endUnread({ type: "verify-closure", path: "/one" });
+  t.same(verified, { type: "closure-unread", path: "/one", message });
+  const rolledBack = await endUnread({ type: "rollback", id: "rb-1", from: "/two", target: "/one" });
+  t.same(rolledBack, { type: "rollback-failed", id: "rb-1", problems: [message] });
+  const earlier = await endUnread({ type: "find-earlier", agent: "web", id: "ar-1", generation: "/one" });
+  t.match(earlier, { type: "earlier-refused", damaged: false, problems: [message] });
 });

@@ -106,10 +106,13 @@ async function probe(options: ExecutorOptions, command: Extract<Command, { type:
   options.dispatch({ type: "probed", agent, runId, outcome });
 }
 
-/** A closure that cannot be read says nothing good about the generation either: it is not promoted. */
-async function verifyClosure(options: ExecutorOptions, path: string): Promise<void> {
-  const problems = await problemsOf(options.world, path).catch((error) => [messageOf(error)]);
-  options.dispatch({ type: "closure-verified", path, problems });
+/** A closure that could not be read is not promoted, but not damaged either: it is read again. */
+async function verifyClosure({ world, dispatch }: ExecutorOptions, path: string): Promise<void> {
+  try {
+    dispatch({ type: "closure-verified", path, problems: await problemsOf(world, path) });
+  } catch (error) {
+    dispatch({ type: "closure-unread", path, message: messageOf(error) });
+  }
 }
 
 async function problemsOf(world: World, path: string): Promise<readonly string[]> {
