@@ -73,7 +73,7 @@ function crashAt(heard: string, error: unknown): Broken {
 
 function judge(seen: Seen, memory: Memory, world: World): void {
   memory.noteEvent(seen, world);
-  for (const [name, holds] of invariants) {
+  for (const { name, holds } of invariants) {
     const why = holds(seen, memory, world);
     if (why !== null) throw new Broken(name, why);
   }

@@ -24,7 +24,7 @@ import {
 } from "./stand-ins.ts";
 
 /** By name, in the order in which they are judged. */
-export const invariants: readonly (readonly [string, Invariant])[] = Object.entries({
+const byName: Readonly<Record<string, Invariant>> = {
   noRunIsBlamedWithoutCause,
   oneRollbackPerIncident,
   rollbackBudgetIsKept,
@@ -49,4 +49,6 @@ export const invariants: readonly (readonly [string, Invariant])[] = Object.entr
   promotionIsEarned,
   timersAreNeverForgotten,
   nobodyIsForgotten,
-});
+};
+
+export const invariants = Object.entries(byName).map(([name, holds]) => ({ name, holds }));

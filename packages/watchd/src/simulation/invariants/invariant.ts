@@ -1,3 +1,4 @@
+import type { LedgerRecord } from "../../policy/events.ts";
 import type { Memory } from "../memory.ts";
 import type { Seen } from "../watchd.ts";
 import type { World } from "../world.ts";
@@ -5,7 +6,11 @@ import type { World } from "../world.ts";
 /** Something that must hold after every step; says what is wrong, or null. */
 export type Invariant = (seen: Seen, memory: Memory, world: World) => string | null;
 
-export function recordsOf(seen: Seen, action: string) {
+const none: readonly LedgerRecord[] = [];
+
+export function recordsOf(seen: Seen, action: string): readonly LedgerRecord[] {
+  // Most steps have none.
+  if (seen.taken.records.length === 0) return none;
   return seen.taken.records.filter((record) => record.action === action);
 }
 

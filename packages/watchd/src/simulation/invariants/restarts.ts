@@ -84,9 +84,11 @@ function leastGap(
 
 /** Of agents that have failed, and that no person has started, no more are being started at once than the host's policy allows. */
 export const restartsAreNeverAStorm: Invariant = (seen, memory) => {
+  const starts = recordsOf(seen, "agent.start");
+  if (starts.length === 0) return null;
   const most = memory.current?.manifest.watchdog.restartsAtOnce;
   const released = new Set(recordsOf(seen, "agent.released").map(({ subject }) => subject));
-  const begun = recordsOf(seen, "agent.start").filter(
+  const begun = starts.filter(
     ({ subject, incident }) =>
       incident !== undefined && !released.has(subject) && !memory.wantedByPerson.has(subject),
   );

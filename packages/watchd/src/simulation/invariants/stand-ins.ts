@@ -91,6 +91,7 @@ function tooFew(agent: string, isBlame: boolean, memory: Memory, world: World, s
 
 /** Every start is with what is in force. */
 export const startsAreWithWhatIsInForce: Invariant = (seen, memory) => {
+  if (!seen.taken.commands.some(({ type }) => type === "start")) return null;
   const worn = new Map(
     recordsOf(seen, "agent.stand-in").map(({ subject, details }) => [subject, details.digest]),
   );
