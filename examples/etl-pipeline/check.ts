@@ -5,7 +5,6 @@
  */
 import { readFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { isDeepStrictEqual } from "node:util";
 import type { City } from "./etl/contract.ts";
 import { toolkit } from "./etl/toolkit.ts";
 import { transform } from "./transform-v1/transform.ts";
@@ -79,10 +78,17 @@ function compareRows(expected: ReadonlyMap<number, City>, actual: Iterable<Row>)
     actualRows++;
     if (seen.has(position)) duplicated++;
     seen.add(position);
-    if (!isDeepStrictEqual({ ...row, searchName }, expected.get(Number(position)))) different++;
+    if (!isSame({ ...row, searchName }, expected.get(Number(position)))) different++;
   }
   const missing = [...expected.keys()].filter((position) => !seen.has(position)).length;
   return { actualRows, missing, duplicated, different };
+}
+
+/** For values that are texts, numbers or null, of which a whole table has more than a million. */
+function isSame(row: Row, city: City | undefined): boolean {
+  if (city === undefined) return false;
+  const names = Object.keys(city) as (keyof City)[];
+  return names.length === Object.keys(row).length && names.every((name) => Object.is(row[name], city[name]));
 }
 
 function compareRejects(expected: ReadonlyMap<number, string>, actual: Iterable<Row>): number {

@@ -1,4 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what systemd and Nix would expand
+
+import { character } from "@daruma/base/test-support";
 import { type AgentInput, nixpkg } from "@daruma/config";
 import fc from "fast-check";
 import t from "tap";
@@ -10,7 +12,7 @@ const nodePath = "/stub/nodejs_24/bin/node";
 
 const text = fc
   .oneof(
-    fc.string({ unit: "binary" }),
+    fc.string({ unit: character }),
     fc.string({ unit: fc.constantFrom(..."%$\\\"'`;:@-+!|#{}~ \n\r\t\u0001\u0007\u007f\u0085\u2028é") }),
   )
   .map((value) => value.replaceAll("\u0000", ""))

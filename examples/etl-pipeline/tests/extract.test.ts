@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { character } from "@daruma/base/test-support";
 import fc from "fast-check";
 import t from "tap";
 import { countRecords, DatasetError, hashDataset, type ReadOptions, readBatches } from "../etl/extract.ts";
@@ -25,7 +26,7 @@ const rows = fc.integer({ min: 1, max: 4 });
 const chunkBytes = fc.integer({ min: 1, max: 40 });
 const arrayText = fc
   .tuple(
-    fc.array(fc.jsonValue({ maxDepth: 3, stringUnit: "binary" }), { maxLength: 8 }),
+    fc.array(fc.jsonValue({ maxDepth: 3, stringUnit: character }), { maxLength: 8 }),
     fc.constantFrom(0, 2, "\t"),
   )
   .map(([value, indent]) => JSON.stringify(value, null, indent));

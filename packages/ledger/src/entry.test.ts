@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { canonicalize, type JsonValue } from "@daruma/base";
+import { character } from "@daruma/base/test-support";
 import fc from "fast-check";
 import t from "tap";
 import {
@@ -50,7 +51,7 @@ t.test("incident and run are left out where there are none", async (t) => {
   t.equal(readEntry(seal(rest)).fault, null);
 });
 
-const label = fc.string({ unit: "binary", minLength: 1, maxLength: 256 }).filter(isLabel);
+const label = fc.string({ unit: character, minLength: 1, maxLength: 256 }).filter(isLabel);
 const details = fc
   .dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 5 })
   .filter((value) => {
@@ -223,9 +224,9 @@ t.test("no text makes reading throw", async () => {
   const [entry] = chainOf(1);
   const line = entry?.line ?? "";
   const edited = fc
-    .tuple(fc.nat(line.length), fc.nat(8), fc.string({ unit: "binary", maxLength: 8 }))
+    .tuple(fc.nat(line.length), fc.nat(8), fc.string({ unit: character, maxLength: 8 }))
     .map(([at, cut, text]) => line.slice(0, at) + text + line.slice(at + cut));
-  const hostile = fc.oneof(fc.string({ unit: "binary" }), fc.json(), edited);
+  const hostile = fc.oneof(fc.string({ unit: character }), fc.json(), edited);
   fc.assert(
     fc.property(hostile, (text) => {
       const { fault } = readEntry(text);

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { character } from "@daruma/base/test-support";
 import fc from "fast-check";
 import t from "tap";
 import { parseCheckpoint, printCheckpoint, signCheckpoint } from "./checkpoint.ts";
@@ -93,7 +94,7 @@ t.test("what is no note is told apart, and nothing throws", async (t) => {
   ];
   for (const text of wrong) t.equal(parseNote(text), null, JSON.stringify(text.slice(0, 80)));
   fc.assert(
-    fc.property(fc.string({ unit: "binary" }), (text) => {
+    fc.property(fc.string({ unit: character }), (text) => {
       const note = parseNote(text);
       return note === null || printNote(note) === text;
     }),

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the interpolations of Nix
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { character } from "@daruma/base/test-support";
 import { decodeFleet, type Fleet, type HostSpec, hostSpecs, nixpkg, source, type Word } from "@daruma/config";
 import fc from "fast-check";
 import t, { type Test } from "tap";
@@ -34,7 +35,7 @@ const stubPackages =
   '{ nodejs_24 = "/stub/nodejs_24"; python3Packages.pip = "/stub/pip"; "3proxy" = "/stub/3proxy"; }';
 
 const text = fc
-  .oneof(fc.string({ unit: "binary" }), fc.string({ unit: fc.constantFrom(..."${}\\\"'\n\r\t #;") }))
+  .oneof(fc.string({ unit: character }), fc.string({ unit: fc.constantFrom(..."${}\\\"'\n\r\t #;") }))
   .map((value) => value.replaceAll("\u0000", ""))
   .filter((value) => value.isWellFormed());
 const directories = ["./agent", './odd "dir" ${x} \'é', "../beside"];

@@ -21,17 +21,17 @@ t.test("dev runs the proxy, enforces nothing, says so, and turns what it saw int
   );
   t.match(dev.stderr(), /NOTHING IS ENFORCED.* web: /);
 
-  const log = await fleet.run("egress", "log", "--denied", "--json");
+  const log = await fleet.runHere("egress", "log", "--denied", "--json");
   t.match(documents(log.stdout), [{ action: "egress.would-deny", subject: "web" }]);
-  t.match((await fleet.run("egress", "log", "--agent", "nobody")).stdout, /^$/);
-  const suggestion = await fleet.run("egress", "suggest", "--json");
+  t.match((await fleet.runHere("egress", "log", "--agent", "nobody")).stdout, /^$/);
+  const suggestion = await fleet.runHere("egress", "suggest", "--json");
   t.match(documents(suggestion.stdout), [{ agents: { web: [{ entry: "observed.invalid:8080" }] } }]);
   t.match(
-    (await fleet.run("egress", "suggest")).stdout,
+    (await fleet.runHere("egress", "suggest")).stdout,
     /^web:\n {2}egress: \[\n {4}"observed\.invalid:8080", /,
   );
 
-  const metrics = (await fleet.run("metrics")).stdout;
+  const metrics = (await fleet.runHere("metrics")).stdout;
   t.same(
     [...metrics.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name),
     metricNames,
@@ -45,7 +45,7 @@ t.test("dev runs the proxy, enforces nothing, says so, and turns what it saw int
   t.match(metrics, /^daruma_agent_open_files\{agent="web"\} [1-9]\d*$/m);
   t.match(metrics, /^daruma_egress_connections_total\{agent="web",result="denied"\} [1-9]\d*$/m);
   t.match(metrics, /^daruma_ledger_sync_duration_seconds_count [1-9]\d*$/m);
-  const document = documents((await fleet.run("metrics", "--json")).stdout);
+  const document = documents((await fleet.runHere("metrics", "--json")).stdout);
   t.match(document, [{ schemaVersion: 1, metrics: metricNames.map((name) => ({ name })) }]);
 
   // A list that has it: nothing is told of any longer.

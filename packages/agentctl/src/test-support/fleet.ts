@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import type { Test } from "tap";
+import { commandTable } from "../commands/table.ts";
 import { locateInstance } from "../instance/locate.ts";
 import { type GenerationRow, type StatusDocument, watchdClient } from "../instance/watchd-client.ts";
 import {
@@ -14,6 +15,7 @@ import {
   scratchDirectory,
   startAgentctl,
 } from "./agentctl.ts";
+import { type RunningHere, startHere } from "./run-here.ts";
 
 export interface FleetText {
   /** Settings of the agent that differ from the usual ones, as TypeScript. */
@@ -36,6 +38,8 @@ export interface TestFleet {
   occupyPort(): Promise<{ close(): Promise<void> }>;
   dev(...argv: string[]): TestDev;
   run(...argv: string[]): Promise<Ended>;
+  /** In this process: for what only asks the daemons. A fleet file is evaluated by a program. */
+  runHere(...argv: string[]): RunningHere["ended"];
   status(): Promise<StatusDocument>;
   generations(): Promise<readonly GenerationRow[]>;
 }
@@ -81,6 +85,7 @@ export async function createFleet(t: Test): Promise<TestFleet> {
     occupyPort: () => occupy(t, port),
     dev: (...argv) => withEvents(startAgentctl(t, ["dev", "--json", ...argv], options)),
     run,
+    runHere: (...argv) => startHere(commandTable, argv, options).ended,
     status: async () => (await watchd()).status(),
     generations: async () => (await (await watchd()).generations()).generations,
   };

@@ -1,3 +1,4 @@
+import { character } from "@daruma/base/test-support";
 import { sinkUrl } from "@daruma/config";
 import fc from "fast-check";
 import t from "tap";
@@ -171,7 +172,7 @@ t.test("WhatsApp's error codes tell what to do", async (t) => {
 
 t.test("cuts never exceed their limit, nor leave half a character", async (t) => {
   fc.assert(
-    fc.property(fc.string({ unit: "binary" }), fc.integer({ min: 3, max: 40 }), (text, most) => {
+    fc.property(fc.string({ unit: character }), fc.integer({ min: 3, max: 40 }), (text, most) => {
       const short = cut(text, most);
       const bytes = cutBytes(text, most);
       return (
