@@ -8,7 +8,7 @@ import { cached, hashOf } from "./cache.ts";
 import type { Host } from "./host.ts";
 import { layers, repository } from "./packages.ts";
 
-/** Where a closure passes through, on its way into a host or out of it. */
+/** Where a closure passes through on its way out of a host. */
 const passing = "/root/closure";
 const withinMs = 120_000;
 
@@ -26,8 +26,8 @@ export async function closure(
     await exportTo(host, built, temporary);
   });
   if (built !== undefined) return built;
-  await copyFile(join(kept, "closure"), host.path(passing));
-  await host.succeed(`nix-store --import <${passing} && rm ${passing}`, { timeoutMs: withinMs });
+  const input = await readFile(join(kept, "closure"));
+  await host.succeed(["nix-store", "--import"], { input, timeoutMs: withinMs });
   return readFile(join(kept, "path"), "utf8");
 }
 

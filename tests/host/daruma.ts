@@ -2,7 +2,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isDarumaError, openUnix, systemCode } from "@daruma/base";
 import type { AgentDoorStatus } from "@daruma/egress";
-import type { Host } from "./host.ts";
+import { readEntries } from "../../packages/ledger/src/reader.ts";
+import { type Host, pauseMs } from "./host.ts";
 
 export interface Entry {
   readonly seq: number;
@@ -32,7 +33,7 @@ export interface Status {
 }
 
 const withinMs = 90_000;
-const pollMs = 100;
+const ledgerSocket = "/run/daruma/ledger/operator.sock";
 
 /** What a person would ask with agentctl; from the sockets themselves, so that asking often costs the host nothing. */
 export async function status(host: Host): Promise<Status | null> {
@@ -46,7 +47,7 @@ export async function agent(host: Host, name: string): Promise<AgentStatus | und
 
 /** The whole ledger; empty while ledgerd is away. */
 export async function entries(host: Host): Promise<readonly Entry[]> {
-  const answer = await ask(host, "/run/daruma/ledger/operator.sock", "/v1/entries");
+  const answer = await ask(host, ledgerSocket, "/v1/entries");
   return (answer ?? "").split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
 }
 
@@ -57,12 +58,32 @@ export type Where = Readonly<Partial<Pick<Entry, "action" | "actor" | "subject" 
 /** The first entry with these fields and a number above `after`, as soon as the ledger has it. */
 export async function entry(host: Host, where: Where): Promise<Entry> {
   const { after = 0, ...fields } = where;
-  return until(`an entry ${JSON.stringify(where)}`, async () =>
-    (await entries(host)).find(
-      (each) =>
-        each.seq > after && Object.entries(fields).every(([key, value]) => Reflect.get(each, key) === value),
-    ),
-  );
+  const isWanted = (each: Entry) =>
+    Object.entries(fields).every(([key, value]) => Reflect.get(each, key) === value);
+  return until(`an entry ${JSON.stringify(where)}`, (late) => follow(host, after, isWanted, late));
+}
+
+/** Reads the ledger from there on, and what comes to it, up to what is wanted. Undefined if ledgerd is not there, or goes away. */
+async function follow(
+  host: Host,
+  after: number,
+  isWanted: (entry: Entry) => boolean,
+  signal: AbortSignal,
+): Promise<Entry | undefined> {
+  try {
+    for await (const { line } of readEntries({
+      socket: host.path(ledgerSocket),
+      after,
+      follow: true,
+      signal,
+    })) {
+      const each: Entry = JSON.parse(line);
+      if (isWanted(each)) return each;
+    }
+  } catch (error) {
+    if (!signal.aborted && !isAway(error)) throw error;
+  }
+  return undefined;
 }
 
 /** Number of the last entry. */
@@ -90,14 +111,18 @@ export async function knownGood(host: Host, path: string): Promise<void> {
   });
 }
 
-/** Asks again and again until there is an answer. */
-export async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  const deadline = performance.now() + withinMs;
+/** Asks again and again until there is an answer. `look` is told when it is too late for one. */
+export async function until<T>(
+  what: string,
+  look: (late: AbortSignal) => Promise<T | undefined>,
+): Promise<T> {
+  const begun = performance.now();
+  const late = AbortSignal.timeout(withinMs);
   for (;;) {
-    const found = await look();
+    const found = await look(late);
     if (found !== undefined) return found;
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await delay(pollMs);
+    if (late.aborted) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await delay(pauseMs(performance.now() - begun));
   }
 }
 
@@ -115,7 +140,11 @@ async function ask(host: Host, socket: string, route: string): Promise<string | 
     for await (const chunk of response) text += chunk;
     return text;
   } catch (error) {
-    if (isDarumaError(error) || systemCode(error) === "ECONNRESET") return null;
+    if (isAway(error)) return null;
     throw error;
   }
+}
+
+function isAway(error: unknown): boolean {
+  return isDarumaError(error) || systemCode(error) === "ECONNRESET";
 }

@@ -1,5 +1,5 @@
 /** Generations: from what a person writes to what runs, the way `nixos-rebuild switch` does it (nixos-rebuild-ng). */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { closure } from "./closures.ts";
@@ -74,9 +74,9 @@ async function buildHere(host: Host, { fleet, configuration }: Generation): Prom
 
 /** Resolves with the generation's number. */
 export async function setProfile(host: Host, path: string): Promise<number> {
-  await host.succeed(["test", "-f", `${path}/nixos-version`]);
+  await stat(join(host.disk(), path, "nixos-version"));
   await host.succeed(["nix-env", "-p", profile, "--set", path]);
-  const link = await host.succeed(["readlink", profile]);
+  const link = await readlink(join(host.disk(), profile));
   return Number(/system-(\d+)-link/.exec(link)?.[1]);
 }
 

@@ -67,7 +67,6 @@ const environment = {
   LANG: "C.UTF-8",
 };
 const defaultTimeoutMs = 60_000;
-const pollMs = 50;
 const keptTranscript = 1 << 20;
 
 /** Boots a host with one empty generation. Root on Linux only; see `whyNoHost`. */
@@ -121,15 +120,15 @@ function hostOn(name: string, machine: Machine): Host {
     exec,
     succeed,
     async waitUntilSucceeds(command, { withinMs = defaultTimeoutMs } = {}) {
-      const deadline = performance.now() + withinMs;
+      const begun = performance.now();
       while (true) {
         const { exitCode, stdout, stderr } = await exec(command);
         if (exitCode === 0) return stdout;
-        if (performance.now() > deadline)
+        if (performance.now() > begun + withinMs)
           throw new Error(
             `exit ${exitCode} for ${withinMs} ms from ${described(command)}\n${stdout}${stderr}`,
           );
-        await delay(pollMs);
+        await delay(pauseMs(performance.now() - begun));
       }
     },
     async writeFile(path, content, mode = 0o644) {
@@ -168,6 +167,11 @@ function hostOn(name: string, machine: Machine): Host {
     disk: () => machine.disk(),
     path: (path) => machine.path(path),
   };
+}
+
+/** How long to wait before a host is asked once more, by how long it has been asked: a long wait is to cost little. */
+export function pauseMs(waitedMs: number): number {
+  return Math.min(500, Math.max(50, waitedMs / 8));
 }
 
 function described(command: Command): string {
