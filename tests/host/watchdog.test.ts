@@ -1,7 +1,7 @@
 /** The watchdog itself fails, at the worst moment or for good. */
 import { agent, entries, entry, healthy, knownGood, lastEntry, pidOf, status, until } from "./daruma.ts";
 import { deploy } from "./deploy.ts";
-import { dies, fleet } from "./fixtures/fleets.ts";
+import { dies, fleet, serves } from "./fixtures/fleets.ts";
 import { current } from "./fixtures/services.ts";
 import type { Host } from "./host.ts";
 import { scenario } from "./scenario.ts";
@@ -142,6 +142,41 @@ scenario(
     await host.succeed(
       "agentctl ledger export --out /root/audit.jsonl && agentctl ledger verify /root/audit.jsonl",
     );
+  },
+);
+
+scenario(
+  "A systemd that is too busy to answer is no reason to end the watchdog, or to go back",
+  async (host, t) => {
+    const first = await deploy(host, good);
+    await knownGood(host, first.path);
+    const second = await deploy(host, fleet({ agents: { web: { code: serves("two") } }, probation: "1h" }));
+    const environment = await host.succeed("systemctl show --property=Environment daruma-watchd.service");
+    const programs = /PATH=(\S+)/.exec(environment)?.[1] ?? "";
+    await host.succeed("mkdir -p /run/slow /run/systemd/system/daruma-watchd.service.d");
+    const listing = `case "$*" in *list-units*) [ -e /run/busy ] && exec sleep 60 ;; esac`;
+    await host.writeFile(
+      "/run/slow/systemctl",
+      `#!/bin/sh\nPATH=${programs}\n${listing}\nexec systemctl "$@"\n`,
+      0o755,
+    );
+    await host.writeFile(
+      "/run/systemd/system/daruma-watchd.service.d/90-slow.conf",
+      `[Service]\nWatchdogSec=18s\nEnvironment="PATH=/run/slow:${programs}"\n`,
+    );
+    await host.succeed("systemctl daemon-reload && systemctl restart daruma-watchd.service");
+    await until("the next watchd", async () => (await status(host)) ?? undefined);
+    const { pid } = await healthy(host, "web");
+    const show = "systemctl show --value --property=MainPID,NRestarts daruma-watchd.service";
+    const before = await host.succeed(show);
+    await host.writeFile("/run/busy", "");
+    const missed = "journalctl -u daruma-watchd.service | grep -c 'the survey failed: systemctl did not end'";
+    await host.waitUntilSucceeds(`test "$(${missed})" -ge 3`);
+    await host.succeed(`kill -9 ${pid}`);
+    await entry(host, { action: "recovery.verified", subject: "web" });
+    t.equal(await host.succeed(show), before, "it is the same watchd");
+    t.equal(await current(host), second.path);
+    await host.succeed("rm /run/busy");
   },
 );
 

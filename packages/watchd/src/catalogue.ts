@@ -70,6 +70,12 @@ export const watchdErrors = defineErrors({
     remedy: "Wait as long as Retry-After says and send it again; to say a thing twice does no harm.",
     exit: exitCode.error,
   },
+  WATCHD_E_NO_ANSWER: {
+    summary: "systemd has not answered watchd in time.",
+    remedy:
+      "Look at what keeps the host busy (processors, memory, disks); watchd goes on asking, and needs no restart.",
+    exit: exitCode.unreachable,
+  },
   WATCHD_E_DRIFT_BUSY: {
     summary: "The machine cannot be compared with its generation now.",
     remedy: "Wait for the switch or the rollback that is under way (`agentctl status`), and ask again.",

@@ -9,6 +9,8 @@ export interface Ended {
   readonly stderr: string;
   /** What went wrong, in a few words; empty if nothing did. */
   readonly problem: string;
+  /** It was given up because it had not ended in its time. */
+  readonly timedOut: boolean;
 }
 
 const unwanted = "it was no longer wanted";
@@ -50,7 +52,7 @@ export function run(
   const { timeoutMs, signal } = options;
   return new Promise((resolve) => {
     const fail = (problem: string) =>
-      resolve({ ok: false, stdout: "", stderr: "", problem: `${program}: ${problem}` });
+      resolve({ ok: false, stdout: "", stderr: "", problem: `${program}: ${problem}`, timedOut: false });
     if (signal.aborted) {
       fail(unwanted);
       return;
@@ -65,6 +67,7 @@ export function run(
     /** Why it was given up. */
     let givenUp: string | null = null;
     let failure: string | null = null;
+    let timedOut = false;
     let killing: NodeJS.Timeout | undefined;
     const giveUp = (why: string) => {
       if (givenUp !== null) return;
@@ -76,7 +79,10 @@ export function run(
       else child.once("exit", () => closeStreams(child));
     };
     const cancel = () => giveUp(`${program}: ${unwanted}`);
-    const timer = setTimeout(() => giveUp(`${program} did not end within ${timeoutMs} ms`), timeoutMs);
+    const timer = setTimeout(() => {
+      timedOut = givenUp === null;
+      giveUp(`${program} did not end within ${timeoutMs} ms`);
+    }, timeoutMs);
     const tooMuch = () => giveUp(`${program} says more than ${mostOutput} bytes`);
     const stdout = collect(child.stdout, tooMuch);
     const stderr = collect(child.stderr, tooMuch);
@@ -88,7 +94,7 @@ export function run(
       clearTimeout(killing);
       signal.removeEventListener("abort", cancel);
       const problem = givenUp ?? failure ?? problemOf(program, exitCode, endSignal);
-      resolve({ ok: problem === "", stdout: stdout(), stderr: stderr(), problem });
+      resolve({ ok: problem === "", stdout: stdout(), stderr: stderr(), problem, timedOut });
     });
     endWithUs(child);
     signal.addEventListener("abort", cancel, { once: true });

@@ -208,12 +208,16 @@ budget() {
 }
 
 # All that a generation gives to watchd: its unit (which names its program by store path), its manifest, its own programs.
+# The manifest is part of every deploy. A watchd that came up and was ended because it hung has read it: a host that is too
+# busy is the likelier cause, and no other manifest helps against that.
 fingerprint() {
+  manifest=$1/etc/daruma/host.json
+  if [ "${MONITOR_SERVICE_RESULT:-}" = watchdog ]; then manifest=''; fi
   set +f
   given=$1
   {
     set --
-    for file in "$given/etc/systemd/system/$watchd" "$given/etc/systemd/system/$watchd.d/"*.conf "$given/etc/daruma/host.json"; do
+    for file in "$given/etc/systemd/system/$watchd" "$given/etc/systemd/system/$watchd.d/"*.conf "$manifest"; do
       if [ -f "$file" ]; then set -- "$@" "$file"; fi
     done
     if [ $# -gt 0 ]; then cat -- "$@"; fi
@@ -289,7 +293,11 @@ is_eligible() {
     return 1
   fi
   if [ -z "$pending_id" ] && [ "$(fingerprint "$1")" = "$(fingerprint "$current")" ]; then
-    because "$1 has the same watchd and the same manifest: going back cannot help"
+    if [ "${MONITOR_SERVICE_RESULT:-}" = watchdog ]; then
+      because "$1 has the same watchd, which was up and then hung: going back is not likely to help"
+    else
+      because "$1 has the same watchd and the same manifest: going back cannot help"
+    fi
     return 1
   fi
   is_whole "$1" && return 0

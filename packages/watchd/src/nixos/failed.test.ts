@@ -100,6 +100,22 @@ t.test("a manifest that differs is reason enough, even one that cannot be read",
   t.equal(broken.host.current, broken.good);
 });
 
+t.test(
+  "a watchd that hung is not put down to a manifest that differs, but to a program that does",
+  async (t) => {
+    const env = {
+      MONITOR_SERVICE_RESULT: "watchdog",
+      MONITOR_EXIT_CODE: "killed",
+      MONITOR_EXIT_STATUS: "ABRT",
+    };
+    const busy = lab(t, { watchd: "/nix/store/one/bin/watchd", host: manifest("two") });
+    await refuses(t, busy, /the same watchd, which was up and then hung/, env);
+    const hanging = lab(t);
+    await hanging.host.watchdFailed(env);
+    t.equal(hanging.host.current, hanging.good);
+  },
+);
+
 t.test("where the target has the same watchd and manifest, going back cannot help", async (t) => {
   await refuses(t, lab(t, { watchd: "/nix/store/one/bin/watchd" }), /the same watchd and the same manifest/);
 });

@@ -19,6 +19,8 @@ export type Event =
       readonly stopped: readonly string[];
       readonly takenAt: number;
     }
+  /** What is alive could not be listed, for want of an answer. */
+  | { readonly type: "runs-unseen" }
   | { readonly type: "started"; readonly run: Run }
   | {
       readonly type: "start-failed";

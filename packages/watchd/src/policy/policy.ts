@@ -18,6 +18,7 @@ import {
   onLedger,
   onPromoted,
   onPromotionFailed,
+  onUnseen,
   probationEnds,
   watchProbation,
 } from "./probation.ts";
@@ -55,6 +56,8 @@ function apply(turn: Turn, event: Event): void {
       return onGeneration(turn, event.current, event.knownGood);
     case "runs":
       return onSurvey(turn, event);
+    case "runs-unseen":
+      return onUnseen(turn);
     case "started":
       return onStarted(turn, event.run);
     case "start-failed":

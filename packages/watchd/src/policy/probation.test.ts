@@ -34,6 +34,17 @@ t.test("a generation under which the ledger takes no entries is not proven", asy
   t.same(knownGood(s), ["/one"]);
 });
 
+t.test("a generation is not proven while nobody can tell what is alive", async (t) => {
+  const s = story(fleet).healthy("a");
+  for (let times = 0; times < 20; times += 1) s.wait(10_000).send({ type: "runs-unseen" });
+  s.wait(59_999);
+  t.same(knownGood(s), []);
+  s.wait(1);
+  t.same(knownGood(s), ["/one"]);
+  s.send({ type: "runs-unseen" });
+  t.same(knownGood(s), ["/one"]);
+});
+
 t.test("an agent that is not required holds nothing up", async (t) => {
   const s = story(fleet).healthy("a").wait(50_000).exits("b", 5).wait(10_000);
   t.same(knownGood(s), ["/one"]);

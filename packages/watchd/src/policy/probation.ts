@@ -14,6 +14,11 @@ export function onLedger(turn: Turn, reachable: boolean): void {
   if (turn.state.ledgerAway === reachable) patch(turn, { ledgerAway: !reachable });
 }
 
+/** Nobody has seen that everything is alive: what has lasted until now proves nothing. */
+export function onUnseen(turn: Turn): void {
+  patch(turn, { provenSince: null });
+}
+
 /** Keeps `provenSince`; called after every event, so that no lapse however short goes by unseen. */
 export function watchProbation(turn: Turn): void {
   const { state } = turn;

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import t, { type Test } from "tap";
+import { watchdErrors } from "../catalogue.ts";
 import { initialState } from "../policy/state.ts";
 import { startBackground } from "./background.ts";
 
@@ -16,8 +17,10 @@ function backgroundOf(t: Test) {
   const first = initialState({ epoch: "e", bootId: "b", seed: 1 });
   const engine = {
     state: first,
+    told: [] as string[],
     /** A core that gets on. */
-    dispatch: () => {
+    dispatch: (event: { readonly type: string }) => {
+      engine.told.push(event.type);
       if (world.judges) engine.state = { ...engine.state, turn: engine.state.turn + 1 };
     },
     until: async (condition: (state: typeof first) => boolean) => {
@@ -115,6 +118,26 @@ t.test("a look that failed is no proof of work, is logged, and does not stand in
   await until(() => did.reconciled === 1);
 });
 
+t.test("that systemd does not answer in time is no fault of watchd, whose core gets on", async (t) => {
+  const { did, hints, log, world, engine } = backgroundOf(t);
+  world.survey = async () => {
+    throw watchdErrors.make("WATCHD_E_NO_ANSWER", "systemctl did not end within 10000 ms");
+  };
+  hints.found();
+  await until(() => log.length === 1);
+  t.match(log, ["the survey failed: systemctl did not end within 10000 ms"]);
+  t.equal(did.reconciled, 1);
+  t.same(engine.told, ["runs-unseen"]);
+  world.judges = false;
+  hints.found();
+  await until(() => did.surveyed === 2);
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  t.equal(did.reconciled, 1, "a core that does not get on is");
+  world.judges = true;
+  engine.dispatch({ type: "tick" });
+  await until(() => did.reconciled === 2);
+});
+
 t.test("what was seen and is not judged is no proof of anything", async (t) => {
   const { did, hints, world, engine } = backgroundOf(t);
   world.judges = false;
@@ -123,6 +146,6 @@ t.test("what was seen and is not judged is no proof of anything", async (t) => {
   for (let turn = 0; turn < 20; turn += 1) await nextTurn();
   t.equal(did.reconciled, 0);
   world.judges = true;
-  engine.dispatch();
+  engine.dispatch({ type: "tick" });
   await until(() => did.reconciled === 1);
 });

@@ -1,4 +1,4 @@
-import { messageOf } from "@daruma/base";
+import { isDarumaError, messageOf } from "@daruma/base";
 import type { Clock } from "../ports.ts";
 import { createDependencyProbes } from "./dependency-probes.ts";
 import type { Engine } from "./engine.ts";
@@ -16,6 +16,10 @@ export interface BackgroundOptions {
   readonly refresh: () => Promise<void>;
   readonly survey: () => Promise<void>;
   readonly log: (message: string) => void;
+  /**
+   * What was seen has been judged; or there was no answer to what is alive, which no other watchd would get either, and everything
+   * else is being judged.
+   */
   readonly onReconciled?: () => void;
 }
 
@@ -25,11 +29,12 @@ export function startBackground(options: BackgroundOptions): { stop(): void } {
   const onSwitch = oneAtATime(log, "reading the current generation", refresh);
   const reconcile = oneAtATime(log, "the survey", async () => {
     const { turn } = engine.state;
-    await survey();
+    const silence = await survey().then(() => null, noAnswer);
     // What has been seen must have been judged as well: a core that does not get on is no working watchdog.
-    engine.dispatch({ type: "tick" });
+    engine.dispatch({ type: silence === null ? "tick" : "runs-unseen" });
     await engine.until((state) => state.turn > turn);
     options.onReconciled?.();
+    if (silence !== null) throw silence;
   });
   const sampling = createSampling(world.services, engine, () => options.clock.now().mono);
   const sample = oneAtATime(log, "measuring", sampling.measure);
@@ -46,6 +51,12 @@ export function startBackground(options: BackgroundOptions): { stop(): void } {
     setInterval(ask, askTickMs),
   ];
   return { stop: () => timers.forEach(clearInterval) };
+}
+
+/** @throws anything else */
+function noAnswer(error: unknown): Error {
+  if (isDarumaError(error) && error.code === "WATCHD_E_NO_ANSWER") return error;
+  throw error;
 }
 
 /** Asked for while it is being done, it is done once more: what was asked about may have changed since it began. */

@@ -55,6 +55,17 @@ t.test("of many units it asks in several calls, of none in none", async (t) => {
   t.equal(calls().length, 3);
 });
 
+t.test("a systemd that does not answer in time is told from one that refuses", async (t) => {
+  withSystemctl(t, "exec tail -f /dev/null");
+  const systemctl = createSystemctl(new AbortController().signal, 50);
+  const silence = { code: "WATCHD_E_NO_ANSWER", message: /did not end within 50 ms/ };
+  await t.rejects(systemctl.units("*"), silence);
+  await t.rejects(systemctl.show(["a.service"]), silence);
+  withSystemctl(t, "echo refused >&2; exit 1");
+  const refusal = await systemctl.units("*").catch((error) => error);
+  t.match(refusal, { code: undefined, message: /exit code 1: refused/ });
+});
+
 t.test("what it complains of is the message of an action that failed", async (t) => {
   const { systemctl } = withSystemctl(
     t,

@@ -1,3 +1,4 @@
+import { watchdErrors } from "../catalogue.ts";
 import { run } from "../commands.ts";
 import { createGate } from "../concurrency.ts";
 import { factProperties, parseFacts, type UnitFacts } from "./facts.ts";
@@ -29,7 +30,6 @@ export interface Systemctl {
   resetFailed(unit: string): Promise<Outcome>;
 }
 
-const askWithinMs = 10_000;
 /** Who waits for a job is told of all others by PID 1 as well: a thousand at once would keep it from anything else. */
 const startsAtOnce = 24;
 /** systemd's own limit is DefaultTimeoutStartSec=, 90 s. */
@@ -39,13 +39,14 @@ const reloadWithinMs = 180_000;
 /** Far below the kernel's limit on arguments. */
 const unitsPerCall = 500;
 
-/** systemctl of PATH. @throws (`units`, `show`) if systemd does not answer */
-export function createSystemctl(signal: AbortSignal): Systemctl {
+/** systemctl of PATH. @throws (`units`, `show`) if systemd does not answer; WATCHD_E_NO_ANSWER if it takes too long */
+export function createSystemctl(signal: AbortSignal, askWithinMs = 10_000): Systemctl {
   const gate = createGate(startsAtOnce);
   const call = (args: readonly string[], timeoutMs: number) =>
     run("systemctl", ["--no-ask-password", "--no-pager", ...args], { timeoutMs, signal });
   const ask = async (args: readonly string[]) => {
-    const { ok, stdout, stderr, problem } = await call(args, askWithinMs);
+    const { ok, stdout, stderr, problem, timedOut } = await call(args, askWithinMs);
+    if (timedOut) throw watchdErrors.make("WATCHD_E_NO_ANSWER", problem);
     if (!ok) throw new Error([problem, stderr.trim()].filter((text) => text !== "").join(": "));
     return stdout;
   };
