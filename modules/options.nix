@@ -358,7 +358,7 @@ in
                   ]
                 );
                 default = { };
-                description = "What it means if the agent ends with this exit code or signal: `success`, `failure`, `temporary` (the fault is outside) or `configuration` (to start it again would change nothing). By itself, 0 is a success, 75 temporary, 78 a configuration, and all else a failure.";
+                description = "What it means if the agent ends with this exit code or signal: `success`, `failure`, `temporary` (the fault is outside) or `configuration` (to start it again would change nothing). By itself, 0 is a success (where there is a health check or a heartbeat: of a run that has been healthy), 75 temporary, 78 a configuration, and all else a failure.";
                 example = {
                   "3" = "temporary";
                   SIGUSR1 = "success";

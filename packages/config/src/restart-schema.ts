@@ -40,7 +40,7 @@ export const RestartSchema = Schema.Struct({
     }),
     {
       description:
-        "What it means if the agent ends with this exit code or signal: `success`, `failure`, `temporary` (the fault is outside) or `configuration` (to start it again would change nothing). By itself, 0 is a success, 75 temporary, 78 a configuration, and all else a failure.",
+        "What it means if the agent ends with this exit code or signal: `success`, `failure`, `temporary` (the fault is outside) or `configuration` (to start it again would change nothing). By itself, 0 is a success (where there is a health check or a heartbeat: of a run that has been healthy), 75 temporary, 78 a configuration, and all else a failure.",
       default: {},
       example: { "3": "temporary", SIGUSR1: "success" },
     },

@@ -1205,7 +1205,7 @@ declare module "@daruma/config" {
        */
       readonly when?: "always" | "on-failure" | "never";
       /**
-       * What it means if the agent ends with this exit code or signal: `success`, `failure`, `temporary` (the fault is outside) or `configuration` (to start it again would change nothing). By itself, 0 is a success, 75 temporary, 78 a configuration, and all else a failure.
+       * What it means if the agent ends with this exit code or signal: `success`, `failure`, `temporary` (the fault is outside) or `configuration` (to start it again would change nothing). By itself, 0 is a success (where there is a health check or a heartbeat: of a run that has been healthy), 75 temporary, 78 a configuration, and all else a failure.
        *
        * @default {}
        *

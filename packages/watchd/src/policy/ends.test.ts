@@ -85,3 +85,38 @@ t.test(
     t.equal(rollbacks(s).length, 1, "a crash does");
   },
 );
+
+t.test("an exit with 0 before the first passing check is a failure: nothing has been done", async (t) => {
+  const s = story({ agents: { a: { ...plan, digest: "a-1" } } }).proven();
+  s.answers.set("a", { ok: false, latencyMs: 1, reason: "connection refused" });
+  s.deploy("/two", { agents: { a: plan } }).exit("a", 0);
+  t.match(s.record("agent.exit").details, { cause: "crash", exit: { code: 0 } });
+  t.not(s.agent("a").phase, "completed");
+  s.exits("a", 2, 0);
+  t.equal(s.current, "/one", "and takes the system back if it happens again and again");
+});
+
+t.test("who has been healthy is done with 0, whether or not this watchd has seen it so", async (t) => {
+  const seen = story({ agents: { a: plan } }).healthy("a");
+  t.equal(seen.exit("a", 0).agent("a").phase, "completed");
+  const adopted = story({ agents: { a: plan } })
+    .healthy("a")
+    .holding("probe")
+    .boot();
+  t.equal(adopted.exit("a", 0).agent("a").phase, "completed");
+});
+
+t.test("with a heartbeat alone, who has lasted for the start-up time is done with 0", async (t) => {
+  const beats = { heartbeat: { through: "notify", everyMs: 500, silenceMs: 2_000 } } as const;
+  const early = story({ agents: { a: beats } });
+  t.equal(early.wait(900).exit("a", 0).agent("a").phase, "backoff");
+  const late = story({ agents: { a: beats } })
+    .healthy("a")
+    .boot();
+  t.equal(late.exit("a", 0).agent("a").phase, "completed");
+});
+
+t.test("who may be done before any check says so", async (t) => {
+  const s = story({ agents: { a: { ...plan, restart: { exits: { "0": "success" } } } } });
+  t.equal(s.exit("a", 0).agent("a").phase, "completed");
+});

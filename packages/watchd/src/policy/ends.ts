@@ -5,14 +5,25 @@ import { withinWindow } from "./backoff.ts";
 import { type Failure, temporaryFailure, wrongConfiguration } from "./failure.ts";
 import type { AgentState, State } from "./state.ts";
 
-/** What the agent says by the way in which it ends. `exits` has the last word, on what it can name. */
-export function meaningOf(cause: ExitCause, exits: Readonly<Record<string, ExitMeaning>> = {}): ExitMeaning {
-  const own = ownMeaning(cause, exits);
+/** What the agent says by the way in which it ended at the monotonic instant `at`. `exits` has the last word, on what it can name. */
+export function meaningOf(agent: AgentState, cause: ExitCause, at: number): ExitMeaning {
+  const own = ownMeaning(cause, agent.policy.restart.exits ?? {});
   if (own !== undefined) return own;
   if (cause.kind !== "exit") return "failure";
-  if (cause.code === 0) return "success";
+  if (cause.code === 0) return hasServed(agent, at) ? "success" : "failure";
   if (cause.code === temporaryFailure) return "temporary";
   return cause.code === wrongConfiguration ? "configuration" : "failure";
+}
+
+/**
+ * Whether the run has shown that it works, where the agent declares by what it shows that. A server whose new version ends at once
+ * without complaint has not done its work. A watchd that has just come up goes by what outlives it, so that it need not have
+ * looked again itself.
+ */
+function hasServed({ policy, phase, run }: AgentState, at: number): boolean {
+  if ((policy.health === null && policy.heartbeat === null) || phase === "healthy") return true;
+  if (run === null) return false;
+  return policy.health === null ? at - run.started.mono >= policy.startupMs : run.served !== null;
 }
 
 function ownMeaning(cause: ExitCause, exits: Readonly<Record<string, ExitMeaning>>): ExitMeaning | undefined {

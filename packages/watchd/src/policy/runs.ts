@@ -92,8 +92,8 @@ function isStillWanted(turn: Turn, name: string, digest: string): boolean {
 
 function settleExit(turn: Turn, before: AgentState, { agent: name, runId, cause, at }: RunExit): void {
   const uptimeMs = before.run === null ? 0 : Math.max(0, at - before.run.started.mono);
+  const meaning = meaningOf(before, cause, at);
   const details = { exit: { ...cause }, uptimeMs, phase: before.phase };
-  const meaning = meaningOf(cause, before.policy.restart.exits);
   if (meaning === "success" && before.policy.restart.when !== "always") {
     patchAgent(turn, name, {
       phase: "completed",

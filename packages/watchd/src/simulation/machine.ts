@@ -146,7 +146,7 @@ export class Machine {
     this.#processes.delete(runId);
     this.touch(agent);
     const { digest } = process.run;
-    const kind = this.#kindOf(agent, cause, process.version);
+    const kind = this.#kindOf(agent, cause, process);
     if (!process.stopAsked && process.life !== 0) this.blame(agent, digest, kind);
     else if (!process.stopAsked)
       this.#strangers.set(runId, { agent, time: this.time, digest, kind, isExcused: this.#isExcused(agent) });
@@ -244,8 +244,8 @@ export class Machine {
     this.badTimes.set(agent, times);
   }
 
-  #kindOf(agent: string, cause: ExitCause, version: Version): TrueFailure["kind"] {
-    const kind = kindOf(cause, version);
+  #kindOf(agent: string, cause: ExitCause, { version, servesFrom }: Process): TrueFailure["kind"] {
+    const kind = kindOf(cause, version, version.probed && this.time < servesFrom);
     const outage = this.outageOf(agent);
     return kind === "own" && outage !== null && showsAsCrash(outage, version) ? "outside" : kind;
   }
@@ -272,7 +272,8 @@ export function showsAsCrash({ shows }: Outage, { needs }: Version): boolean {
   return shows === "crash" || (shows === "need" && needs);
 }
 
-function kindOf(cause: ExitCause, { exits }: Version): TrueFailure["kind"] {
+/** @param isIdle it has a health check and has never passed one */
+function kindOf(cause: ExitCause, { exits }: Version, isIdle: boolean): TrueFailure["kind"] {
   const own =
     cause.kind === "exit" ? exits[cause.code] : cause.kind === "signal" ? exits[cause.signal] : undefined;
   if (own !== undefined)
@@ -280,7 +281,7 @@ function kindOf(cause: ExitCause, { exits }: Version): TrueFailure["kind"] {
       { success: "done", failure: "own", temporary: "outside", configuration: "configuration" } as const
     )[own];
   if (cause.kind !== "exit") return "own";
-  if (cause.code === 0) return "done";
+  if (cause.code === 0) return isIdle ? "own" : "done";
   if (cause.code === wrongConfiguration) return "configuration";
   return cause.code === temporaryFailure ? "outside" : "own";
 }

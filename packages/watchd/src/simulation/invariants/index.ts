@@ -3,7 +3,7 @@ import { nobodyIsForgotten, timersAreNeverForgotten } from "./coherence.ts";
 import { neverTwoCopies, noStartWhileARunIsAlive, whatAPersonStoppedStaysStopped } from "./copies.ts";
 import type { Invariant } from "./invariant.ts";
 import { preemptionsAreRareAndTimely } from "./preemptions.ts";
-import { promotionIsEarned } from "./promotion.ts";
+import { completionIsEarned, promotionIsEarned } from "./promotion.ts";
 import { restartsAreNeverAStorm, restartsAreNeverTooFast } from "./restarts.ts";
 import {
   failureBeganAfterTheSwitch,
@@ -47,6 +47,7 @@ const byName: Readonly<Record<string, Invariant>> = {
   everyActionIsRecorded,
   noAgentIsGivenUpSilently,
   promotionIsEarned,
+  completionIsEarned,
   timersAreNeverForgotten,
   nobodyIsForgotten,
 };

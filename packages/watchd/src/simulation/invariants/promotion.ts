@@ -1,7 +1,7 @@
 import type { AgentManifest } from "@daruma/config";
 import { longestIdleMs } from "../chaos.ts";
 import type { World } from "../world.ts";
-import type { Invariant } from "./invariant.ts";
+import { type Invariant, recordsOf } from "./invariant.ts";
 
 /** How long a fault can stay unnoticed: a lost exit until the survey, a hang until enough probes have failed, or until its silence has lasted. */
 function blindMs({ health, heartbeat, progress, startupMs }: AgentManifest): number {
@@ -34,6 +34,15 @@ export const promotionIsEarned: Invariant = (seen, _memory, world) => {
       const lapse = worstLapse(world, name, time - manifest.watchdog.probationMs, time);
       if (lapse > blindMs(agent)) return `${name} was not healthy for ${lapse} ms of the probation time`;
     }
+  }
+  return null;
+};
+
+/** What ends without a complaint before it has ever been of use is not done. */
+export const completionIsEarned: Invariant = (seen, _memory, world) => {
+  for (const { subject } of recordsOf(seen, "agent.complete")) {
+    if (world.machine.failures.get(subject)?.at(-1)?.kind === "own")
+      return `${subject} is taken to be done, and has done nothing`;
   }
   return null;
 };
