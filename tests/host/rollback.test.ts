@@ -194,6 +194,16 @@ scenario(
     await healthy(host, "web");
     for (const { action, details } of await entries(host))
       if (action === "generation.rollback") t.equal(details.from, broken.path, "nothing else was left");
+    const back = await entry(host, { action: "generation.rolled-back", after: failed.seq });
+    t.match(back, {
+      subject: first.path,
+      incident: failed.incident,
+      details: { from: broken.path, by: "reboot" },
+    });
+    t.same(
+      (await status(host))?.quarantine.map((each) => [each.path, each.agent]),
+      [[broken.path, "web"]],
+    );
   },
 );
 

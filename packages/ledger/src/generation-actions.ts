@@ -69,7 +69,7 @@ export const generationActions: Readonly<Record<string, Action>> = {
       rollback,
       from,
       tookMs: optional(number("from the decision")),
-      by: optional(text("watchd-failed, if it was done without watchd")),
+      by: optional(text("watchd-failed, if it was done without watchd; reboot, if by a reboot")),
       verdict: optional(text("what the rollback program found")),
     },
   },

@@ -1,7 +1,15 @@
 import type { AgentManifest } from "@daruma/config";
 import type { CurrentGeneration, KnownGood } from "../ports.ts";
 import { escalate, stay } from "./escalation.ts";
-import { abandonRollback, completeRollback, failRollback, maxAttempts, retryRollback } from "./rollback.ts";
+import {
+  abandonRollback,
+  completeRollback,
+  failRollback,
+  giveUpRollback,
+  maxAttempts,
+  retryRollback,
+  settleBoot,
+} from "./rollback.ts";
 import { isExhausted } from "./rollback-rules.ts";
 import { declaredPolicy, keptStandIn, noteTakenOff, policyOf } from "./stand-in.ts";
 import { beginStart, beginStop, byPerson, retire } from "./start-stop.ts";
@@ -18,6 +26,7 @@ import { agentOf, patch, patchAgent, record, setAgent, type Turn } from "./turn.
 
 export function onGeneration(turn: Turn, current: CurrentGeneration, knownGood: readonly KnownGood[]): void {
   patch(turn, { knownGood });
+  settleBoot(turn, current.path);
   const before = turn.state.generation;
   if (before?.path === current.path && before.number === current.number) return;
   settleRollback(turn, current);
@@ -237,7 +246,7 @@ export function onRollbackFailed(turn: Turn, id: string, problems: readonly stri
     retryRollback(turn, rollback);
     return;
   }
-  failRollback(turn, rollback, problems);
+  giveUpRollback(turn, rollback, problems);
   const waiting = waitingAgent(turn, rollback);
   if (waiting !== null) stay(turn, waiting.name, [`rollback ${rollback.id} failed`, ...problems]);
 }

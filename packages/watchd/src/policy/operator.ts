@@ -31,6 +31,7 @@ export function onOperatorAllow(turn: Turn, path: string): void {
   patch(turn, {
     quarantine: turn.state.quarantine.filter((entry) => entry.path !== path),
     rejected: turn.state.rejected.filter((rejected) => rejected !== path),
+    awaitsBoot: turn.state.awaitsBoot?.from === path ? null : turn.state.awaitsBoot,
     spentBudget,
     wentBackAlone,
     keptFromAlone,

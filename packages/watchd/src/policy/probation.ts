@@ -87,7 +87,13 @@ function promotionTime(turn: Turn): number {
 export function onPromoted(turn: Turn, path: string, knownGood: readonly KnownGood[]): void {
   patch(turn, { knownGood, rejected: turn.state.rejected.filter((rejected) => rejected !== path) });
   if (turn.state.generation?.path !== path) return;
-  patch(turn, { promotion: "done", promotionFailures: 0 });
+  const { awaitsBoot } = turn.state;
+  patch(turn, {
+    promotion: "done",
+    promotionFailures: 0,
+    // It has proven itself since it was to be left.
+    awaitsBoot: awaitsBoot?.from === path ? null : awaitsBoot,
+  });
   record(turn, {
     action: "generation.known-good",
     subject: path,

@@ -61,6 +61,69 @@ t.test("a switch that fails is tried once more, then the agent is held", async (
   t.equal(s.asked("rollback").length, 2, "the incident has had its rollback");
 });
 
+/** The switch could not be made in the boot in which it was decided. */
+function notSwitched(): Story {
+  const s = broken(proven().holding("rollback")).exits("a", 3);
+  const id = s.state.rollback?.id ?? "";
+  for (let time = 0; time < 2; time += 1)
+    s.send({ type: "rollback-failed", id, problems: ["a reboot is needed"] });
+  return s;
+}
+
+t.test("a rollback that a reboot brings about is one in the books as well, once", async (t) => {
+  const s = notSwitched().boot();
+  t.same(s.state.quarantine, []);
+  const { incident } = s.record("generation.rollback");
+  s.current = "/one";
+  s.reboot();
+  t.match(s.record("generation.rolled-back"), {
+    subject: "/one",
+    incident,
+    details: { from: "/two", by: "reboot" },
+  });
+  t.match(s.state.quarantine, [{ path: "/two", agent: "a", digest: "a-2", incident }]);
+  t.equal(s.state.awaitsBoot, null);
+  s.told();
+  s.boot().healthy("a");
+  t.notOk(s.told().includes("generation.rolled-back"));
+});
+
+t.test("a person's rollback that a reboot brings about quarantines nothing", async (t) => {
+  const s = broken(proven()).healthy("a").holding("rollback");
+  s.send({ type: "operator-rollback", target: "/one", targetNumber: 1 });
+  const id = s.state.rollback?.id ?? "";
+  for (let time = 0; time < 2; time += 1) s.send({ type: "rollback-failed", id, problems: ["no"] });
+  s.current = "/one";
+  s.reboot();
+  t.match(s.record("generation.rolled-back").details, { rollback: id, by: "reboot" });
+  t.same(s.state.quarantine, []);
+});
+
+t.test("what else comes after a rollback that failed is no rollback", async (t) => {
+  const ways: Readonly<Record<string, (s: Story) => unknown>> = {
+    "a person switches there": (s) => s.switchTo("/one"),
+    "the machine boots into another": (s) => s.deploy("/three", { agents: { a: "a-3", b: "b-1" } }).reboot(),
+    "it boots into the same, and is switched by hand": (s) => s.reboot().switchTo("/one"),
+    "a person vouches for it": (s) => {
+      s.send({ type: "operator-allow", path: "/two" });
+      s.current = "/one";
+      s.reboot();
+    },
+    "it proves itself": (s) => {
+      s.holding().proven();
+      s.current = "/one";
+      s.reboot();
+    },
+  };
+  for (const [name, follow] of Object.entries(ways)) {
+    const s = notSwitched();
+    follow(s);
+    t.same(s.state.quarantine, [], name);
+    t.equal(s.state.awaitsBoot, null, name);
+    t.notOk(s.told().includes("generation.rolled-back"), name);
+  }
+});
+
 t.test("while a rollback is under way the agent that asked for it is not started", async (t) => {
   const s = broken(proven().holding("rollback")).exits("a", 3);
   const starts = s.asked("start").length;

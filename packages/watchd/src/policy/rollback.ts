@@ -49,7 +49,7 @@ export function beginRollback(
     decided: turn.now,
     attempts: 1,
   };
-  patch(turn, { rollback });
+  patch(turn, { rollback, awaitsBoot: null });
   orderRollback(turn, rollback);
 }
 
@@ -82,9 +82,27 @@ export function retryRollback(turn: Turn, rollback: Rollback): void {
 
 /** The target is current: seen from the facts, so it holds after a crash in mid-switch too. */
 export function completeRollback(turn: Turn, rollback: Rollback): void {
-  const from = turn.state.generation;
   const tookMs = Math.max(0, turn.now.mono - rollback.decided.mono);
   endRollback(turn, rollback, "generation.rolled-back", "warning", { from: rollback.from, tookMs });
+  quarantineLeft(turn, rollback);
+}
+
+/** What a switch could not do, a reboot has done: the machine has come up in the target. Any other end makes it void. */
+export function settleBoot(turn: Turn, current: string): void {
+  const { awaitsBoot, bootId, generation } = turn.state;
+  if (awaitsBoot === null) return;
+  const { from, target, decided } = awaitsBoot;
+  const rebooted = awaitsBoot.bootId !== bootId;
+  if (!rebooted && current === from) return;
+  patch(turn, { awaitsBoot: null });
+  if (!rebooted || generation?.path !== from || current !== target) return;
+  const tookMs = Math.max(0, turn.now.wall - decided.wall);
+  endRollback(turn, awaitsBoot, "generation.rolled-back", "warning", { from, tookMs, by: "reboot" });
+  quarantineLeft(turn, awaitsBoot);
+}
+
+function quarantineLeft(turn: Turn, rollback: Rollback): void {
+  const from = turn.state.generation;
   if (rollback.by === "operator" || rollback.agent === null) return;
   const agent = agentOf(turn, rollback.agent);
   quarantine(turn, {
@@ -118,6 +136,12 @@ export function quarantine(turn: Turn, entry: Omit<Quarantined, "at">): void {
 export function failRollback(turn: Turn, rollback: Rollback, problems: readonly string[]): void {
   const details = { problems: [...problems], stillOn: rollback.from };
   endRollback(turn, rollback, "generation.rollback-failed", "critical", details);
+}
+
+/** It was tried as often as it may be. What boots next may be the target nevertheless. */
+export function giveUpRollback(turn: Turn, rollback: Rollback, problems: readonly string[]): void {
+  failRollback(turn, rollback, problems);
+  patch(turn, { awaitsBoot: { ...rollback, bootId: turn.state.bootId } });
 }
 
 /** Somebody switched while the rollback was on its way: their word counts. */

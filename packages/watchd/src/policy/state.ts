@@ -169,6 +169,11 @@ export interface Rollback {
   readonly attempts: number;
 }
 
+/** One that has failed, in the boot `bootId`: its target may be what boots next all the same. */
+export interface AwaitsBoot extends Rollback {
+  readonly bootId: string;
+}
+
 /** A generation that was rolled back from: never a target again, refused at deploy until a person allows it. */
 export interface Quarantined {
   readonly path: string;
@@ -201,6 +206,7 @@ export interface State {
   /** How many tries to promote the current generation have come to nothing, one after the other. */
   readonly promotionFailures: number;
   readonly rollback: Rollback | null;
+  readonly awaitsBoot: AwaitsBoot | null;
   /** Store path -> automatic rollbacks that have left it. */
   readonly spentBudget: Readonly<Record<string, number>>;
   /** Store path -> agents that have gone back alone in it. */
@@ -236,6 +242,7 @@ export function initialState(options: { epoch: string; bootId: string; seed: num
     promotion: "pending",
     promotionFailures: 0,
     rollback: null,
+    awaitsBoot: null,
     spentBudget: {},
     wentBackAlone: {},
     keptFromAlone: {},

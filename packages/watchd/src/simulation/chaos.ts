@@ -234,7 +234,11 @@ function watchdStalls({ random }: World, watchd: Watchd): void {
   watchd.stall(random.delay(10, 3_000));
 }
 
-function thePowerFails({ random }: World, watchd: Watchd): void {
+/** Where a switch back has failed, its target may be what boots next. */
+function thePowerFails({ random, profile, climate }: World, watchd: Watchd): void {
+  const { awaitsBoot } = watchd.state;
+  if (awaitsBoot !== null && awaitsBoot.from === profile.current?.path && random.chance(0.5))
+    profile.switchTo(awaitsBoot.target, climate.reuseNumbers);
   watchd.reboot(random.delay(500, 20_000));
 }
 

@@ -99,6 +99,16 @@ t.test("a journal of the last release, which knew of no stops, is read", async (
   t.same(recovered, { state: now, nextEntry: 4, waiting: [] });
 });
 
+t.test(
+  "one that knew of no rollback that waits for a boot, and counted no promotions, is read",
+  async (t) => {
+    const { awaitsBoot: _none, promotionFailures: _zero, ...state } = start;
+    const snapshot = { state, nextEntry: 1, waiting: [] };
+    const recovered = recoverDurable({ snapshot: encode(snapshot as unknown as Durable), deltas: [] });
+    t.same(recovered.state, start);
+  },
+);
+
 t.test("what a person has stopped is in the journal of this one", async (t) => {
   const a = initialAgent(policy, "person");
   const stopped: State = { ...start, turn: 1, stopped: ["a"], agents: { a } };

@@ -95,6 +95,7 @@ function completed(durable: Durable): Durable {
       ...durable.state,
       stopped: durable.state.stopped ?? [],
       ledgerAway: durable.state.ledgerAway ?? false,
+      awaitsBoot: durable.state.awaitsBoot ?? null,
       promotionFailures: durable.state.promotionFailures ?? 0,
       upstreamsDown: durable.state.upstreamsDown ?? {},
       wentBackAlone: durable.state.wentBackAlone ?? {},
