@@ -231,6 +231,7 @@ scenario(
     await knownGood(host, path);
     await host.succeed("rm /run/killed");
     await deploy(host, bad);
+    await entry(host, { action: "generation.rolled-back" });
     await backOn(host, path);
     t.equal((await host.exec("test -e /run/killed")).exitCode, 0, "it was killed at the rollback as well");
     t.notOk((await entries(host)).some(({ action }) => action === "generation.damaged"));
