@@ -2,6 +2,8 @@
 # lib.nix adds `toplevels`, the store paths of the deploys by their names. The driver has `machine` and `subtest`.
 import json
 import os
+import re
+import shlex
 import time
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -187,7 +189,24 @@ def pid_of(name: str) -> int:
 
 def put(text: str, path: str) -> None:
     """In one step: an agent that looks meanwhile sees all of it or nothing."""
-    machine.succeed(f"echo {text} >{path}.new && mv {path}.new {path}")
+    machine.succeed(f"printf '%s\\n' {shlex.quote(text)} >{path}.new && mv {path}.new {path}")
+
+
+def before_program(name: str, lines: str, settings: str = "") -> None:
+    """Has watchd, and nobody else, run lines of shell before a program of its PATH; and gives its unit these settings."""
+    shown = machine.succeed("systemctl show --property=Environment daruma-watchd.service")
+    found = re.search(r"PATH=(\S+)", shown)
+    assert found is not None, shown
+    programs = found.group(1)
+    unit = "/run/systemd/system/daruma-watchd.service.d"
+    machine.succeed(f"mkdir -p /run/before {unit}")
+    put(f'#!/bin/sh\nPATH={programs}\n{lines}\nexec {name} "$@"\n', f"/run/before/{name}")
+    put(f'[Service]\nEnvironment="PATH=/run/before:{programs}"\n{settings}\n', f"{unit}/90-before.conf")
+    machine.succeed(
+        f"chmod 755 /run/before/{name}",
+        "systemctl daemon-reload",
+        "systemctl restart daruma-watchd.service",
+    )
 
 
 def says(name: str) -> str:

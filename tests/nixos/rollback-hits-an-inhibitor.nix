@@ -34,6 +34,10 @@ in
         reboot()
         assert current() == good.path
         healthy("web")
+        back = entry(action="generation.rolled-back", after=failed["seq"])
+        has(back["details"], by="reboot")
+        assert back["details"]["from"] == bad.path
+        assert quarantine() == [(bad.path, "web")]
         assert all(each["details"]["from"] == bad.path for each in entries(action="generation.rollback"))
   '';
 }
