@@ -24,7 +24,17 @@ const files = readdirSync(directory).filter((file) => file.endsWith(".nix"));
 const names = files.filter((file) => file !== "lib.nix").map((file) => file.slice(0, -".nix".length));
 
 /** Files of tests/host whose scenarios are here too. */
-const themes = ["drift", "egress", "heal", "memory", "rollback", "routines", "standstill", "watchdog"];
+const themes = [
+  "detectors",
+  "drift",
+  "egress",
+  "heal",
+  "memory",
+  "rollback",
+  "routines",
+  "standstill",
+  "watchdog",
+];
 
 const withoutPython = spawnSync("python3", ["--version"]).status !== 0 && "no python3 on PATH";
 
@@ -162,10 +172,10 @@ t.test(
   },
 );
 
-/** The programs for Node that a deploy brings, by the names of their files. */
+/** The programs for Node and for the shell that a deploy brings, by the names of their files. */
 function programsOf(modules: unknown): readonly (readonly [file: string, code: string])[] {
   if (typeof modules === "string") {
-    const [, file, code] = /\/0{32}-([a-z]+\.js):(.*)$/s.exec(modules) ?? [];
+    const [, file, code] = /\/0{32}-([a-z]+\.(?:js|sh)):(.*)$/s.exec(modules) ?? [];
     return file === undefined || code === undefined ? [] : [[file, code]];
   }
   return typeof modules === "object" && modules !== null ? Object.values(modules).flatMap(programsOf) : [];
@@ -176,7 +186,11 @@ t.test("every agent is a program", { skip: withoutNix }, async (t) => {
     for (const [deploy, modules] of Object.entries(deploys)) {
       const programs = programsOf(modules);
       t.not(programs.length, 0, `${name}: ${deploy}`);
-      for (const [filename, code] of programs) t.ok(new Script(code, { filename }), `${name}: ${filename}`);
+      for (const [filename, code] of programs) {
+        if (filename.endsWith(".js")) t.ok(new Script(code, { filename }), `${name}: ${filename}`);
+        else
+          t.equal(execFileSync("sh", ["-n"], { input: code, encoding: "utf8" }), "", `${name}: ${filename}`);
+      }
     }
   }
 });
