@@ -83,6 +83,8 @@ export class Memory {
   readonly lastAsked = new Map<string, number>();
   /** Agent -> when it was restarted for using too much, which was no failure. */
   readonly preempted = new Map<string, number[]>();
+  /** Agent -> when it was restarted because it wanted to. */
+  readonly ownRestarts = new Map<string, number[]>();
   /** Agent -> since when it is known to use too much. */
   readonly overused = new Map<string, number>();
   /** Agent -> until when it has said that it is idle. */
@@ -305,6 +307,7 @@ export class Memory {
         return;
       case "agent.restart-asked":
         this.lastAsked.set(subject, world.machine.time);
+        this.ownRestarts.set(subject, [...(this.ownRestarts.get(subject) ?? []), world.machine.time]);
         return;
       case "agent.overuse":
       case "agent.leak":
