@@ -25,6 +25,15 @@ export const preemptionsAreRareAndTimely: Invariant = (seen, memory, world) => {
   return null;
 };
 
+/** No more agents are stopped at once for using too much than the host's policy allows. */
+export const preemptionsAreNeverAStorm: Invariant = (seen, memory) => {
+  const most = memory.current?.manifest.watchdog.restartsAtOnce;
+  const begun = recordsOf(seen, "agent.preempt").map(({ run = "" }) => run);
+  const busy = new Set([...memory.preempting, ...begun]);
+  if (most === undefined || begun.length === 0 || busy.size <= most) return null;
+  return `${busy.size} agents are being stopped at once, and ${most} may be`;
+};
+
 /** An agent is restarted at its own wish as often as it may fail, and no more. */
 export const ownRestartsAreFew: Invariant = (seen, memory, world) => {
   for (const { subject } of recordsOf(seen, "agent.restart-asked")) {
