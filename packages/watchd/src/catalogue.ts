@@ -60,6 +60,12 @@ export const watchdErrors = defineErrors({
       "Wait as long as Retry-After says; one that cannot get on at all exits instead, with a code that says why.",
     exit: exitCode.error,
   },
+  AGENT_E_TOO_OFTEN: {
+    summary: "An agent asks for its own restart more often than its restart policy allows failures.",
+    remedy:
+      "Go on without it, or exit with a code that says why that cannot be: what wants to begin anew again and again has something wrong with it.",
+    exit: exitCode.error,
+  },
   AGENT_E_NO_RUN: {
     summary: "watchd does not know yet (it has just started) or no more which run of the agent is alive.",
     remedy: "Wait as long as Retry-After says and send it again.",

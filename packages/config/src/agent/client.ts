@@ -118,7 +118,8 @@ export async function idle(forMs: number, options?: Options): Promise<{ readonly
  * Asks to be restarted, which is no failure: watchd stops the agent as it declares and starts it again. What an agent starts itself
  * for that would be stopped along with it. Resolves once that is on its way.
  *
- * @throws AgentSocketError with AGENT_E_TOO_SOON in the first 10 seconds of a run
+ * @throws AgentSocketError with AGENT_E_TOO_SOON in the first 10 seconds of a run, and with AGENT_E_TOO_OFTEN if it has been
+ *   restarted so `restart.attempts` times within `restart.within`
  */
 export async function restart(options?: Options): Promise<void> {
   await ask("POST", "/v1/restart", undefined, options);

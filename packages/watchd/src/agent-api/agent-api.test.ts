@@ -206,6 +206,15 @@ t.test("an agent asks for its own restart, but not in a loop", async (t) => {
   clock.mono = 10_009;
   await restart(at("web"));
   t.same(restarts, ["web run-web"]);
+  const web = world.state.agents.web;
+  if (web === undefined) throw new Error("there is no web");
+  world.state = {
+    ...world.state,
+    agents: { ...world.state.agents, web: { ...web, ownRestarts: [1, 2, 3] } },
+  };
+  const refused = await post(at("web").socket, "/v1/restart", undefined);
+  t.match(refused, { status: 429, retryAfter: "60", text: /AGENT_E_TOO_OFTEN/ });
+  t.equal(restarts.length, 2, "the policy hears of it, to tell a person");
 });
 
 t.test("while the ledger is away an agent is told to try again, and nothing is kept for it", async (t) => {

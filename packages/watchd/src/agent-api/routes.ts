@@ -1,7 +1,7 @@
 import { type DarumaError, type Handler, isDarumaError, messageOf, type Refusal } from "@daruma/base";
 import { type Appended, recordSubject } from "@daruma/ledger";
 import { watchdErrors } from "../catalogue.ts";
-import { leastOwnUptimeMs, refuseOwnRestart } from "../policy/own-restart.ts";
+import { leastOwnUptimeMs, type OwnRestartRefusal, refuseOwnRestart } from "../policy/own-restart.ts";
 import type { State } from "../policy/state.ts";
 import { type CurrentRun, currentRun, selfOf } from "./current-run.ts";
 import type { AgentLedger } from "./ledger.ts";
@@ -66,8 +66,9 @@ export function agentRoutes(name: string, options: RoutesOptions): Readonly<Reco
     "POST /v1/restart": async () => {
       const { runId } = runOf(options, name);
       const why = refuseOwnRestart(stateOf(options), name, runId, options.monoNow());
+      // Who asks too often is refused by the policy too, which tells a person of it.
+      if (why === null || why === "too-often") options.onRestart(name, runId);
       if (why !== null) throw notNow(name, why);
-      options.onRestart(name, runId);
       return { schemaVersion: 1, run: runId };
     },
     "POST /v1/idle": async ({ body }) => {
@@ -105,6 +106,8 @@ export function refusalOf(error: DarumaError): Refusal {
       return { status: 429, retryAfterSeconds: enoughSeconds };
     case "AGENT_E_TOO_SOON":
       return { status: 429, retryAfterSeconds: leastOwnUptimeMs / 1000 };
+    case "AGENT_E_TOO_OFTEN":
+      return { status: 429, retryAfterSeconds: 60 };
     case "AGENT_E_LEDGER_AWAY":
     case "AGENT_E_NO_RUN":
       return { status: 503, retryAfterSeconds: 1 };
@@ -156,9 +159,11 @@ function stateOf({ state }: RoutesOptions): State {
   return now;
 }
 
-function notNow(name: string, why: "not-running" | "too-soon"): DarumaError {
+function notNow(name: string, why: OwnRestartRefusal): DarumaError {
   if (why === "not-running")
     return watchdErrors.make("AGENT_E_NO_RUN", `${name} does not run, or is being stopped already`);
+  if (why === "too-often")
+    return watchdErrors.make("AGENT_E_TOO_OFTEN", `${name} has restarted itself as often as it may fail`);
   const message = `a run may ask for its own restart once it has lasted ${leastOwnUptimeMs / 1000} seconds`;
   return watchdErrors.make("AGENT_E_TOO_SOON", message);
 }

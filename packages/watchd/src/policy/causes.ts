@@ -11,4 +11,4 @@ export type FailureCause =
   | "killed-by-operator";
 
 /** What a person may have to be told of an agent; once for each incident. */
-export type AlertKind = "outside" | "held" | "failed" | "stuck" | "resource";
+export type AlertKind = "outside" | "held" | "failed" | "stuck" | "resource" | "restarts";

@@ -30,6 +30,33 @@ t.test(
   },
 );
 
+t.test(
+  "nor is one that asks as soon as it may: it gets as many as it may fail, and a person is told",
+  async (t) => {
+    const s = alone(10_000);
+    const asks = (times: number) => {
+      for (let time = 0; time < times; time += 1) ask(s).wait(10_000);
+      return s.told().filter((action) => action === "agent.restart-asked" || action === "alert.raise");
+    };
+    t.same(asks(3), ["agent.restart-asked", "agent.restart-asked", "agent.restart-asked"]);
+    const { runId } = s.agent("a").run ?? {};
+    const alerts = s.records.length;
+    t.same(asks(5), ["alert.raise"], "once for this run");
+    t.equal(alerts, 0);
+    t.match(s.agent("a"), { phase: "healthy", incident: null, run: { runId } }, "it goes on running");
+    s.wait(600_000);
+    t.same(asks(1), ["agent.restart-asked"], "the window has passed");
+  },
+);
+
+t.test("what asks too often may still be replaced for another reason", async (t) => {
+  const s = alone(10_000);
+  for (let time = 0; time < 4; time += 1) ask(s).wait(10_000);
+  const { runId = "" } = s.agent("a").run ?? {};
+  s.send({ type: "replace-asked", agent: "a", runId, why: "drift" });
+  t.not(s.agent("a").run?.runId, runId);
+});
+
 t.test("nobody asks for the restart of another run, or of one that is being stopped", async (t) => {
   const s = alone(20_000);
   s.send({ type: "restart-asked", agent: "a", runId: "run-of-somebody" });

@@ -42,6 +42,49 @@ t.test("who uses too much is restarted when it calls itself idle, which is no fa
   t.match(s.agent("a"), { incident: null, failures: [], evidence: [], phase: "verifying" });
 });
 
+t.test(
+  "what uses too much together is restarted one after the other, as the host's policy says",
+  async (t) => {
+    const names = ["a", "b", "c", "d", "e"];
+    const plan = { resources: { ...resources, restartWithinMs: 10_000 }, startupMs: 5_000 };
+    const agents = Object.fromEntries(names.map((name) => [name, { ...plan, digest: `${name}-1` }]));
+    const s = story({ agents, watchdog: { restartsAtOnce: 2 } }).proven();
+    const isDown = (name: string) => s.agent(name).phase !== "healthy";
+    const preempted = () => s.records.filter(({ action }) => action === "agent.preempt").length;
+    for (let sample = 0; sample < 3; sample += 1) {
+      for (const name of names) s.uses(name, { openFiles: 500 });
+      s.wait(1_000);
+    }
+    let most = 0;
+    s.waitUntil(() => {
+      most = Math.max(most, names.filter(isDown).length);
+      return preempted() === names.length && !names.some(isDown);
+    });
+    t.equal(most, 2);
+    t.ok(s.mono < 120_000, "and all of them are");
+  },
+);
+
+t.test(
+  "whom others keep waiting when it is idle takes its turn while it still is, or at the deadline",
+  async (t) => {
+    const plan = { resources, startupMs: 5_000 };
+    const plans = { a: { ...plan, digest: "a-1" }, b: { ...plan, digest: "b-1" } };
+    const s = story({ agents: plans, watchdog: { restartsAtOnce: 1 } }).proven();
+    hoards(s).exit("b").wait(200);
+    idle(s, 3_000);
+    t.equal(s.agent("a").phase, "healthy", "another one has fallen");
+    s.wait(3_000);
+    t.equal(s.agent("a").phase, "healthy");
+    s.waitUntil(() => s.agent("b").phase === "healthy").wait(2_000);
+    t.equal(s.agent("a").phase, "healthy", "it is idle no longer");
+    s.exit("b").waitUntil(() => s.agent("b").run !== null);
+    idle(s, 20_000).waitUntil(() => s.agent("a").phase !== "healthy");
+    t.equal(s.agent("b").phase, "healthy");
+    t.match(s.record("agent.preempt").details, { moment: "idle" });
+  },
+);
+
 t.test("without such a moment it is restarted at the deadline", async (t) => {
   const s = hoards(proven());
   s.wait(57_000);

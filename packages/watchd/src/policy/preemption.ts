@@ -2,6 +2,7 @@ import { raiseAlert } from "./alerting.ts";
 import { withinWindow } from "./backoff.ts";
 import type { UsageEvent } from "./events.ts";
 import { bookFailure } from "./failure.ts";
+import { turnToPreempt } from "./restart-turns.ts";
 import { beginStop } from "./start-stop.ts";
 import type { AgentState, FailureCause } from "./state.ts";
 import { agentOf, patchAgent, record, type Turn } from "./turn.ts";
@@ -63,11 +64,21 @@ export function onIdle(turn: Turn, name: string, runId: string, forMs: number): 
 /** Monotonic instant at which the restart of an agent that uses too much waits no longer; null for none. */
 export function preemptionDue({ phase, pending, policy }: AgentState): number | null {
   if (phase !== "healthy" || pending === null || policy.resources === undefined) return null;
-  return pending.since + policy.resources.restartWithinMs;
+  return pending.againAt ?? pending.since + policy.resources.restartWithinMs;
 }
 
 export function onPreemptionDue(turn: Turn, name: string): void {
-  preempt(turn, name, "deadline");
+  const agent = agentOf(turn, name);
+  if (agent?.pending == null || agent.policy.resources === undefined) return;
+  const { mono } = turn.now;
+  const { excess, since } = agent.pending;
+  if (mono - since >= agent.policy.resources.restartWithinMs) preempt(turn, name, "deadline");
+  else if (isIdle(agent, mono)) preempt(turn, name, "idle");
+  else patchAgent(turn, name, { pending: { excess, since } });
+}
+
+function isIdle({ work: { idleUntil } }: AgentState, now: number): boolean {
+  return idleUntil !== null && idleUntil > now;
 }
 
 /** What cannot be measured is said, once for each run. */
@@ -111,8 +122,7 @@ function judge(turn: Turn, name: string): void {
       restartWithinMs: resources.restartWithinMs,
     },
   });
-  const { idleUntil } = agent.work;
-  if (idleUntil !== null && idleUntil > mono) preempt(turn, name, "idle");
+  if (isIdle(agent, mono)) preempt(turn, name, "idle");
   else if (resources.restartWithinMs === 0) preempt(turn, name, "deadline");
 }
 
@@ -144,6 +154,11 @@ function preempt(turn: Turn, name: string, moment: "idle" | "deadline"): void {
   if (agent?.run == null || agent.pending === null) return;
   const { excess, since } = agent.pending;
   const { mono } = turn.now;
+  const waitMs = turnToPreempt(turn, name);
+  if (waitMs > 0) {
+    patchAgent(turn, name, { pending: { excess, since, againAt: mono + waitMs } });
+    return;
+  }
   const { generation, knownGood } = turn.state;
   const isProven = knownGood.some(({ path }) => path === generation?.path);
   const details = {

@@ -22,11 +22,36 @@ export function turnFor(turn: Turn, name: string, agent: AgentState): number {
   return busy + ahead < most ? 0 : Math.ceil(lookAgainMs * (1 + draw(turn)));
 }
 
+/**
+ * The same for a restart that can wait, of an agent that runs: it lets everybody pass who is on the way down or up, for whatever
+ * reason, and who has failed and waits for a turn.
+ */
+export function turnToPreempt(turn: Turn, name: string): number {
+  const most = turn.state.generation?.watchdog.restartsAtOnce;
+  if (most === undefined) return 0;
+  const { mono } = turn.now;
+  const inTheWay = Object.entries(turn.state.agents).filter(
+    ([other, agent]) =>
+      other !== name &&
+      (goesDown(agent) || comesUp(agent, mono) || waitsLonger(agent, Number.POSITIVE_INFINITY)),
+  );
+  return inTheWay.length < most ? 0 : Math.ceil(lookAgainMs * (1 + draw(turn)));
+}
+
+/** One that cannot be stopped holds nobody else up for good. */
+function goesDown({ phase, failedStops }: AgentState): boolean {
+  return phase === "stopping" && failedStops === 0;
+}
+
 /** No longer than its start-up time may take, so that one which never comes up holds nobody else up for good. */
-function startsUp({ phase, incident, run, policy }: AgentState, now: number): boolean {
-  if (incident === null) return false;
+function comesUp({ phase, run, policy }: AgentState, now: number): boolean {
   if (phase === "starting") return true;
   return phase === "verifying" && run !== null && now - run.started.mono < policy.startupMs;
+}
+
+/** Again, after a failure. */
+function startsUp(agent: AgentState, now: number): boolean {
+  return agent.incident !== null && comesUp(agent, now);
 }
 
 function waitsLonger({ phase, restartAt, turnSince }: AgentState, since: number): boolean {

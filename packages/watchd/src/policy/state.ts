@@ -133,6 +133,10 @@ export interface AgentState {
   readonly toldInVain: boolean;
   /** Monotonic instants within the policy's window of restarts that were no failures, because it used too much. */
   readonly preempted: readonly number[];
+  /** Monotonic instants within the policy's window of restarts that it has asked for itself. */
+  readonly ownRestarts: readonly number[];
+  /** That it asks for more of them than it gets has been told of this run. Lives in memory only. */
+  readonly toldTooOften: boolean;
   /** Those of its dependencies that are not reached, or were not a moment ago. */
   readonly lacking: Readonly<Record<string, Lacking>>;
   /** Dependency -> monotonic instant at which it was reached last. */
@@ -263,6 +267,7 @@ export const nothingSeen = {
   usage: noUsage,
   pending: null,
   toldInVain: false,
+  toldTooOften: false,
 } as const satisfies Partial<AgentState>;
 
 /** What the failures and proofs of one definition of an agent teach; another definition begins without them. */
@@ -276,6 +281,7 @@ export const nothingLearned = {
   held: false,
   misconfigured: false,
   preempted: [],
+  ownRestarts: [],
 } as const satisfies Partial<AgentState>;
 
 export function initialAgent(policy: AgentPolicy, stoppedBy: AgentState["stoppedBy"] = null): AgentState {

@@ -67,6 +67,7 @@ function afterReboot(turn: Turn, agent: AgentState): Partial<AgentState> {
     evidence: [],
     outsideFaults: [],
     preempted: [],
+    ownRestarts: [],
     reached: {},
     incident:
       agent.incident === null

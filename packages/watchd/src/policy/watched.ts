@@ -55,6 +55,8 @@ export const noWork: WorkState = { idleUntil: null, since: null, count: null, do
 export interface PendingRestart {
   readonly excess: Excess;
   readonly since: number;
+  /** Such a moment was there, but others were starting up: monotonic instant at which it looks again. */
+  readonly againAt?: number;
 }
 
 /** A dependency that an agent declares and that is not reached, or was not a moment ago. */

@@ -69,13 +69,20 @@ function aProcessExits(world: World): void {
   if (process !== null) world.nature.exit(process, world.random.pick([0, 75, 75]));
 }
 
-/** It may ask again and again, and too soon. */
+/** It may ask again and again, and too soon; and what is started in its place may do the same. */
 function aProcessAsksForItsRestart(world: World, watchd: Watchd): void {
   const process = anyProcess(world);
   if (process === null || process.hung) return;
   const { agent, runId } = process.run;
   for (let time = world.random.whole(1, 3); time > 0; time -= 1)
     watchd.send({ type: "restart-asked", agent, runId }, world.random.delay(0, 12_000));
+  const habit = world.random.chance(0.3) ? world.random.whole(2, 8) : 0;
+  for (let time = 1; time <= habit; time += 1)
+    later(world, time * 10_500, () => {
+      const now = world.machine.processes.find(({ run, life }) => run.agent === agent && life !== 0);
+      if (now !== undefined && !now.hung)
+        watchd.send({ type: "restart-asked", agent, runId: now.run.runId }, 0);
+    });
 }
 
 function aProcessGrows(world: World): void {

@@ -83,6 +83,10 @@ export class Memory {
   readonly lastAsked = new Map<string, number>();
   /** Agent -> when it was restarted for using too much, which was no failure. */
   readonly preempted = new Map<string, number[]>();
+  /** Runs that are being stopped for using too much, until that is through or has failed. */
+  readonly preempting = new Set<string>();
+  /** Agent -> when it was restarted because it wanted to. */
+  readonly ownRestarts = new Map<string, number[]>();
   /** Agent -> since when it is known to use too much. */
   readonly overused = new Map<string, number>();
   /** Agent -> until when it has said that it is idle. */
@@ -173,6 +177,7 @@ export class Memory {
     this.told.clear();
     this.starting.clear();
     this.restarting.clear();
+    this.preempting.clear();
     if (this.bootId === world.machine.bootId) return;
     this.bootId = world.machine.bootId;
     for (const agent of Object.keys(seen.before.agents)) this.#beginAnew(agent, world);
@@ -216,9 +221,13 @@ export class Memory {
         if (!this.ended.has(event.run.runId) && !this.told.has(event.run.runId))
           this.told.set(event.run.runId, { agent: event.run.agent, at: mono });
         return;
+      case "stop-failed":
+        this.preempting.delete(event.runId);
+        return;
       case "exited":
       case "stopped":
       case "start-failed":
+        this.preempting.delete(event.runId);
         this.starting.delete(event.runId);
         this.restarting.delete(event.runId);
         this.told.delete(event.runId);
@@ -305,12 +314,14 @@ export class Memory {
         return;
       case "agent.restart-asked":
         this.lastAsked.set(subject, world.machine.time);
+        this.ownRestarts.set(subject, [...(this.ownRestarts.get(subject) ?? []), world.machine.time]);
         return;
       case "agent.overuse":
       case "agent.leak":
         this.overused.set(subject, world.machine.time);
         return;
       case "agent.preempt":
+        this.preempting.add(run);
         if (details.counts === true) break;
         this.lastAsked.set(subject, world.machine.time);
         this.preempted.set(subject, [...(this.preempted.get(subject) ?? []), world.machine.time]);

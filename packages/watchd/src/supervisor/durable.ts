@@ -113,7 +113,7 @@ function asNow(agent: AgentState): AgentState {
     heartbeat: heartbeat ?? null,
   };
   const { stoppedBy = null, turnSince = null, standIn = null, goingBack = null, preempted = [] } = agent;
-  const { lacking = {}, reached = {}, awaitsWord = false } = agent;
-  const needs = { lacking, reached, awaitsWord };
-  return { ...nothingSeen, ...agent, policy, stoppedBy, turnSince, standIn, goingBack, preempted, ...needs };
+  const { lacking = {}, reached = {}, awaitsWord = false, ownRestarts = [] } = agent;
+  const later = { lacking, reached, awaitsWord, ownRestarts };
+  return { ...nothingSeen, ...agent, policy, stoppedBy, turnSince, standIn, goingBack, preempted, ...later };
 }

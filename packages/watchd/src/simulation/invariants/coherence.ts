@@ -42,7 +42,8 @@ function isHeard({ policy, pulse }: AgentState): boolean {
 }
 
 function pendingUntil({ pending, policy: { resources } }: AgentState): number | null {
-  return pending === null || resources === undefined ? null : pending.since + resources.restartWithinMs;
+  if (pending === null || resources === undefined) return null;
+  return Math.max(pending.since + resources.restartWithinMs, pending.againAt ?? 0);
 }
 
 function idle(

@@ -2,7 +2,7 @@ import { everyActionIsRecorded, noAgentIsGivenUpSilently, noRunIsBlamedWithoutCa
 import { nobodyIsForgotten, timersAreNeverForgotten } from "./coherence.ts";
 import { neverTwoCopies, noStartWhileARunIsAlive, whatAPersonStoppedStaysStopped } from "./copies.ts";
 import type { Invariant } from "./invariant.ts";
-import { preemptionsAreRareAndTimely } from "./preemptions.ts";
+import { ownRestartsAreFew, preemptionsAreNeverAStorm, preemptionsAreRareAndTimely } from "./preemptions.ts";
 import { completionIsEarned, promotionIsEarned } from "./promotion.ts";
 import { restartsAreNeverAStorm, restartsAreNeverTooFast } from "./restarts.ts";
 import {
@@ -41,6 +41,8 @@ const byName: Readonly<Record<string, Invariant>> = {
   restartsAreNeverTooFast,
   restartsAreNeverAStorm,
   preemptionsAreRareAndTimely,
+  preemptionsAreNeverAStorm,
+  ownRestartsAreFew,
   noStartWhileARunIsAlive,
   neverTwoCopies,
   whatAPersonStoppedStaysStopped,

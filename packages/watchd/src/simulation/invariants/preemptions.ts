@@ -24,3 +24,24 @@ export const preemptionsAreRareAndTimely: Invariant = (seen, memory, world) => {
   }
   return null;
 };
+
+/** No more agents are stopped at once for using too much than the host's policy allows. */
+export const preemptionsAreNeverAStorm: Invariant = (seen, memory) => {
+  const most = memory.current?.manifest.watchdog.restartsAtOnce;
+  const begun = recordsOf(seen, "agent.preempt").map(({ run = "" }) => run);
+  const busy = new Set([...memory.preempting, ...begun]);
+  if (most === undefined || begun.length === 0 || busy.size <= most) return null;
+  return `${busy.size} agents are being stopped at once, and ${most} may be`;
+};
+
+/** An agent is restarted at its own wish as often as it may fail, and no more. */
+export const ownRestartsAreFew: Invariant = (seen, memory, world) => {
+  for (const { subject } of recordsOf(seen, "agent.restart-asked")) {
+    const restart = memory.current?.manifest.agents[subject]?.restart;
+    if (restart === undefined) return `${subject} is not in this generation`;
+    const from = Math.max(world.machine.time - restart.withinMs, memory.fresh.get(subject) ?? 0);
+    const before = (memory.ownRestarts.get(subject) ?? []).filter((at) => at > from).length;
+    if (before >= restart.attempts) return `${subject} restarts itself for the ${before + 1}th time`;
+  }
+  return null;
+};
