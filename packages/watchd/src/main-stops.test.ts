@@ -98,23 +98,30 @@ t.test("a start brings back what has ended for good", async (t) => {
   await healthyAgent(laptop, "worker");
 });
 
-t.test("without the ledger a person's word is refused, and changes nothing", async (t) => {
-  const laptop = await laptopWith(t);
-  await laptop.deploy(one);
-  const pid = await healthyAgent(laptop, "worker");
-  await laptop.signal("ledgerd", "SIGKILL");
-  const unavailable = { code: "WATCHD_E_LEDGER_UNAVAILABLE" };
-  await t.rejects(laptop.call("POST", "/v1/agents/stop", { agent: "worker" }), unavailable);
-  t.same(stopFiles(laptop), []);
-  await laptop.startLedgerd();
-  t.equal(await healthyAgent(laptop, "worker"), pid);
-  await laptop.call("POST", "/v1/agents/stop", { agent: "worker" });
-  await rests(laptop);
-  await laptop.signal("ledgerd", "SIGKILL");
-  await t.rejects(laptop.call("POST", "/v1/agents/start", { agent: "worker" }), unavailable);
-  t.same(stopFiles(laptop), ["worker"]);
-  t.match(await laptop.agent("worker"), { phase: "stopped", stoppedBy: "person" });
-});
+t.test(
+  "without the ledger a stop is refused and changes nothing, and a start is recorded late",
+  async (t) => {
+    const laptop = await laptopWith(t);
+    await laptop.deploy(one);
+    const pid = await healthyAgent(laptop, "worker");
+    await laptop.signal("ledgerd", "SIGKILL");
+    const unavailable = { code: "WATCHD_E_LEDGER_UNAVAILABLE" };
+    await t.rejects(laptop.call("POST", "/v1/agents/stop", { agent: "worker" }), unavailable);
+    t.same(stopFiles(laptop), []);
+    await laptop.startLedgerd();
+    t.equal(await healthyAgent(laptop, "worker"), pid);
+    await laptop.call("POST", "/v1/agents/stop", { agent: "worker" });
+    await rests(laptop);
+    await laptop.signal("ledgerd", "SIGKILL");
+    await laptop.call("POST", "/v1/agents/start", { agent: "worker" });
+    t.same(stopFiles(laptop), []);
+    await healthyAgent(laptop, "worker", pid);
+    await laptop.startLedgerd();
+    await told(laptop, ({ action }) => action === "agent.start-request");
+    const actions = await actionsOf(laptop, "worker");
+    t.ok(actions.indexOf("agent.start-request") < actions.indexOf("agent.released"));
+  },
+);
 
 t.test("an agent that there is not is no agent to stop or to start", async (t) => {
   const laptop = await laptopWith(t);

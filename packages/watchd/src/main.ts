@@ -32,6 +32,7 @@ import { openRoutines } from "./routines/runtime.ts";
 import { apiRoutes } from "./supervisor/api.ts";
 import type { LedgerPort } from "./supervisor/outbox.ts";
 import { type Supervisor, startSupervisor } from "./supervisor/supervisor.ts";
+import { unitOf } from "./systemd/site.ts";
 import { followUpstreams } from "./upstreams.ts";
 
 const intentWithinMs = 2_000;
@@ -139,6 +140,7 @@ async function main(): Promise<void> {
         ...world,
         clock,
         recordIntent,
+        unitOf: host === null ? null : unitOf,
         onAllow: host?.onAllow ?? (async () => undefined),
         routines: { follow, drain: () => routines.drain() },
       }),

@@ -28,7 +28,7 @@ export const stopCommand = defineCommand({
   path: ["stop"],
   summary: "Stop an agent, and keep it stopped",
   description:
-    "What a person has stopped stays stopped: across restarts of watchd, deploys, rollbacks and reboots, until `agentctl start`. The agent gets its stop signal, then its grace time, then SIGKILL. Refused if it cannot be recorded first.",
+    "What a person has stopped stays stopped: across restarts of watchd, deploys, rollbacks and reboots, until `agentctl start`. The agent gets its stop signal, then its grace time, then SIGKILL. Refused if it cannot be recorded first; on a host `systemctl stop` then does it.",
   args: { NAME: { type: "text", required: true, description: "Name of the agent" } },
   options: {
     wait: { type: "flag", default: true, description: "Wait until nothing of it runs any more" },
@@ -49,7 +49,7 @@ export const startCommand = defineCommand({
   path: ["start"],
   summary: "Start an agent that was stopped, or that has ended",
   description:
-    "Takes back `agentctl stop`, or a `systemctl stop` by hand; also starts an agent that had completed, or had failed under a restart policy of never. Then waits until it is proven healthy.",
+    "Takes back `agentctl stop`, or a `systemctl stop` by hand; also starts an agent that had completed, or had failed under a restart policy of never. Then waits until it is proven healthy. Without the ledger, it is recorded late.",
   args: { NAME: { type: "text", required: true, description: "Name of the agent" } },
   options: {
     wait: { type: "flag", default: true, description: "Wait until it is proven healthy" },

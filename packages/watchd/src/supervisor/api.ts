@@ -18,6 +18,8 @@ export interface ApiOptions {
     subject: string;
     details: Record<string, string | number>;
   }) => Promise<unknown>;
+  /** The systemd unit of an agent; null where agents are no units. */
+  readonly unitOf: ((agent: string) => string) | null;
   /** A person vouches for the generation `path`; resolves once that is durable. */
   readonly onAllow: (path: string) => Promise<void>;
   /** What else there is to be told of a generation, and to be stopped before the agents. */
@@ -90,6 +92,7 @@ async function intend(
   action: string,
   subject: string,
   details: Record<string, string | number>,
+  hint?: string,
 ): Promise<void> {
   try {
     await options.recordIntent({ action, subject, details });
@@ -97,9 +100,7 @@ async function intend(
     throw watchdErrors.make(
       "WATCHD_E_LEDGER_UNAVAILABLE",
       `the ledger cannot take the intent: ${messageOf(cause)}`,
-      {
-        cause,
-      },
+      { cause, ...(hint === undefined ? {} : { hint }) },
     );
   }
 }
@@ -159,18 +160,24 @@ async function allow(options: ApiOptions, number: number | undefined): Promise<o
 
 /** The answer comes as soon as the person's word is durable; stopping itself takes as long as the agent's grace time. */
 async function stopAgent(options: ApiOptions, name: string): Promise<object> {
-  const { supervisor, services } = options;
+  const { supervisor, services, unitOf } = options;
   declared(supervisor, name);
-  await intend(options, "agent.stop-request", name, {});
+  await intend(options, "agent.stop-request", name, {}, unitOf === null ? undefined : byHand(unitOf(name)));
   await services.setStopped(name, true);
   await surveyIfPossible(supervisor);
   return { schemaVersion: 1, agent: name, stopped: true };
 }
 
-async function startAgent(options: ApiOptions, name: string): Promise<object> {
-  const { supervisor, services } = options;
+/** What an agent that fills the disk of the ledger is stopped by. */
+function byHand(unit: string): string {
+  return `If it cannot wait: \`systemctl stop ${unit}\`, which is recorded late and holds until the next switch or boot. Look at ledgerd (disk full, stopped, damaged ledger).`;
+}
+
+/** A start destroys nothing: watchd's journal has it, and the ledger does as soon as it takes entries. */
+async function startAgent({ supervisor, services, clock }: ApiOptions, name: string): Promise<object> {
   declared(supervisor, name);
-  await intend(options, "agent.start-request", name, {});
+  const at = clock.now().wall;
+  await supervisor.note({ action: "agent.start-request", subject: name, at, severity: "info", details: {} });
   await services.setStopped(name, false);
   // A look that still saw it stopped would stop it again if it were told after this.
   await surveyIfPossible(supervisor);
