@@ -123,13 +123,28 @@ function failed(reason: string): Verdict {
   return { ok: false, reason };
 }
 
+/** Of OpenSSL's X509_verify_cert_error_string(3), as Node names them: nobody we trust has signed it. */
+const untrusted = new Set([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+]);
+
 function plain(error: unknown): string {
-  switch (systemCode(error)) {
+  const code = systemCode(error) ?? "";
+  // Node's own text adds advice for whoever starts Node.
+  if (untrusted.has(code))
+    return "its certificate is of no authority that watchd trusts: name that in security.pki.certificateFiles (NixOS), or NODE_EXTRA_CA_CERTS (agentctl dev)";
+  switch (code) {
     case "ECONNREFUSED":
       return "connection refused";
     case "ECONNRESET":
     case "EPIPE":
       return "connection closed by the agent";
+    case "CERT_HAS_EXPIRED":
+      return "its certificate has expired";
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return "host name not found";
@@ -138,6 +153,6 @@ function plain(error: unknown): string {
     case "EADDRNOTAVAIL":
       return "host not reachable";
     default:
-      return (systemCode(error) ?? "").startsWith("HPE_") ? "the answer is not HTTP" : messageOf(error);
+      return code.startsWith("HPE_") ? "the answer is not HTTP" : messageOf(error);
   }
 }
