@@ -118,7 +118,7 @@ in
                     failures = mkOption {
                       type = types.ints.between 1 1000;
                       default = 3;
-                      description = "Consecutive failing probes that make a healthy agent unhealthy.";
+                      description = "Consecutive failing probes that make a healthy agent unhealthy. Half of the last 20 do so as well, or of the last `2 × failures` where that is more.";
                     };
 
                     expect = {

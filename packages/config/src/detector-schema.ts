@@ -25,7 +25,8 @@ export const HealthSchema = Schema.Struct({
     default: "3s",
   }),
   failures: defaulted(wholeNumber(1, 1000), {
-    description: "Consecutive failing probes that make a healthy agent unhealthy.",
+    description:
+      "Consecutive failing probes that make a healthy agent unhealthy. Half of the last 20 do so as well, or of the last `2 × failures` where that is more.",
     default: 3,
   }),
   expect: defaulted(

@@ -100,6 +100,8 @@ export const actions: Readonly<Record<string, Action>> = {
       cause,
       reason: text("what the last probe got"),
       failingProbes: number("in a row"),
+      missed: optional(number("of the newest checks, where it is not for those in a row")),
+      ofChecks: optional(number("how many those are")),
       becameHealthy: boolean("whether it was healthy before, in this run"),
       uptimeMs,
       upstream,

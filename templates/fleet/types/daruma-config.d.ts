@@ -1029,7 +1029,7 @@ declare module "@daruma/config" {
        */
       readonly every?: `${bigint}${"ms" | "s" | "m" | "h" | "d"}`;
       /**
-       * Consecutive failing probes that make a healthy agent unhealthy.
+       * Consecutive failing probes that make a healthy agent unhealthy. Half of the last 20 do so as well, or of the last `2 × failures` where that is more.
        *
        * @default 3
        */

@@ -64,6 +64,41 @@ t.test("a healthy agent fails with its third miss in a row, and not before", asy
   t.equal(s.record("agent.unhealthy").details.failingProbes, 3);
 });
 
+/** Of every three checks two fail, or one. */
+function unsteady(s: Story, passes: (check: number) => boolean, checks: number): Story {
+  for (let check = 0; check < checks; check += 1) answers(s, passes(check) ? well : sick).wait(3_000);
+  return s;
+}
+
+t.test("a check that fails two times of three is no health, though never three times in a row", async (t) => {
+  const s = unsteady(alone().healthy("a"), (check) => check % 3 === 2, 14);
+  t.match(s.record("agent.unhealthy").details, { missed: 10, ofChecks: 20, becameHealthy: true });
+  answers(s, well).healthy("a");
+  t.same(s.agent("a").probe.misses, [], "another run begins anew");
+});
+
+t.test("a check that fails one time of four is borne, but proves no generation", async (t) => {
+  const s = unsteady(alone().healthy("a"), (check) => check % 4 !== 0, 200);
+  t.equal(s.agent("a").incident, null);
+  t.same(s.state.knownGood, []);
+  answers(s, well).wait(110_000);
+  t.match(s.state.knownGood, [{ path: "/one" }], "once it is steady");
+});
+
+t.test("a miss now and then is borne, and proves a generation", async (t) => {
+  const s = unsteady(alone().healthy("a"), (check) => check % 10 !== 0, 60);
+  t.equal(s.agent("a").incident, null);
+  t.match(s.state.knownGood, [{ path: "/one" }]);
+});
+
+t.test("who takes more misses in a row may miss more of them: half of twice as many", async (t) => {
+  const patient = { ...probed, health: { ...probed.health, failures: 30 } };
+  const s = unsteady(story({ agents: { a: patient } }).healthy("a"), (check) => check % 2 === 1, 55);
+  t.equal(s.agent("a").phase, "healthy");
+  unsteady(s, (check) => check % 2 === 1, 10);
+  t.match(s.record("agent.unhealthy").details, { missed: 30, ofChecks: 60 });
+});
+
 t.test("a probe result that comes twice proves nothing twice", async (t) => {
   const s = alone().wait(5);
   const runId = s.agent("a").run?.runId ?? "";

@@ -1,6 +1,7 @@
 import type { ProbeOutcome } from "../ports.ts";
 import { raiseAlert } from "./alerting.ts";
 import { bookFailure } from "./failure.ts";
+import { flappingChecks, flaps, missesOf } from "./flapping.ts";
 import { noteLatency } from "./preemption.ts";
 import { acceleratedDelay, beginStop, firstProbeMs } from "./start-stop.ts";
 import type { AgentState } from "./state.ts";
@@ -34,7 +35,13 @@ function onPass(turn: Turn, name: string, agent: AgentState, everyMs: number): v
     }
     patchAgent(turn, name, {
       waitsFor: null,
-      probe: { ...agent.probe, outstanding: false, failing: 0, nextAt: mono + everyMs },
+      probe: {
+        ...agent.probe,
+        outstanding: false,
+        failing: 0,
+        nextAt: mono + everyMs,
+        misses: missesOf(agent),
+      },
     });
     return;
   }
@@ -70,6 +77,7 @@ export function becomeHealthy(turn: Turn, name: string): void {
     probe: {
       ...agent.probe,
       failing: 0,
+      misses: [],
       nextAt: agent.policy.health === null ? null : mono + agent.policy.health.everyMs,
     },
   });
@@ -106,14 +114,24 @@ function onMiss(turn: Turn, name: string, agent: AgentState, reason: string): vo
   const askedAt = agent.probe.sentAt ?? mono;
   const excused = agent.phase === "verifying" && askedAt - agent.run.started.mono < agent.policy.startupMs;
   const failing = excused ? 0 : agent.probe.failing + 1;
+  const misses = agent.phase === "healthy" ? [...missesOf(agent), agent.probe.sent] : agent.probe.misses;
   const failingSince = failing > 1 ? agent.probe.failingSince : mono;
   const delay =
     agent.phase === "verifying" ? acceleratedDelay(agent.probe.sent, health.everyMs) : health.everyMs;
   patchAgent(turn, name, {
     waitsFor: null,
-    probe: { ...agent.probe, outstanding: false, passes: 0, failing, failingSince, nextAt: mono + delay },
+    probe: {
+      ...agent.probe,
+      outstanding: false,
+      passes: 0,
+      failing,
+      failingSince,
+      nextAt: mono + delay,
+      misses,
+    },
   });
-  if (failing < health.failures) return;
+  const isFlapping = failing < health.failures;
+  if (isFlapping && !flaps(misses, health.failures)) return;
   const never = agent.phase === "verifying";
   bookFailure(turn, name, {
     cause: "unhealthy",
@@ -123,6 +141,7 @@ function onMiss(turn: Turn, name: string, agent: AgentState, reason: string): vo
     details: {
       reason,
       failingProbes: failing,
+      ...(isFlapping ? { missed: misses.length, ofChecks: flappingChecks(health.failures) } : {}),
       becameHealthy: !never,
       uptimeMs: mono - agent.run.started.mono,
     },
@@ -131,7 +150,9 @@ function onMiss(turn: Turn, name: string, agent: AgentState, reason: string): vo
     turn,
     name,
     "recover",
-    never ? "it did not become healthy in its start-up time" : "its health check fails",
+    never
+      ? "it did not become healthy in its start-up time"
+      : `its health check fails${isFlapping ? " too often" : ""}`,
   );
 }
 

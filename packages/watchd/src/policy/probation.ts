@@ -1,12 +1,15 @@
 import type { KnownGood } from "../ports.ts";
+import { isUnsteady } from "./flapping.ts";
 import type { AgentState, State } from "./state.ts";
 import { patch, record, type Turn } from "./turn.ts";
 
 /** Whether the agent holds the probation up: it is required and is not proving itself right now. */
-function holdsUp({ declared, policy, phase, waitsFor, standIn }: AgentState): boolean {
+function holdsUp(agent: AgentState): boolean {
+  const { declared, policy, phase, waitsFor, standIn } = agent;
   if (!declared || !policy.required) return false;
   // That it is well with other settings says nothing good about those of the generation.
   if (standIn !== null) return true;
+  if (phase === "healthy" && isUnsteady(agent)) return true;
   return waitsFor !== null || (phase !== "healthy" && phase !== "completed");
 }
 

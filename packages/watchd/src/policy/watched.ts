@@ -14,6 +14,8 @@ export interface ProbeState {
   readonly failing: number;
   /** Monotonic instant at which the first of those was answered; without meaning where there are none. */
   readonly failingSince: number | null;
+  /** Which of the newest probes since it was proven have failed: values of `sent`, oldest first. */
+  readonly misses: readonly number[];
 }
 
 /** When the run was last heard of. Lives in memory only: silence counts from watchd's own start. */
@@ -34,6 +36,7 @@ export const noProbe: ProbeState = {
   passes: 0,
   failing: 0,
   failingSince: null,
+  misses: [],
 };
 
 export const noPulse: PulseState = { since: null, heard: false, doubtedAt: null };

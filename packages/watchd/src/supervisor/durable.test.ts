@@ -119,6 +119,6 @@ t.test("what a person has stopped is in the journal of this one", async (t) => {
 
 /** An agent as the last release wrote it. */
 function earlier(): object {
-  const { stoppedBy: _unknown, ...agent } = initialAgent(policy);
+  const { stoppedBy: _unknown, ownRestarts: _neither, ...agent } = initialAgent(policy);
   return agent;
 }
