@@ -46,8 +46,8 @@ export class Memory {
   knownGood: ReadonlySet<string> = new Set();
   /** Incident -> step of its first record. */
   readonly incidents = new Map<string, number>();
-  /** Incident -> step in which it was first held. */
-  readonly holds = new Map<string, number>();
+  /** Agent -> the last incident in which it was held, and the first step of that. */
+  readonly holds = new Map<string, { readonly incident: string; readonly step: number }>();
   /** Agents that the last switch changed. */
   changed: readonly string[] = [];
   readonly alerted = new Set<string>();
@@ -295,7 +295,8 @@ export class Memory {
         this.seeking.clear();
         return this.proven.clear();
       case "agent.hold":
-        if (incident !== undefined && !this.holds.has(incident)) this.holds.set(incident, this.steps);
+        if (incident !== undefined && this.holds.get(subject)?.incident !== incident)
+          this.holds.set(subject, { incident, step: this.steps });
         return;
       case "generation.allow":
         // A person vouches for what has failed: nobody waits for other settings any more.
@@ -349,6 +350,8 @@ export class Memory {
         return this.#forget(subject, world);
       case "agent.stand-in-over":
         this.standIns.delete(subject);
+        // A person vouches for what it declares: it is as good as new.
+        if (details.why === "allowed") this.holds.delete(subject);
         return this.#forget(subject, world);
       case "agent.stand-in-refused": {
         const key = `${this.current?.path} ${subject}`;

@@ -82,8 +82,8 @@ export const failureBeganAfterTheSwitch: Invariant = (seen, memory) => {
     const agent = String(details.agent);
     if ((memory.incidents.get(incident) ?? memory.steps) >= switched) continue;
     if (!changed.includes(agent)) return `the incident of ${agent} is older than the generation`;
-    if ((memory.holds.get(incident) ?? memory.steps) < switched)
-      return `${agent} was held before the generation`;
+    const held = memory.holds.get(agent);
+    if (held?.incident === incident && held.step < switched) return `${agent} was held before the generation`;
   }
   return null;
 };
