@@ -38,7 +38,13 @@ scenario(
     const fields = {
       limits: { memory: "128MiB" },
       startup: "3m",
-      health: { http: "http://127.0.0.1:8080/health", every: "2s", expect: { status: 200, within: "30s" } },
+      // A slow machine may take long to tell of an end, and who does not answer must not be stopped before.
+      health: {
+        http: "http://127.0.0.1:8080/health",
+        every: "2s",
+        failures: 100,
+        expect: { status: 200, within: "30s" },
+      },
     };
     const agents = { web: { code: outgrowsItsLimitOnce, fields } };
     await deploy(host, fleet({ agents, configuration: tells.systemd }), "boot");

@@ -133,11 +133,16 @@ scenario(
     await knownGood(host, path);
     const before = await lastEntry(host);
     const configuration = `{ pkgs, ... }: { services.daruma.package = pkgs.withPrograms { ledgerd = "exit 9"; }; }`;
-    const broken = await deploy(host, fleet({ agents: { web: { code: dies } }, configuration }));
+    // A second between its tries: what comes so much later is called late.
+    const restart = { backoff: { initial: "1s", factor: 1, jitter: 0 }, attempts: 3, within: "10m" };
+    const web = { code: dies, fields: { restart } };
+    const broken = await deploy(host, fleet({ agents: { web }, configuration }));
     await entry(host, { action: "recovery.verified", subject: "web", after: before });
     t.equal(await current(host), path);
+    const exit = await entry(host, { action: "agent.exit", subject: "web", after: before });
+    t.equal(exit.details.late, true);
     const rollback = await entry(host, { action: "generation.rollback", after: before });
-    t.match(rollback.details, { from: broken.path, by: "watchd", late: true });
+    t.match(rollback, { incident: exit.incident, details: { from: broken.path, by: "watchd" } });
     t.match((await status(host))?.ledger, { connected: true, waiting: 0 });
     await host.succeed(
       "agentctl ledger export --out /root/audit.jsonl && agentctl ledger verify /root/audit.jsonl",

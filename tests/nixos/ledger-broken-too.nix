@@ -1,7 +1,30 @@
 # The deploy that has to be left has taken along what would write it down.
 { lib, ... }:
 let
-  inherit (import ./lib.nix { inherit lib; }) bad good machine testScript withProgram;
+  inherit (import ./lib.nix { inherit lib; })
+    dies
+    fleet
+    good
+    machine
+    testScript
+    withProgram
+    ;
+
+  # A second between its tries: what comes so much later is called late.
+  badAtLeisure = fleet {
+    agents.web = {
+      code = dies;
+      settings.restart = {
+        backoff = {
+          initial = "1s";
+          factor = 1;
+          jitter = 0;
+        };
+        attempts = 3;
+        within = "10m";
+      };
+    };
+  };
 in
 {
   name = "daruma-ledger-broken-too";
@@ -9,7 +32,7 @@ in
   nodes.machine = machine {
     inherit good;
     badWithoutLedger.imports = [
-      bad
+      badAtLeisure
       (withProgram "ledgerd" "exit 9")
     ];
   };
@@ -23,8 +46,11 @@ in
         broken = deploy("badWithoutLedger")
         entry(action="recovery.verified", subject="web", after=last)
         assert current() == good.path
+        ended = entry(action="agent.exit", subject="web", after=last)
+        has(ended["details"], late=True)
         rollback = entry(action="generation.rollback", after=last)
-        has(rollback["details"], by="watchd", late=True)
+        assert rollback["incident"] == ended["incident"]
+        has(rollback["details"], by="watchd")
         assert rollback["details"]["from"] == broken.path
         has((status() or {})["ledger"], connected=True, waiting=0)
         ledger_verifies()
