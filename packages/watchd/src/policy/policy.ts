@@ -5,6 +5,7 @@
 import type { Instant } from "../ports.ts";
 import { onDependencies } from "./dependencies.ts";
 import type { Command, Event, LedgerRecord } from "./events.ts";
+import { skipGap } from "./gap.ts";
 import { onGeneration, onRollbackDone, onRollbackFailed, onRollbackRefused } from "./generation.ts";
 import { onEarlierFound, onEarlierRefused } from "./going-back.ts";
 import { becomeHealthy, onProbed } from "./health.ts";
@@ -39,6 +40,7 @@ export interface Step {
 
 export function step(state: State, event: Event, now: Instant): Step {
   const turn: Turn = { state: { ...state, turn: state.turn + 1 }, own: null, now, commands: [], records: [] };
+  skipGap(turn);
   apply(turn, event);
   if (turn.state.surveyed) {
     runTimers(turn);

@@ -197,6 +197,8 @@ export interface State {
   /** Counts events: a clock that nothing can step. */
   readonly turn: number;
   readonly nextId: number;
+  /** Monotonic instant of the last event; absent before the first. */
+  readonly steppedAt?: number;
   /** State of the generator that jitter is drawn from. */
   readonly random: number;
   readonly generation: GenerationState | null;
