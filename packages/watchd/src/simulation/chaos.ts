@@ -21,6 +21,7 @@ const mischief: readonly (readonly [number, Mischief])[] = [
   [1, aProcessIsIdle],
   [1, aProcessIgnoresItsStop],
   [2, somethingOutsideIsDown],
+  [1, theLedgerTakesNothing],
   [3, deployGood],
   [4, deployBroken],
   [1, deployAgain],
@@ -165,6 +166,15 @@ function somethingOutsideIsDown(world: World, watchd: Watchd): void {
   if (isSeen) later(world, together, () => watchd.tellUpstreams());
 }
 
+function theLedgerTakesNothing(world: World, watchd: Watchd): void {
+  world.machine.ledgerAway = true;
+  watchd.tellLedger();
+  later(world, world.random.delay(500, 60_000), () => {
+    world.machine.ledgerAway = false;
+    watchd.tellLedger();
+  });
+}
+
 function deployGood(world: World): void {
   deploy(world, false);
 }
@@ -238,7 +248,7 @@ function watchdIsKilledInMidAction({ random }: World, watchd: Watchd): void {
 }
 
 function watchdStalls({ random }: World, watchd: Watchd): void {
-  watchd.stall(random.delay(10, 3_000));
+  watchd.stall(random.chance(0.8) ? random.delay(10, 3_000) : random.delay(3_000, 60_000));
 }
 
 /** Where a switch back has failed, its target may be what boots next. */

@@ -22,6 +22,8 @@ export function endWell(world: World, watchd: Watchd): void {
   machine.outages.clear();
   for (const agent of needy) machine.touch(agent);
   watchd.tellUpstreams();
+  machine.ledgerAway = false;
+  watchd.tellLedger();
   for (const process of machine.processes) process.deaf = false;
   startAll(world, watchd);
   waitFor(

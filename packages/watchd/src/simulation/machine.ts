@@ -69,6 +69,8 @@ export class Machine {
   time = 0;
   bootId = "boot-1";
   readonly outages = new Map<string, Outage>();
+  /** Whether the ledger takes no entries. */
+  ledgerAway = false;
   /** Agent -> when the last outage of it ends that egressd has told of. */
   readonly #seenUntil = new Map<string, number>();
   /** What a person has stopped, as it is on disk. */

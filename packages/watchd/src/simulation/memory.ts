@@ -48,6 +48,8 @@ export class Memory {
   readonly incidents = new Map<string, number>();
   /** Agent -> the last incident in which it was held, and the first step of that. */
   readonly holds = new Map<string, { readonly incident: string; readonly step: number }>();
+  /** What the core was told last. */
+  ledgerAway = false;
   /** Agents that the last switch changed. */
   changed: readonly string[] = [];
   readonly alerted = new Set<string>();
@@ -193,6 +195,9 @@ export class Memory {
       else this.outstanding.delete(ends);
     }
     switch (event.type) {
+      case "ledger":
+        this.ledgerAway = !event.reachable;
+        return;
       case "generation":
       case "promoted":
         if (event.type === "generation") this.#noteManifest(event.current, world);

@@ -86,12 +86,17 @@ export class Watchd {
     this.#state = JSON.parse(JSON.stringify(this.#journal));
     this.send({ type: "boot", bootId: machine.bootId }, 0);
     this.tellUpstreams();
+    this.tellLedger();
     this.#survey(this.#life, random.delay(0, 200));
   }
 
   /** What egressd sees is told as it changes, before what comes of it. */
   tellUpstreams(): void {
     this.send({ type: "upstreams", down: this.#world.machine.upstreamsDown() }, 0);
+  }
+
+  tellLedger(): void {
+    this.send({ type: "ledger", reachable: !this.#world.machine.ledgerAway }, 0);
   }
 
   /** Asks now what the agents declare to need; the answer may take its time. */

@@ -3,7 +3,7 @@ import { nobodyIsForgotten, timersAreNeverForgotten } from "./coherence.ts";
 import { neverTwoCopies, noStartWhileARunIsAlive, whatAPersonStoppedStaysStopped } from "./copies.ts";
 import type { Invariant } from "./invariant.ts";
 import { ownRestartsAreFew, preemptionsAreNeverAStorm, preemptionsAreRareAndTimely } from "./preemptions.ts";
-import { completionIsEarned, promotionIsEarned } from "./promotion.ts";
+import { completionIsEarned, nothingIsProvenWithoutTheLedger, promotionIsEarned } from "./promotion.ts";
 import { restartsAreNeverAStorm, restartsAreNeverTooFast } from "./restarts.ts";
 import {
   failureBeganAfterTheSwitch,
@@ -49,6 +49,7 @@ const byName: Readonly<Record<string, Invariant>> = {
   everyActionIsRecorded,
   noAgentIsGivenUpSilently,
   promotionIsEarned,
+  nothingIsProvenWithoutTheLedger,
   completionIsEarned,
   timersAreNeverForgotten,
   nobodyIsForgotten,

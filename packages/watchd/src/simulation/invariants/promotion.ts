@@ -38,6 +38,12 @@ export const promotionIsEarned: Invariant = (seen, _memory, world) => {
   return null;
 };
 
+/** A deploy that breaks the ledger must not be what is gone back to. */
+export const nothingIsProvenWithoutTheLedger: Invariant = (seen, memory) =>
+  memory.ledgerAway && seen.taken.commands.some(({ type }) => type === "promote")
+    ? "promoted while the ledger takes nothing"
+    : null;
+
 /** What ends without a complaint before it has ever been of use is not done. */
 export const completionIsEarned: Invariant = (seen, _memory, world) => {
   for (const { subject } of recordsOf(seen, "agent.complete")) {
