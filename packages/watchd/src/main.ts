@@ -17,6 +17,7 @@ import { createSecrets } from "./alerts/secrets.ts";
 import { createTransport } from "./alerts/transport.ts";
 import { parseArguments } from "./arguments.ts";
 import { createClock } from "./clock.ts";
+import { Collector } from "./collect.ts";
 import { driftRoutes } from "./drift/api.ts";
 import { createLaptopMachine } from "./drift/laptop-machine.ts";
 import { fileMemory } from "./drift/memory.ts";
@@ -46,6 +47,7 @@ async function main(): Promise<void> {
   const clock = createClock();
   const { egressd } = options;
   const counts = new Counts();
+  const collector = new Collector();
   const host = options.generations === null ? openHost({ ...options, log }) : null;
   const world = host ?? (await openLaptop({ ...options, root: options.generations ?? "", log }));
   const alerts = openAlerts({
@@ -106,7 +108,10 @@ async function main(): Promise<void> {
     hear: (epoch, entries) => alerts.hear("agents", epoch, entries),
     log,
     onFatal: fail,
-    onRecords: (records, state) => counts.countAgents(records, state),
+    onRecords: (records, state) => {
+      collector.onNews();
+      counts.countAgents(records, state);
+    },
     beforeActing: async (state) => {
       await (host ?? world).beforeActing(state);
       await agents.follow(state);
@@ -120,6 +125,7 @@ async function main(): Promise<void> {
     },
   });
   begun = supervisor;
+  world.generations.onSwitch(() => collector.onSwitch());
   await follow();
   const own = join(options.state, "watchd");
   const onChange = () => drift?.hint();
