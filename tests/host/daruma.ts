@@ -148,3 +148,19 @@ async function ask(host: Host, socket: string, route: string): Promise<string | 
 function isAway(error: unknown): boolean {
   return isDarumaError(error) || systemCode(error) === "ECONNRESET";
 }
+
+/** Has watchd, and nobody else, run lines of shell before a program of its PATH; and gives its unit these settings. */
+export async function beforeProgram(host: Host, name: string, lines: string, settings = ""): Promise<void> {
+  const environment = await host.succeed("systemctl show --property=Environment daruma-watchd.service");
+  const programs = /PATH=(\S+)/.exec(environment)?.[1] ?? "";
+  await host.writeFile(
+    `/run/before/${name}`,
+    `#!/bin/sh\nPATH=${programs}\n${lines}\nexec ${name} "$@"\n`,
+    0o755,
+  );
+  await host.writeFile(
+    "/run/systemd/system/daruma-watchd.service.d/90-before.conf",
+    `[Service]\nEnvironment="PATH=/run/before:${programs}"\n${settings}\n`,
+  );
+  await host.succeed("systemctl daemon-reload && systemctl restart daruma-watchd.service");
+}

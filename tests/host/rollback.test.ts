@@ -1,6 +1,6 @@
 /** A deploy was the cause: the way back, by itself and by hand. */
 import type { Test } from "tap";
-import { entries, entry, healthy, knownGood, lastEntry, status, until } from "./daruma.ts";
+import { beforeProgram, entries, entry, healthy, knownGood, lastEntry, status, until } from "./daruma.ts";
 import { build, deploy, setProfile, switchTo } from "./deploy.ts";
 import { dies, fleet, serves, servesUntil } from "./fixtures/fleets.ts";
 import { bootDefault, current } from "./fixtures/services.ts";
@@ -211,21 +211,9 @@ scenario(
   "A nix-store that is killed costs neither the proof of a generation nor a rollback",
   async (host, t) => {
     await deploy(host, fleet({ agents: { web: {} }, probation: "1h" }));
-    const environment = await host.succeed("systemctl show --property=Environment daruma-watchd.service");
-    const programs = /PATH=(\S+)/.exec(environment)?.[1] ?? "";
     // What looks for drift asks as well, in a unit of its own.
     const once = `[ $PPID -ne 1 ] && [ "$1" = --verify-path ] && [ ! -e /run/killed ] && : >/run/killed && kill -TERM $$`;
-    await host.succeed("mkdir -p /run/once /run/systemd/system/daruma-watchd.service.d");
-    await host.writeFile(
-      "/run/once/nix-store",
-      `#!/bin/sh\nPATH=${programs}\n${once}\nexec nix-store "$@"\n`,
-      0o755,
-    );
-    await host.writeFile(
-      "/run/systemd/system/daruma-watchd.service.d/90-once.conf",
-      `[Service]\nEnvironment="PATH=/run/once:${programs}"\n`,
-    );
-    await host.succeed("systemctl daemon-reload && systemctl restart daruma-watchd.service");
+    await beforeProgram(host, "nix-store", once);
     const { path } = await deploy(host, good);
     const unread = await entry(host, { action: "generation.promotion-failed" });
     t.match(unread, { subject: path, details: { message: "nix-store: SIGTERM" } });

@@ -1,5 +1,16 @@
 /** The watchdog itself fails, at the worst moment or for good. */
-import { agent, entries, entry, healthy, knownGood, lastEntry, pidOf, status, until } from "./daruma.ts";
+import {
+  agent,
+  beforeProgram,
+  entries,
+  entry,
+  healthy,
+  knownGood,
+  lastEntry,
+  pidOf,
+  status,
+  until,
+} from "./daruma.ts";
 import { deploy } from "./deploy.ts";
 import { dies, fleet, serves } from "./fixtures/fleets.ts";
 import { current } from "./fixtures/services.ts";
@@ -156,20 +167,8 @@ scenario(
     const first = await deploy(host, good);
     await knownGood(host, first.path);
     const second = await deploy(host, fleet({ agents: { web: { code: serves("two") } }, probation: "1h" }));
-    const environment = await host.succeed("systemctl show --property=Environment daruma-watchd.service");
-    const programs = /PATH=(\S+)/.exec(environment)?.[1] ?? "";
-    await host.succeed("mkdir -p /run/slow /run/systemd/system/daruma-watchd.service.d");
     const listing = `case "$*" in *list-units*) [ -e /run/busy ] && exec sleep 60 ;; esac`;
-    await host.writeFile(
-      "/run/slow/systemctl",
-      `#!/bin/sh\nPATH=${programs}\n${listing}\nexec systemctl "$@"\n`,
-      0o755,
-    );
-    await host.writeFile(
-      "/run/systemd/system/daruma-watchd.service.d/90-slow.conf",
-      `[Service]\nWatchdogSec=18s\nEnvironment="PATH=/run/slow:${programs}"\n`,
-    );
-    await host.succeed("systemctl daemon-reload && systemctl restart daruma-watchd.service");
+    await beforeProgram(host, "systemctl", listing, "WatchdogSec=18s");
     await until("the next watchd", async () => (await status(host)) ?? undefined);
     const { pid } = await healthy(host, "web");
     const show = "systemctl show --value --property=MainPID,NRestarts daruma-watchd.service";

@@ -22,5 +22,4 @@ t.test("garbage is collected once after the start, when nothing has been heard f
   collector.onSwitch();
   pass(10_000);
   t.equal(collections, 2, "but after another generation");
-  collector.close();
 });

@@ -30,10 +30,6 @@ export class Collector {
     this.#waitForCalm();
   }
 
-  close(): void {
-    clearTimeout(this.#timer);
-  }
-
   #waitForCalm(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {

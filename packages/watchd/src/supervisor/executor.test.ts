@@ -1,11 +1,31 @@
 import type { HostManifest } from "@daruma/config";
 import t from "tap";
 import type { Command, Event } from "../policy/events.ts";
+import type { CurrentGeneration } from "../ports.ts";
 import { createExecutor, type World } from "./executor.ts";
 
 /** What a generation says that `web` may reach; the rest of it does not matter here. */
 function reaching(...allow: string[]): HostManifest {
   return { agents: { web: { digest: allow.join(), egress: { allow } } } } as unknown as HostManifest;
+}
+
+/** How a command ends where generations are as they are here. */
+function endOf(
+  generations: object,
+  command: Command,
+  { current = null, isRecorded = true }: { current?: CurrentGeneration | null; isRecorded?: boolean } = {},
+): Promise<Event> {
+  return new Promise((dispatch) => {
+    const execute = createExecutor({
+      world: { generations } as unknown as World,
+      current: () => current,
+      dispatch,
+      refresh: async () => undefined,
+      afterSwitch: async () => undefined,
+      isRecorded: async () => isRecorded,
+    });
+    execute(command);
+  });
 }
 
 /** How the search for what `earlier` has of `web` ends. */
@@ -19,17 +39,12 @@ function search(options: {
     verifyClosure: async () => (problems.length === 0 ? { ok: true } : { ok: false, problems }),
     manifestOf: async () => earlier,
   };
-  return new Promise((dispatch) => {
-    const execute = createExecutor({
-      world: { generations } as unknown as World,
-      current: () => ({ number: 2, path: "/two", manifest }),
-      dispatch,
-      refresh: async () => undefined,
-      afterSwitch: async () => undefined,
-      isRecorded: async () => true,
-    });
-    execute({ type: "find-earlier", agent: "web", id: "ar-1", generation: "/one" });
-  });
+  const current = { number: 2, path: "/two", manifest };
+  return endOf(
+    generations,
+    { type: "find-earlier", agent: "web", id: "ar-1", generation: "/one" },
+    { current },
+  );
 }
 
 t.test("an agent's earlier settings are found where it may reach the same there", async (t) => {
@@ -63,17 +78,7 @@ t.test("a generation is made known-good only once the ledger has what was record
       markKnownGood: async (path: string) => marked.push(path),
       knownGood: async () => [],
     };
-    const end = await new Promise<Event>((dispatch) => {
-      const execute = createExecutor({
-        world: { generations } as unknown as World,
-        current: () => null,
-        dispatch,
-        refresh: async () => undefined,
-        afterSwitch: async () => undefined,
-        isRecorded: async () => isRecorded,
-      });
-      execute({ type: "promote", path: "/one", promotedAt: 1 });
-    });
+    const end = await endOf(generations, { type: "promote", path: "/one", promotedAt: 1 }, { isRecorded });
     t.equal(end.type, isRecorded ? "promoted" : "promotion-failed");
     t.same(marked, isRecorded ? ["/one"] : []);
   }
@@ -89,17 +94,7 @@ function endUnread(command: Command): Promise<Event> {
       throw new Error("nothing unverified is switched to");
     },
   };
-  return new Promise((dispatch) => {
-    const execute = createExecutor({
-      world: { generations } as unknown as World,
-      current: () => null,
-      dispatch,
-      refresh: async () => undefined,
-      afterSwitch: async () => undefined,
-      isRecorded: async () => true,
-    });
-    execute(command);
-  });
+  return endOf(generations, command);
 }
 
 t.test("what could not be read is neither damaged nor gone back to", async (t) => {
