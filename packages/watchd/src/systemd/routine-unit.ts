@@ -6,6 +6,7 @@ import type { RunName, RunStart } from "../routines/services.ts";
 import { Delayed } from "./delayed.ts";
 import type { Edges } from "./edges.ts";
 import { hasProcesses, type UnitFacts } from "./facts.ts";
+import { Remains } from "./remains.ts";
 import type { RoutineFiles, RunRecord } from "./routine-files.ts";
 import { Serial } from "./serial.ts";
 import { routineUnitOf } from "./site.ts";
@@ -19,6 +20,7 @@ export interface RoutineContext {
   readonly traces: Traces;
   readonly edges: Edges;
   readonly files: RoutineFiles;
+  readonly cgroupRoot: string;
   readonly isSwitching: () => boolean;
   readonly onExit: (exit: RunName & { readonly attempt: number | null; readonly cause: ExitCause }) => void;
   readonly log: (message: string) => void;
@@ -48,6 +50,7 @@ export class RoutineUnit {
   /** We have asked it to stop: that it was asked to is then no news. */
   #isStopping = false;
   #controlGroup = "";
+  readonly #remains: Remains;
   #closed = false;
 
   constructor(name: RunName, context: RoutineContext) {
@@ -55,6 +58,7 @@ export class RoutineUnit {
     this.key = `${name.routine}@${name.run}`;
     this.unit = routineUnitOf(name);
     this.#context = context;
+    this.#remains = new Remains(context.cgroupRoot);
     this.#record = context.files.found.get(this.key) ?? null;
   }
 
@@ -79,7 +83,9 @@ export class RoutineUnit {
 
   /** Takes in facts that were asked for at `age`; without effect if something has happened since. */
   take(facts: UnitFacts, age: number): void {
-    if (age === this.age && !this.#serial.busy) this.#see(facts);
+    if (age !== this.age || this.#serial.busy) return;
+    this.#remains.note(facts);
+    this.#see(facts);
   }
 
   /** Something may have happened. */
@@ -114,8 +120,10 @@ export class RoutineUnit {
       this.#isStopping = true;
       // SIGKILL is sent after the grace time, and has as long itself.
       const { message } = await this.#context.systemctl.stop(this.unit, 2 * policy.graceMs + stopSlackMs);
-      this.#see(await this.#facts());
-      if (this.isAlive) throw new Error(message || `${this.unit} is still there`);
+      const facts = await this.#facts();
+      const left = await this.#remains.told(facts);
+      this.#see(facts);
+      if (this.isAlive) throw new Error(message || (left ?? `${this.unit} is still there`));
     });
   }
 
@@ -133,6 +141,7 @@ export class RoutineUnit {
   async #start({ attempt, manifest, environment }: RunStart): Promise<void> {
     const { systemctl, files, traces } = this.#context;
     await this.#checkDefinition(manifest.digest);
+    await this.#refuseRemains();
     traces.drop(this.key);
     files.tell(this.key, environment);
     files.keep(this.key, { attempt, invocation: null });
@@ -176,9 +185,19 @@ export class RoutineUnit {
     throw watchdErrors.make("WATCHD_E_OUTDATED", text, { where: this.unit });
   }
 
+  /** systemd would start this attempt beside what is left of the last one. */
+  async #refuseRemains(): Promise<void> {
+    if (!this.#remains.linger(null)) return;
+    const left = await this.#remains.told(await this.#facts());
+    if (left === null) return;
+    throw watchdErrors.make("WATCHD_E_START", `${this.key}: ${left}`, { where: this.unit });
+  }
+
   #see(facts: UnitFacts | null): void {
     // Nobody would hear of an end that is seen now; the next watchd has to see it.
     if (this.#closed || this.#isOver) return;
+    // What was asked to stop is over once nothing is left of it.
+    if (this.#isStopping && this.#remains.linger(facts)) return;
     const trace = this.#ownTrace();
     const isOwn = facts !== null && (this.#record?.invocation ?? facts.invocation) === facts.invocation;
     if (trace === null && facts !== null && isOwn && facts.invocation !== "" && hasProcesses(facts)) {
@@ -226,6 +245,7 @@ export class RoutineUnit {
 
   async #facts(): Promise<UnitFacts | null> {
     const [facts] = await this.#context.systemctl.show([this.unit]);
+    if (facts !== undefined) this.#remains.note(facts);
     return facts ?? null;
   }
 

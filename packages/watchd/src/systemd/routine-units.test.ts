@@ -149,6 +149,30 @@ t.test("what we stop has ended by its signal, and what somebody else stops was s
   t.match(await bench.exit(2), { attempt: 2, cause: { kind: "stopped", inSwitch: false } });
 });
 
+t.test(
+  "a run is not over, and no attempt is begun beside it, while SIGKILL has not ended all of it",
+  async (t) => {
+    const bench = new Bench(t);
+    bench.systemd.leaves = 4711;
+    await bench.start();
+    await t.rejects(bench.services.stop(name, stopPolicy), /SIGKILL has not ended .*: 4711/);
+    t.same(await bench.services.list(), [name]);
+    t.same(bench.exits, []);
+    bench.systemd.clear(unit);
+    t.same(await bench.services.list(), []);
+    t.match(bench.exits, [{ cause: { kind: "signal", signal: "SIGTERM" } }]);
+
+    bench.systemd.leaves = 4712;
+    await bench.start(2);
+    bench.systemd.end(unit, "exited 3");
+    t.match(await bench.exit(2), { attempt: 2, cause: { kind: "exit", code: 3 } });
+    await t.rejects(bench.start(3), { code: "WATCHD_E_START", message: /: 4712/ });
+    bench.systemd.clear(unit);
+    await bench.start(3);
+    t.same(await bench.services.list(), [name]);
+  },
+);
+
 t.test("what nobody here has started is listed, and can be stopped", async (t) => {
   const bench = new Bench(t);
   await bench.systemd.startOutside(unit);

@@ -54,6 +54,7 @@ class RoutineUnits implements RoutineServices {
       traces: createTraces(site.exits),
       edges: this.#edges,
       files: openRoutineFiles(site.routineRuns),
+      cgroupRoot: site.cgroupRoot,
       isSwitching: options.isSwitching,
       onExit: (exit) => {
         if (this.#closing.signal.aborted) return;
