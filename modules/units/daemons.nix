@@ -123,6 +123,7 @@ in
           ]
           ++ witnesses.flags spec
         );
+        Environment = [ (text.word "PATH=${path}") ];
         User = "daruma-ledger";
         Group = "daruma-ledger";
         StateDirectory = "daruma/ledger";
@@ -139,6 +140,9 @@ in
         # It never gives up; with a full disk, trying five times a second would help nobody.
         RestartSteps = 6;
         RestartMaxDelaySec = "10s";
+        # Fed by the clock, through systemd-notify. Long enough for a ledger of years to be opened on a slow disk.
+        WatchdogSec = "2min";
+        NotifyAccess = "all";
         TimeoutStopSec = "30s";
         OOMScoreAdjust = -900;
       };

@@ -54,6 +54,21 @@ async function hangs(host: Host, t: Parameters<Parameters<typeof scenario>[1]>[1
   t.not(after.runId, before.runId, "what happened meanwhile is not lost");
 }
 
+scenario("A ledger that hangs is ended by systemd, and what happened meanwhile is in it", async (host, t) => {
+  await deploy(host, good);
+  const before = await healthy(host, "web");
+  const dropIn = "/run/systemd/system/daruma-ledgerd.service.d";
+  await host.succeed(
+    `mkdir -p ${dropIn} && printf '[Service]\\nWatchdogSec=6s\\nTimeoutAbortSec=1s\\n' >${dropIn}/90-short.conf && systemctl daemon-reload && systemctl restart daruma-ledgerd.service`,
+  );
+  const last = await until("the ledger with a short leash", async () => (await lastEntry(host)) || undefined);
+  await host.succeed("systemctl kill --kill-whom=main --signal=STOP daruma-ledgerd.service");
+  await host.succeed(`kill -9 ${before.pid}`);
+  const exit = await entry(host, { action: "agent.exit", subject: "web", after: last });
+  await entry(host, { action: "recovery.verified", subject: "web", after: exit.seq });
+  t.match(await host.journal(), /daruma-ledgerd\.service: Watchdog timeout/);
+});
+
 scenario("A watchdog that is killed in mid-recovery: the next one brings it to its end", async (host, t) => {
   const fields = {
     restart: { backoff: { initial: "3s", factor: 1, max: "3s" }, attempts: 3, within: "10m" },

@@ -25,3 +25,16 @@ t.test(
     t.ok(interval > burst * (watchdog + 5), "one that hangs each time is given up as well");
   },
 );
+
+t.test(
+  "a ledgerd that ends is started again however often, and one that hangs is ended",
+  { skip: withoutNix },
+  async (t) => {
+    const unit = must(unitsOfHost({ agents: {} }).unitTexts, "daruma-ledgerd.service");
+    t.match(unit, /^Restart="?always"?$/m);
+    t.match(unit, /^StartLimitIntervalSec="?0"?$/m);
+    t.match(unit, /^NotifyAccess="?all"?$/m);
+    t.match(unit, /^WatchdogSec="?2min"?$/m);
+    t.match(unit, /^Environment=.*PATH=/m, "with systemd-notify on it");
+  },
+);

@@ -16,6 +16,7 @@ export {
   type SourcePlace,
   systemCode,
 } from "./errors.ts";
+export { createFeeder, type Feeder, feedByClock } from "./feeder.ts";
 export { makeDirectories, replaceFile, syncDirectory, writeFileAtomic } from "./files.ts";
 export { Histogram, type HistogramDocument } from "./histogram.ts";
 export { outliveOutput } from "./output.ts";

@@ -1,4 +1,4 @@
-import { exitCode, isDarumaError, outliveOutput } from "@daruma/base";
+import { exitCode, feedByClock, isDarumaError, outliveOutput } from "@daruma/base";
 import { parseOptions } from "./options.ts";
 import { type Ledgerd, startLedgerd } from "./server.ts";
 import { witnessMain } from "./witness-main.ts";
@@ -7,6 +7,7 @@ import { witnessMain } from "./witness-main.ts";
 async function main(): Promise<void> {
   outliveOutput();
   const options = parseOptions(process.argv.slice(2));
+  feedByClock(process.env, (message) => console.error(`ledgerd: ${message}`));
   let ledgerd: Ledgerd | null = null;
   let stopping = false;
   const stop = () => {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { messageOf } from "@daruma/base";
+import { createFeeder, messageOf } from "@daruma/base";
 import { run } from "./commands.ts";
 import type { Machine } from "./drift/machine.ts";
 import { createNixosMachine, type NixosMachineOptions } from "./drift/nixos-machine.ts";
@@ -15,7 +15,6 @@ import type { Generations, ServiceManager } from "./ports.ts";
 import type { RoutineServices } from "./routines/services.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 import { createSystemdManager } from "./systemd/manager.ts";
-import { createFeeder } from "./systemd/notify.ts";
 import { createRoutineUnits } from "./systemd/routine-units.ts";
 import { type SystemdSite, systemdSite } from "./systemd/site.ts";
 import { createStandInFiles } from "./systemd/stand-in-files.ts";
