@@ -1,7 +1,14 @@
 /** The other ways in which an agent fails, and what it can say of itself: with systemd's part in them. */
 import { agent, entries, entry, healthy, knownGood, until } from "./daruma.ts";
 import { deploy } from "./deploy.ts";
-import { beatsWithItsFallback, fleet, getsOnUntil, servesUntil } from "./fixtures/fleets.ts";
+import {
+  beatsWithItsFallback,
+  failsAsTold,
+  fleet,
+  getsOnUntil,
+  opensOrAsks,
+  servesUntil,
+} from "./fixtures/fleets.ts";
 import { current } from "./fixtures/services.ts";
 import { scenario } from "./scenario.ts";
 
@@ -23,7 +30,7 @@ scenario(
     t.equal(await host.succeed(children), "1\n");
     await host.succeed(`kill -SEGV ${before.pid}`);
     const crash = await entry(host, { action: "agent.exit", subject: "web" });
-    t.match(crash.details, { cause: "crash", exit: { kind: "signal", signal: "SIGSEGV" } });
+    t.match(crash.details, { cause: "crash", exit: { kind: "signal", signal: "SIGSEGV", core: true } });
     await entry(host, { action: "recovery.verified", subject: "web" });
     t.equal(await host.succeed(children), "1\n", "nothing is left of the run before");
     await host.succeed("agentctl stop web");
@@ -67,6 +74,56 @@ scenario(
     await healthy(host, "web");
     t.equal(await host.succeed("curl --silent http://127.0.0.1:8080/"), "fallback");
     t.match(await host.succeed("systemctl cat daruma-agent-web.service"), /SETTINGS=fallback/);
+  },
+);
+
+scenario(
+  "An agent that answers and is not well is unhealthy, whether each of its checks fails or every other one",
+  async (host, t) => {
+    const code = failsAsTold("/var/fails");
+    const { path } = await deploy(host, fleet({ agents: { web: { code } } }));
+    await knownGood(host, path);
+    let after = 0;
+    const unhealthy = async (checks: "all" | "every other") => {
+      const { pid } = await healthy(host, "web");
+      await host.writeFile("/var/fails", `${checks} ${pid}`);
+      const found = await entry(host, { action: "agent.unhealthy", subject: "web", after });
+      const verified = await entry(host, { action: "recovery.verified", subject: "web", after: found.seq });
+      t.equal(verified.incident, found.incident);
+      after = verified.seq;
+      return found.details;
+    };
+    t.match(await unhealthy("all"), { cause: "unhealthy", failingProbes: 3, becameHealthy: true });
+    t.match(await unhealthy("every other"), { cause: "unhealthy", missed: 10, ofChecks: 20 });
+    t.equal(await current(host), path);
+  },
+);
+
+scenario(
+  "An agent that has more files open than it may, or wants to begin anew, is restarted, which is no failure",
+  async (host, t) => {
+    const fields = { resources: { openFiles: 200, sustained: "1s", restartWithin: "1s" } };
+    const agents = { web: { code: opensOrAsks("/var/wish"), fields } };
+    const { path } = await deploy(host, fleet({ agents }));
+    await knownGood(host, path);
+    const before = await healthy(host, "web");
+    await host.writeFile("/var/wish", `opens ${before.pid}`);
+    const overuse = await entry(host, { action: "agent.overuse", subject: "web" });
+    t.match(overuse, { run: before.runId, details: { bound: 200, restartWithinMs: 1_000 } });
+    const preempt = await entry(host, { action: "agent.preempt", subject: "web" });
+    t.match(preempt.details, { cause: "resource", moment: "deadline", counts: false });
+    const anew = await entry(host, { action: "agent.healthy", subject: "web", after: preempt.seq });
+    const { pid } = await healthy(host, "web");
+    await host.writeFile("/var/wish", `asks ${pid}`);
+    const asked = await entry(host, { action: "agent.restart-asked", subject: "web" });
+    t.equal(asked.run, anew.run);
+    await entry(host, { action: "agent.healthy", subject: "web", after: asked.seq });
+    t.not((await healthy(host, "web")).pid, pid);
+    t.equal(await current(host), path);
+    t.notOk(
+      (await entries(host)).some(({ incident }) => incident !== undefined),
+      "nothing has failed",
+    );
   },
 );
 

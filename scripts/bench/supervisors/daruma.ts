@@ -3,8 +3,11 @@ import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DevSession } from "../../session/dev-session.ts";
 import { fleetFile } from "./fleet.ts";
+import { begin } from "./progress.ts";
 import { type Fault, type Result, type Seen, seen } from "./results.ts";
 import { badDeploy, crash, hang, leak, settled, type Trial } from "./trials.ts";
+
+const name = "Daruma (agentctl dev)";
 
 /**
  * @param directory that does not exist yet
@@ -31,6 +34,7 @@ export async function daruma(
     return Date.parse(String((await session.entry(action, isIt)).details.at));
   };
   const repeat = async (fault: Fault, trial: () => Promise<Trial>): Promise<readonly Seen[]> => {
+    begin(name, fault);
     const trials: Seen[] = [];
     for (let run = 0; run < runs; run += 1) trials.push(await seen(fault, await trial(), at));
     return trials;
@@ -39,7 +43,7 @@ export async function daruma(
   try {
     await session.entry("a known-good generation", ({ action }) => action === "generation.known-good");
     return {
-      name: "Daruma (agentctl dev)",
+      name,
       outcomes: {
         crash: await repeat("crash", () => crash(port, patienceMs)),
         hang: await repeat("hang", () => hang(port, patienceMs)),

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DevSession } from "../../session/dev-session.ts";
+import { begin } from "./progress.ts";
 
 export interface DaemonSize {
   readonly name: string;
@@ -35,8 +36,10 @@ const ticksPerSecond = 100;
 /** Agents that sleep, and have an egress rule each so that egressd knows them; routines of which none is due. */
 export async function footprints(root: string): Promise<readonly Footprint[]> {
   const sizes: Footprint[] = [];
-  for (const [index, load] of loads.entries())
+  for (const [index, load] of loads.entries()) {
+    begin("footprint", `${load.agents} agents, ${load.routines} routines`);
     sizes.push({ ...load, daemons: await sizesWith(join(root, String(index)), load) });
+  }
   return sizes;
 }
 

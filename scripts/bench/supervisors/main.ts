@@ -16,6 +16,7 @@ import { footprints } from "./footprint.ts";
 import { benchOnSystemd } from "./on-systemd.ts";
 import { ownStartupMs } from "./own-startup.ts";
 import { type Peer, type Place, peers } from "./peers.ts";
+import { begin } from "./progress.ts";
 import { faultTables, footprintTable } from "./report.ts";
 import { allOf, cannot, type Fault, noTrend, type Outcome, type Result } from "./results.ts";
 import { badDeploy, crash, hang, leak, settled, type Trial } from "./trials.ts";
@@ -75,7 +76,7 @@ async function measured(name: string, start: (place: Place) => Promise<Peer>, po
   try {
     const peer = await start(place);
     try {
-      return { name: `${name} ${peer.version}`, outcomes: await tried(place, peer) };
+      return { name: `${name} ${peer.version}`, outcomes: await tried(name, place, peer) };
     } finally {
       await peer.stop();
     }
@@ -84,7 +85,7 @@ async function measured(name: string, start: (place: Place) => Promise<Peer>, po
   }
 }
 
-async function tried({ port, program }: Place, peer: Peer): Promise<Result["outcomes"]> {
+async function tried(name: string, { port, program }: Place, peer: Peer): Promise<Result["outcomes"]> {
   const attempt = async (
     fault: Exclude<Fault, "trend">,
     trial: (withinMs: number) => Promise<Trial>,
@@ -92,6 +93,7 @@ async function tried({ port, program }: Place, peer: Peer): Promise<Result["outc
     const why = peer.cannot[fault];
     const trials: Trial[] = [];
     const times = why === undefined ? runs : 1;
+    begin(name, fault);
     for (let run = 0; run < times; run += 1) trials.push(await trial(patienceMs));
     return why !== undefined && trials.every(({ servedAt }) => servedAt === null) ? cannot(why) : trials;
   };

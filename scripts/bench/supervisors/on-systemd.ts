@@ -8,6 +8,7 @@ import { entries, healthy, knownGood, status, until } from "../../../tests/host/
 import { build, deploy, type Generation, setProfile, switchTo } from "../../../tests/host/deploy.ts";
 import { bootHost, type Host } from "../../../tests/host/host.ts";
 import { fleetFile } from "./fleet.ts";
+import { begin } from "./progress.ts";
 import { cannot, type Fault, noTrend, type Outcome, type Result, type Seen, seen } from "./results.ts";
 import { limitMib, type Trial } from "./trials.ts";
 
@@ -92,6 +93,7 @@ async function trials(
   runs: number,
   patienceMs: number,
 ): Promise<readonly Trial[]> {
+  if (runs > 1) begin("systemd", `${fault} of ${unitAt(at)}`);
   const patience = fault === "trend" ? 2 * patienceMs : patienceMs;
   const command = [hostNode, "/root/trial-driver.ts", fault, String(at), String(runs), String(patience)];
   return JSON.parse(await host.succeed(command, { timeoutMs: withinMs }));
@@ -117,6 +119,7 @@ async function badDeploys(
   runs: number,
   patienceMs: number,
 ): Promise<readonly Seen[]> {
+  begin("systemd", "deploy of echo");
   const bad = await build(host, generation("process.exit(1);"));
   const all: Seen[] = [];
   for (let run = 0; run < runs; run += 1) {
@@ -140,6 +143,10 @@ async function badDeploys(
 }
 
 const settlingMs = 3_000;
+
+function unitAt(at: number): string {
+  return Object.entries(port).find(([, each]) => each === at)?.[0] ?? String(at);
+}
 
 function generation(code: string): Generation {
   const unit = (at: number, settings: readonly string[], wanted = true) => `{
