@@ -60,6 +60,7 @@ export const generationActions: Readonly<Record<string, Action>> = {
       toNumber: optional(nullable(number("number of the target"))),
       agent: optional(nullable(text("that caused it"))),
       attempt: optional(number("how many-eth")),
+      problems: optional(texts("why the attempt before has failed")),
     },
   },
   "generation.rolled-back": {

@@ -89,6 +89,40 @@ t.test("a status tells what a person needs to know, in columns", async (t) => {
   ]);
 });
 
+t.test(
+  "a probation says what it waits for, and a rollback that the next boot completes is told",
+  async (t) => {
+    const base = status({}).generation;
+    if (base === null) throw new Error("the sample has a generation");
+    const standing = (heldUpBy: NonNullable<typeof base.heldUpBy>) =>
+      describeStatus(status({ generation: { ...base, probationEndsInMs: null, heldUpBy } }), plain)[1];
+    t.equal(
+      standing({ agents: ["web"], ledger: true }),
+      "generation  2, on probation, waiting for web to be well, and for the ledger to take entries",
+    );
+    t.equal(
+      standing({ agents: ["a", "b", "c", "d", "e", "f"], ledger: false }),
+      "generation  2, on probation, waiting for a, b, c, d and 2 more to be well",
+    );
+    const lines = describeStatus(
+      status({
+        agents: [
+          agent({ checks: { missed: 4, of: 20 } }),
+          agent({ name: "web", checks: { missed: 1, of: 20 } }),
+        ],
+        rollbackAtBoot: { id: "rb-1", by: "watchd", target: "/store/1", targetNumber: 1, agent: "loader" },
+      }),
+      plain,
+    );
+    t.match(
+      lines[2],
+      "reboot      completes the rollback to generation 1, because of loader: the switch has failed",
+    );
+    t.match(lines[5], /has missed 4 of its last 20 checks$/);
+    t.match(lines[6], / -$/, "one miss now and then is nothing to tell");
+  },
+);
+
 t.test("colour changes nothing but the colour", async (t) => {
   const tagged = (_: unknown, text: string) => `<${text}>`;
   const document = status({ agents: [agent({}), agent({ name: "healthy", phase: "failed" })] });

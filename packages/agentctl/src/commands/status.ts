@@ -3,7 +3,12 @@ import type { Context } from "../cli/command.ts";
 import type { Paint, Style } from "../cli/output.ts";
 import { formatTable } from "../cli/table.ts";
 import { locateInstance } from "../instance/locate.ts";
-import { type AgentStatus, type StatusDocument, watchdClient } from "../instance/watchd-client.ts";
+import {
+  type AgentStatus,
+  type RollbackStatus,
+  type StatusDocument,
+  watchdClient,
+} from "../instance/watchd-client.ts";
 import { elapsed } from "../story/elapsed.ts";
 
 export interface StatusInput {
@@ -37,15 +42,15 @@ export function describeStatus(document: StatusDocument, paint: Paint): readonly
   ];
 }
 
-function headLines({ host, generation, rollback, draining, quarantine, ledger }: StatusDocument): string[] {
+function headLines(document: StatusDocument): string[] {
+  const { host, generation, rollback, rollbackAtBoot = null, draining, quarantine, ledger } = document;
   const lines = [
     `host        ${host || "-"}`,
     `generation  ${generation === null ? "nothing deployed" : `${generation.number}, ${standing(generation)}`}`,
   ];
-  if (rollback !== null) {
-    const because = rollback.agent === null ? `by ${rollback.by}` : `because of ${rollback.agent}`;
-    lines.push(`rollback    to generation ${rollback.targetNumber ?? rollback.target}, ${because}`);
-  }
+  if (rollback !== null) lines.push(`rollback    ${wayOf(rollback)}`);
+  if (rollbackAtBoot !== null)
+    lines.push(`reboot      completes the rollback ${wayOf(rollbackAtBoot)}: the switch has failed`);
   if (draining) lines.push("stopping    everything is being stopped");
   if (quarantine.length > 0) {
     lines.push(
@@ -59,14 +64,31 @@ function headLines({ host, generation, rollback, draining, quarantine, ledger }:
   return lines;
 }
 
+function wayOf({ agent, by, target, targetNumber }: RollbackStatus): string {
+  return `to generation ${targetNumber ?? target}, ${agent === null ? `by ${by}` : `because of ${agent}`}`;
+}
+
 function standing(generation: NonNullable<StatusDocument["generation"]>): string {
   if (generation.knownGood) return "known-good";
   if (generation.promotion === "verifying") return "on probation, its files are being verified";
   if (generation.promotion === "done") return "not known-good";
-  const { probationEndsInMs } = generation;
+  const { probationEndsInMs, heldUpBy } = generation;
   return probationEndsInMs === null
-    ? "on probation, waiting for every required agent to be healthy and the ledger to take entries"
+    ? `on probation, waiting for ${awaited(heldUpBy)}`
     : `on probation for ${elapsed(probationEndsInMs)} more`;
+}
+
+/** More names than a line has room for. */
+const manyNames = 4;
+
+function awaited(heldUpBy: NonNullable<StatusDocument["generation"]>["heldUpBy"]): string {
+  const { agents = [], ledger = false } = heldUpBy ?? {};
+  if (agents.length === 0 && !ledger)
+    return "every required agent to be healthy and the ledger to take entries";
+  const shown = agents.slice(0, manyNames).join(", ");
+  const more = agents.length > manyNames ? ` and ${agents.length - manyNames} more` : "";
+  const names = agents.length === 0 ? [] : [`${shown}${more} to be well`];
+  return [...names, ...(ledger ? ["the ledger to take entries"] : [])].join(", and for ");
 }
 
 function agentLines(agents: readonly AgentStatus[], paint: Paint): string[] {
@@ -107,12 +129,19 @@ function standInNote({ standIn = null }: AgentStatus): string | undefined {
   return standIn.number === null ? "on earlier settings" : `as in generation ${standIn.number}`;
 }
 
+/** Checks that fail now and then, from one in ten on: it is not proven so, and half of them would be too many. */
+function checksNote({ checks = null }: AgentStatus): string | undefined {
+  if (checks === null || checks.missed * 10 < checks.of) return undefined;
+  return `has missed ${checks.missed} of its last ${checks.of} checks`;
+}
+
 function noteOf(agent: AgentStatus): string {
   const notes = [
     agent.required ? undefined : "not required",
     standstill[agent.stoppedBy ?? "none"],
     standInNote(agent),
     agent.waitsFor === null ? undefined : `waits for ${agent.waitsFor}`,
+    checksNote(agent),
     agent.incident === null ? undefined : `${agent.incident.id}: ${agent.incident.cause}`,
     agent.restartInMs === null ? undefined : `starts in ${elapsed(agent.restartInMs)}`,
     agent.held ? "held at the longest backoff" : undefined,

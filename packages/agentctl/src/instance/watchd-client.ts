@@ -19,7 +19,17 @@ export interface AgentStatus {
   readonly waitsFor: string | null;
   /** Other settings than its generation declares; left out by an earlier release. */
   readonly standIn?: { readonly kind: "fallback" | "earlier"; readonly number: number | null } | null;
+  /** Of its newest health checks; left out by an earlier release. */
+  readonly checks?: { readonly missed: number; readonly of: number } | null;
   readonly incident: { readonly id: string; readonly cause: string; readonly since: string } | null;
+}
+
+export interface RollbackStatus {
+  readonly id: string;
+  readonly by: string;
+  readonly target: string;
+  readonly targetNumber: number | null;
+  readonly agent: string | null;
 }
 
 export interface StatusDocument {
@@ -34,14 +44,12 @@ export interface StatusDocument {
     readonly knownGood: boolean;
     readonly promotion: "pending" | "verifying" | "done";
     readonly probationEndsInMs: number | null;
+    /** What keeps the probation from running; null once that is over, left out by an earlier release. */
+    readonly heldUpBy?: { readonly agents: readonly string[]; readonly ledger: boolean } | null;
   } | null;
-  readonly rollback: {
-    readonly id: string;
-    readonly by: string;
-    readonly target: string;
-    readonly targetNumber: number | null;
-    readonly agent: string | null;
-  } | null;
+  readonly rollback: RollbackStatus | null;
+  /** The switch to it has failed, and it is what boots next; left out by an earlier release. */
+  readonly rollbackAtBoot?: RollbackStatus | null;
   readonly agents: readonly AgentStatus[];
   readonly quarantine: readonly { readonly path: string; readonly number: number; readonly agent: string }[];
   readonly ledger: { readonly connected: boolean; readonly waiting: number };

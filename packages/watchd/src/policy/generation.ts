@@ -7,7 +7,7 @@ import {
   failRollback,
   giveUpRollback,
   maxAttempts,
-  retryRollback,
+  retryLater,
   settleBoot,
 } from "./rollback.ts";
 import { isExhausted } from "./rollback-rules.ts";
@@ -241,9 +241,9 @@ export function onRollbackRefused(turn: Turn, id: string, problems: readonly str
 
 export function onRollbackFailed(turn: Turn, id: string, problems: readonly string[]): void {
   const { rollback } = turn.state;
-  if (rollback?.id !== id) return;
+  if (rollback?.id !== id || rollback.retry !== undefined) return;
   if (rollback.attempts < maxAttempts) {
-    retryRollback(turn, rollback);
+    retryLater(turn, rollback, problems);
     return;
   }
   giveUpRollback(turn, rollback, problems);

@@ -20,8 +20,7 @@ t.test("a person's rollback needs no cause, costs no budget, and quarantines not
 
 t.test("a person's rollback that fails twice is given up, and leaves the agents alone", async (t) => {
   const s = two().holding("rollback").send({ type: "operator-rollback", target: "/one", targetNumber: 1 });
-  const id = s.state.rollback?.id ?? "";
-  for (let time = 0; time < 2; time += 1) s.send({ type: "rollback-failed", id, problems: ["no"] });
+  s.failRollback("no");
   t.equal(s.state.rollback, null);
   t.equal(s.record("generation.rollback-failed").severity, "critical");
   t.equal(s.agent("a").phase, "healthy");

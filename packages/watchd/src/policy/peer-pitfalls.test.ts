@@ -1,5 +1,7 @@
 /**
- * What other supervisors of agents got wrong, as stories that must end otherwise here. Each is named after what it prevents.
+ * What other supervisors of agents got wrong, as stories that must end otherwise here. Each is named after what it prevents. What
+ * takes processes to be wrong about (a stop that ends only the leader, output that nobody reads, a heartbeat that is refused for
+ * its size) is tried with processes: tests/host/detectors.test.ts, processes/log-files.test.ts, agent-api/agent-api.test.ts.
  */
 import t from "tap";
 import { type AgentPlan, probed, type Story, story } from "./fixtures/story.ts";
@@ -68,9 +70,7 @@ t.test("a dead upstream does not roll the host back, however it shows", async (t
 
 t.test("a rollback that failed is not called one that was made", async (t) => {
   const s = changed(proven().holding("rollback")).exits("a", 3);
-  const id = s.state.rollback?.id ?? "";
-  for (let time = 0; time < 2; time += 1)
-    s.send({ type: "rollback-failed", id, problems: ["no space left"] });
+  s.failRollback("no space left");
   t.ok(s.records.some(({ action }) => action === "generation.rollback-failed"));
   t.notOk(s.records.some(({ action }) => action === "generation.rolled-back"));
   t.same(s.state.quarantine, [], "nothing was left");
@@ -120,4 +120,46 @@ t.test("an answer with status 200 from an agent that is dead inside is found by 
     .healthy("a")
     .wait(30_000);
   t.equal(s.record("agent.hang").details.cause, "hang");
+});
+
+t.test("health that comes and goes is found, though it never fails three times in a row", async (t) => {
+  const s = story({ agents: { a: probed } }).healthy("a");
+  for (let check = 0; check < 20; check += 1) {
+    s.answers.set("a", check % 2 === 0 ? sick : { ok: true, latencyMs: 1 });
+    s.wait(3_000);
+  }
+  t.match(s.record("agent.unhealthy").details, { cause: "unhealthy", missed: 10, ofChecks: 20 });
+});
+
+t.test("an agent that takes more than it may is found while it still answers", async (t) => {
+  const s = story({ agents: { a: { ...probed, limits: { memoryBytes: 1_000 } } } }).healthy("a");
+  s.uses("a", { memoryBytes: 2_000 });
+  t.equal(s.record("agent.over-memory").details.cause, "resource");
+});
+
+t.test("nobody is killed for how long a job takes", async (t) => {
+  const s = story({ agents: { a: probed, worker: {} } }).healthy("a", "worker");
+  s.wait(48 * 3_600_000);
+  t.same(s.asked("stop"), []);
+});
+
+t.test("an agent that could not be started is not left down for good", async (t) => {
+  const s = story({ agents: { a: { escalate: ["alert"] } } })
+    .exit("a")
+    .holding("start");
+  for (let time = 0; time < 100; time += 1) {
+    s.waitUntil(() => s.held.length > 0);
+    for (const command of s.held.splice(0))
+      if (command.type === "start")
+        s.send({
+          type: "start-failed",
+          agent: "a",
+          runId: command.runId,
+          code: "AGENT_E_START_FAILED",
+          message: "no such file or directory",
+        });
+  }
+  t.ok(s.records.some(({ action, details }) => action === "alert.raise" && details.kind === "held"));
+  s.holding().healthy("a");
+  t.equal(s.agent("a").incident, null);
 });

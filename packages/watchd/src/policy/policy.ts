@@ -24,6 +24,7 @@ import {
   watchProbation,
 } from "./probation.ts";
 import { onProgress, onStuck, stuckAt } from "./progress.ts";
+import { retryRollback } from "./rollback.ts";
 import { onExited, onStarted, onStartFailed, onStopFailed, onStopped } from "./runs.ts";
 import { onLeftWithoutWatchd, onOperatorStart, onStopAsked } from "./standstill.ts";
 import { askStop, beginStart } from "./start-stop.ts";
@@ -126,6 +127,7 @@ function apply(turn: Turn, event: Event): void {
 
 /** Does what is due by the clock, whichever event it was that brought the time along. */
 function runTimers(turn: Turn): void {
+  retryRollback(turn);
   for (const [name, agent] of Object.entries(turn.state.agents)) {
     const due = nextTimer(agent);
     if (due !== null && due <= turn.now.mono) runTimer(turn, name, agent);
@@ -193,7 +195,7 @@ function nextLook(agent: AgentState): number | null {
 /** Monotonic instant at which the core wants to be woken by a `tick` if nothing else happens; null: not at all. */
 export function nextWake(state: State): number | null {
   if (!state.surveyed) return null;
-  let least = state.rollback === null ? probationEnds(state) : null;
+  let least = state.rollback === null ? probationEnds(state) : (state.rollback.retry?.at ?? null);
   for (const agent of Object.values(state.agents)) {
     const at = nextTimer(agent);
     if (at !== null && (least === null || at < least)) least = at;

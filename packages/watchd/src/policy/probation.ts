@@ -13,6 +13,11 @@ function holdsUp(agent: AgentState): boolean {
   return waitsFor !== null || (phase !== "healthy" && phase !== "completed");
 }
 
+/** The agents that keep the probation of this generation from running. */
+export function heldUpBy({ agents }: State): readonly string[] {
+  return Object.entries(agents).flatMap(([name, agent]) => (holdsUp(agent) ? [name] : []));
+}
+
 export function onLedger(turn: Turn, reachable: boolean): void {
   if (turn.state.ledgerAway === reachable) patch(turn, { ledgerAway: !reachable });
 }

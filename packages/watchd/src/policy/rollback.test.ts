@@ -50,7 +50,11 @@ t.test("a switch that fails is tried once more, then the agent is held", async (
   const s = broken(proven().holding("rollback")).exits("a", 3);
   const id = s.state.rollback?.id ?? "";
   s.send({ type: "rollback-failed", id, problems: ["exit code 1"] });
+  s.wait(4_999);
+  t.equal(s.asked("rollback").length, 1, "what was in the way has a moment to pass");
+  s.wait(1);
   t.equal(s.asked("rollback").length, 2);
+  t.match(s.record("generation.rollback").details, { attempt: 2, problems: ["exit code 1"] });
   t.equal(s.agent("a").restartAt, null, "it waits");
   s.send({ type: "rollback-failed", id, problems: ["exit code 1"] });
   t.equal(s.asked("rollback").length, 2);
@@ -61,13 +65,19 @@ t.test("a switch that fails is tried once more, then the agent is held", async (
   t.equal(s.asked("rollback").length, 2, "the incident has had its rollback");
 });
 
+t.test("a switch that was to be tried once more is, by the watchd that comes up meanwhile", async (t) => {
+  const s = broken(proven().holding("rollback")).exits("a", 3);
+  const id = s.state.rollback?.id ?? "";
+  s.send({ type: "rollback-failed", id, problems: ["exit code 1"] }).boot();
+  t.equal(s.asked("rollback").length, 2, "at once");
+  s.holding().healthy("a");
+  t.equal(s.current, "/one");
+});
+
 /** The switch could not be made in the boot in which it was decided. */
 function notSwitched(): Story {
   const s = broken(proven().holding("rollback")).exits("a", 3);
-  const id = s.state.rollback?.id ?? "";
-  for (let time = 0; time < 2; time += 1)
-    s.send({ type: "rollback-failed", id, problems: ["a reboot is needed"] });
-  return s;
+  return s.failRollback("a reboot is needed");
 }
 
 t.test("a rollback that a reboot brings about is one in the books as well, once", async (t) => {
@@ -92,7 +102,7 @@ t.test("a person's rollback that a reboot brings about quarantines nothing", asy
   const s = broken(proven()).healthy("a").holding("rollback");
   s.send({ type: "operator-rollback", target: "/one", targetNumber: 1 });
   const id = s.state.rollback?.id ?? "";
-  for (let time = 0; time < 2; time += 1) s.send({ type: "rollback-failed", id, problems: ["no"] });
+  s.failRollback("no");
   s.current = "/one";
   s.reboot();
   t.match(s.record("generation.rolled-back").details, { rollback: id, by: "reboot" });
@@ -152,10 +162,9 @@ t.test("somebody who switches back at once in the middle of a rollback has the l
 
 t.test("an agent that turns out to be up does not suffer when its rollback fails", async (t) => {
   const s = broken(proven().holding("rollback")).exits("a", 3);
-  const id = s.state.rollback?.id ?? "";
   s.alive.set("left", { agent: "a", runId: "left", digest: "a-2", pid: 1, startedAt: s.wall });
   s.boot().healthy("a");
-  for (let time = 0; time < 2; time += 1) s.send({ type: "rollback-failed", id, problems: ["no"] });
+  s.failRollback("no");
   t.equal(s.agent("a").phase, "healthy");
   t.equal(s.agent("a").run?.runId, "left");
 });

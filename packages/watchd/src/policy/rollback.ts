@@ -4,8 +4,9 @@ import { declaredPolicy } from "./stand-in.ts";
 import type { Quarantined, Rollback } from "./state.ts";
 import { agentOf, freshId, patch, patchAgent, record, type Turn } from "./turn.ts";
 
-/** A switch that fails for a reason that may pass is tried once more. */
+/** A switch that fails for a reason that may pass is tried once more, so many milliseconds later. */
 export const maxAttempts = 2;
+const retryAfterMs = 5_000;
 
 /** Takes the whole system back because `name` keeps failing. The intent is durable before anything moves. */
 export function decideRollback(turn: Turn, name: string, target: Pick<KnownGood, "path" | "number">): void {
@@ -53,8 +54,12 @@ export function beginRollback(
   orderRollback(turn, rollback);
 }
 
-/** Asks for the switch, for the first time or again; before the first survey only the intent is noted. */
-export function orderRollback(turn: Turn, rollback: Rollback): void {
+/**
+ * Asks for the switch, for the first time or again; before the first survey only the intent is noted.
+ *
+ * @param problems of the attempt before
+ */
+export function orderRollback(turn: Turn, rollback: Rollback, problems: readonly string[] = []): void {
   const { id, from, target } = rollback;
   if (turn.state.surveyed) turn.commands.push({ type: "rollback", id, from, target });
   record(turn, {
@@ -70,14 +75,26 @@ export function orderRollback(turn: Turn, rollback: Rollback): void {
       toNumber: rollback.targetNumber,
       agent: rollback.agent,
       attempt: rollback.attempts,
+      ...(problems.length === 0 ? {} : { problems: [...problems] }),
     },
   });
 }
 
-export function retryRollback(turn: Turn, rollback: Rollback): void {
-  const again = { ...rollback, attempts: rollback.attempts + 1 };
+export function retryLater(turn: Turn, rollback: Rollback, problems: readonly string[]): void {
+  patch(turn, { rollback: { ...rollback, retry: { at: turn.now.mono + retryAfterMs, problems } } });
+}
+
+export function retryRollback(turn: Turn): void {
+  const { rollback } = turn.state;
+  if (rollback?.retry === undefined || rollback.retry.at > turn.now.mono) return;
+  const again = underWay({ ...rollback, attempts: rollback.attempts + 1 });
   patch(turn, { rollback: again });
-  orderRollback(turn, again);
+  orderRollback(turn, again, rollback.retry.problems);
+}
+
+/** watchd has come up: what was to be tried later is tried as soon as it has looked around. */
+export function underWay({ retry: _, ...rollback }: Rollback): Rollback {
+  return rollback;
 }
 
 /** The target is current: seen from the facts, so it holds after a crash in mid-switch too. */

@@ -171,6 +171,8 @@ export interface Rollback {
   readonly incident: string | null;
   readonly decided: Instant;
   readonly attempts: number;
+  /** The last attempt has failed: monotonic instant of the next one; absent while one is under way. */
+  readonly retry?: { readonly at: number; readonly problems: readonly string[] };
 }
 
 /** One that has failed, in the boot `bootId`: its target may be what boots next all the same. */

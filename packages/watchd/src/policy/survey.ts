@@ -3,7 +3,7 @@ import { orderEarlier } from "./escalation.ts";
 import type { Event } from "./events.ts";
 import { converge } from "./generation.ts";
 import { judgedAnew } from "./probation.ts";
-import { orderRollback } from "./rollback.ts";
+import { orderRollback, underWay } from "./rollback.ts";
 import { afterStop, meetStray, onExited, onStartLost, strayIsGone } from "./runs.ts";
 import { followPerson, settleSwitch } from "./standstill.ts";
 import { askStop, beginVerifying, stopStray } from "./start-stop.ts";
@@ -29,6 +29,7 @@ export function onBoot(turn: Turn, bootId: string): void {
     generation: rebooted ? sinceBoot(turn.state.generation) : turn.state.generation,
     promotion: judgedAnew(turn.state),
     promotionFailures: 0,
+    rollback: turn.state.rollback === null ? null : underWay(turn.state.rollback),
   });
   for (const [name, agent] of Object.entries(turn.state.agents)) {
     patchAgent(turn, name, {

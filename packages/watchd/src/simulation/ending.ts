@@ -4,8 +4,8 @@ import { isDrained } from "../policy/operator.ts";
 import type { State } from "../policy/state.ts";
 import type { CurrentGeneration } from "../ports.ts";
 import { Broken } from "./broken.ts";
-import { deploy, start } from "./chaos.ts";
 import { plainDelay } from "./delays.ts";
+import { deploy, start } from "./mischief/people.ts";
 import type { Watchd } from "./watchd.ts";
 import { advance, type World } from "./world.ts";
 
@@ -22,15 +22,20 @@ export function endWell(world: World, watchd: Watchd): void {
   machine.outages.clear();
   for (const agent of needy) machine.touch(agent);
   watchd.tellUpstreams();
+  machine.diskGone = false;
   machine.ledgerAway = false;
   watchd.tellLedger();
-  for (const process of machine.processes) process.deaf = false;
+  for (const process of machine.processes) {
+    process.deaf = false;
+    process.falters = 0;
+  }
   startAll(world, watchd);
   waitFor(
     world,
     () => watchd.isAlive(watchd.life) && isWell(world, watchd.state),
     "not every agent gets well",
   );
+  waitFor(world, () => world.ledger.missing === null, "the ledger is not told of all that was done");
   const ending = random.pick(["rollback", "rollback", "drain", "rest"]);
   if (ending === "rollback") expectRollback(world, watchd);
   else if (ending === "drain") {

@@ -18,6 +18,7 @@ export type Defect =
   | "flaps"
   | "never-healthy"
   | "hangs"
+  | "falters"
   | "grows"
   | "falls-silent"
   | "leaks"
@@ -31,6 +32,8 @@ export interface Version {
   readonly defect: Defect;
   /** Whether it has a health check, and so whether it can be seen to hang. */
   readonly probed: boolean;
+  /** Missed health checks in a row that are too many; 0 where there are none. */
+  readonly failures: number;
   /** How it shows that it gets on. */
   readonly heartbeat: HeartbeatPolicy | null;
   /** Within what time its counter has to rise; null where nobody looks. */
@@ -58,6 +61,7 @@ const defects: readonly (readonly [number, Defect])[] = [
   [2, "flaps"],
   [2, "never-healthy"],
   [2, "hangs"],
+  [2, "falters"],
   [1, "grows"],
   [2, "falls-silent"],
   [1, "leaks"],
@@ -164,6 +168,7 @@ export class Fleet {
     const version = {
       agent,
       probed: health !== null,
+      failures: health?.failures ?? 0,
       heartbeat,
       progressMs: manifest.progress?.withinMs ?? null,
       needs: manifest.dependencies !== undefined,

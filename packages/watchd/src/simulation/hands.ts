@@ -1,6 +1,6 @@
 import { own } from "@daruma/base";
 import type { Command } from "../policy/events.ts";
-import type { Process } from "./machine.ts";
+import type { Process } from "./process.ts";
 import type { Watchd } from "./watchd.ts";
 import { later, type World } from "./world.ts";
 
@@ -23,6 +23,7 @@ export class Hands {
   }
 
   take(command: Command, life: number): void {
+    this.#world.ledger.expect(command);
     if (command.type === "stop") {
       const process = this.#world.machine.process(command.runId);
       if (process !== undefined) process.stopAsked = true;
@@ -49,10 +50,10 @@ export class Hands {
         if (why === "watchd") later(this.#world, random.delay(1, 3_000), () => this.#switch(command));
         else this.#switch(command);
       } else if (why === "power") {
-        if (command.type === "promote") this.#world.profile.promote(command.path, command.promotedAt);
+        if (command.type === "promote") this.#link(command);
       } else if (command.type === "start") this.#spawn(command, life);
       else if (command.type === "stop") this.#signal(command, machine.process(command.runId), null);
-      else if (command.type === "promote") this.#world.profile.promote(command.path, command.promotedAt);
+      else if (command.type === "promote") this.#link(command);
     }
   }
 
@@ -165,8 +166,9 @@ export class Hands {
   }
 
   #probe({ agent, runId, health }: Of<"probe">): void {
-    const outcome = this.#world.machine.answerOf(agent, runId);
-    const latencyMs = Math.min(this.#world.random.delay(0, 40) + outcome.latencyMs, health.withinMs);
+    const { machine, random } = this.#world;
+    const outcome = machine.answerOf(agent, runId, random.next());
+    const latencyMs = Math.min(random.delay(0, 40) + outcome.latencyMs, health.withinMs);
     this.#report({ type: "probed", agent, runId, outcome: { ...outcome, latencyMs } }, latencyMs);
   }
 
@@ -180,14 +182,19 @@ export class Hands {
     this.#report({ type: "closure-verified", path, problems: this.#problems(path) });
   }
 
-  #promote({ path, promotedAt }: Of<"promote">): void {
+  #promote(command: Of<"promote">): void {
     const { profile, random } = this.#world;
-    if (random.chance(0.05)) {
+    const { path } = command;
+    if (random.chance(0.05) || !this.#link(command))
       this.#report({ type: "promotion-failed", path, message: "no space left" });
-      return;
-    }
+    else this.#report({ type: "promoted", path, knownGood: profile.knownGood });
+  }
+
+  #link({ path, promotedAt }: Of<"promote">): boolean {
+    const { profile, machine } = this.#world;
+    if (machine.diskGone) return false;
     profile.promote(path, promotedAt);
-    this.#report({ type: "promoted", path, knownGood: profile.knownGood });
+    return true;
   }
 
   #rollback(command: Of<"rollback">, life: number): void {
@@ -201,9 +208,10 @@ export class Hands {
     // A switch that is reported as failed may have come about all the same.
     const moves = !fails || random.chance(0.2);
     later(this.#world, random.delay(1, 3_000), () => {
-      if (moves) this.#switch(command);
+      const isWritten = moves && this.#switch(command);
       if (!this.#watchd.isAlive(life)) return;
-      if (fails) this.#report({ type: "rollback-failed", id: command.id, problems: ["exit code 1"] });
+      if (fails || !isWritten)
+        this.#report({ type: "rollback-failed", id: command.id, problems: ["exit code 1"] });
       else {
         const done = () => this.#report({ type: "rollback-done", id: command.id });
         this.#watchd.refresh(random.delay(0, 20), done);
@@ -211,9 +219,11 @@ export class Hands {
     });
   }
 
-  /** Only from where the decision was made: whoever switched meanwhile has the last word. */
-  #switch({ from, target }: Of<"rollback">): void {
-    const { profile, climate } = this.#world;
+  /** Only from where the decision was made: whoever switched meanwhile has the last word. False where nothing can be written. */
+  #switch({ from, target }: Of<"rollback">): boolean {
+    const { profile, climate, machine } = this.#world;
+    if (machine.diskGone) return false;
     if (profile.current?.path === from) profile.switchTo(target, climate.reuseNumbers);
+    return true;
   }
 }

@@ -1,47 +1,18 @@
-import { temporaryFailure, wrongConfiguration } from "../policy/failure.ts";
 import { upstreamGraceMs } from "../policy/upstreams.ts";
-import type { ExitCause, Instant, ProbeOutcome, Run, Usage } from "../ports.ts";
-import type { Fleet, Version } from "./fleet.ts";
-
-export interface Process {
-  readonly run: Run;
-  readonly version: Version;
-  /** Which watchd started it; 0: somebody else did, -1: somebody else did, and it was taken over. */
-  life: number;
-  readonly startedAt: number;
-  readonly servesFrom: number;
-  alive: boolean;
-  hung: boolean;
-  /** Serves as ever, but the part of it that beats does so no longer. */
-  mute: boolean;
-  bytes: number;
-  /** Bytes that it grows by in a second. */
-  growth: number;
-  files: number;
-  hasHoarded: boolean;
-  /** Serves and beats as ever, but its work does not get on. */
-  stuck: boolean;
-  /** How much it has done, as it tells. */
-  count: number;
-  /** Ignores the stop signal; only the kill after the grace time ends it. */
-  deaf: boolean;
-  /** Cannot be ended at all before this time, as in uninterruptible sleep. */
-  stuckUntil: number;
-  /** watchd has asked for its stop: how it ends says nothing any more. */
-  stopAsked: boolean;
-  /** Somebody else has: the service manager knows, and calls any end of it a stop. */
-  stopAskedOutside: boolean;
-}
-
-/** A fault that lies outside: what the agent needs is down. */
-export interface Outage {
-  readonly until: number;
-  /**
-   * How it shows: the agent exits with 75, its health answer names the dependency, or it just crashes, and egressd tells, or a probe of
-   * what it declares to need.
-   */
-  readonly shows: "exit" | "answer" | "crash" | "need";
-}
+import type { ExitCause, Instant, ProbeOutcome } from "../ports.ts";
+import type { Fleet } from "./fleet.ts";
+import {
+  answer,
+  doesServe,
+  type EndKind,
+  isSilent,
+  isStuck,
+  kindOfEnd,
+  newProcess,
+  type Outage,
+  type Process,
+  showsAsCrash,
+} from "./process.ts";
 
 /** A time in which an agent was not healthy in truth, whether anybody noticed or not; `to` is null while it lasts. */
 export interface BadTime {
@@ -56,7 +27,7 @@ export interface TrueFailure {
    * `outside` and `configuration` where the agent said so; `done` is an exit with 0, which is a failure only where it is to
    * run always.
    */
-  readonly kind: "own" | "outside" | "configuration" | "done";
+  readonly kind: EndKind;
   /** Whether an outage that egressd has told of may stand for it: watchd need not count it, whosever fault it is. */
   readonly isExcused: boolean;
 }
@@ -71,6 +42,8 @@ export class Machine {
   readonly outages = new Map<string, Outage>();
   /** Whether the ledger takes no entries. */
   ledgerAway = false;
+  /** Whether nothing can be written: no journal, no link, no profile. */
+  diskGone = false;
   /** Agent -> when the last outage of it ends that egressd has told of. */
   readonly #seenUntil = new Map<string, number>();
   /** What a person has stopped, as it is on disk. */
@@ -116,26 +89,8 @@ export class Machine {
   spawn(agent: string, runId: string, digest: string, life: number): Process {
     const version = this.#fleet.version(digest);
     this.#nextPid += 1;
-    const process: Process = {
-      run: { agent, runId, digest, pid: this.#nextPid, startedAt: this.now.wall },
-      version,
-      life,
-      startedAt: this.time,
-      servesFrom: this.time + version.warmupMs,
-      alive: true,
-      hung: false,
-      mute: false,
-      bytes: 100,
-      growth: 0,
-      files: 10,
-      hasHoarded: false,
-      stuck: false,
-      count: 0,
-      deaf: false,
-      stuckUntil: 0,
-      stopAsked: false,
-      stopAskedOutside: false,
-    };
+    const run = { agent, runId, digest, pid: this.#nextPid, startedAt: this.now.wall };
+    const process = newProcess(run, version, life, this.time);
     this.#processes.set(runId, process);
     this.touch(agent);
     return process;
@@ -157,7 +112,7 @@ export class Machine {
   }
 
   /** Notes that an agent has really failed. */
-  blame(agent: string, digest: string, kind: TrueFailure["kind"]): void {
+  blame(agent: string, digest: string, kind: EndKind): void {
     const failures = this.failures.get(agent) ?? [];
     failures.push({ time: this.time, digest, kind, isExcused: this.#isExcused(agent) });
     this.failures.set(agent, failures);
@@ -206,12 +161,6 @@ export class Machine {
     );
   }
 
-  /** What its processes use. */
-  usageOf({ bytes, growth, startedAt, files }: Process): Usage {
-    const grown = Math.round(((this.time - startedAt) / 1_000) * growth);
-    return { memoryBytes: bytes + grown, cpuMs: null, openFiles: files, tasks: null, ioBytes: null };
-  }
-
   outageOf(agent: string): Outage | null {
     const outage = this.outages.get(agent);
     return outage !== undefined && outage.until > this.time ? outage : null;
@@ -223,21 +172,18 @@ export class Machine {
     return Object.fromEntries(down.map((agent) => [agent, "db.example:5432"]));
   }
 
-  /** What a probe that is sent now will find. */
-  answerOf(agent: string, runId: string): ProbeOutcome {
+  /** What a probe that is sent now will find; `luck` is from 0 to 1. */
+  answerOf(agent: string, runId: string, luck: number): ProbeOutcome {
     const process = this.#processes.get(runId);
     if (process === undefined) return { ok: false, latencyMs: 1, reason: "connection refused" };
-    if (process.hung) return { ok: false, latencyMs: Number.POSITIVE_INFINITY, reason: "no answer in time" };
-    if (this.outageOf(agent)?.shows === "answer")
-      return { ok: false, latencyMs: 5, reason: "503", dependency: "db" };
-    if (!this.#serves(process)) return { ok: false, latencyMs: 5, reason: "500" };
-    return { ok: true, latencyMs: 5 };
+    return answer(process, this.outageOf(agent), this.time, luck);
   }
 
   /** Brings the books about an agent's true health up to date; called whenever it may have changed. */
   touch(agent: string): void {
     const healthy = this.aliveOf(agent).some(
-      (process) => this.#serves(process) && !isSilent(process) && !isStuck(process),
+      (process) =>
+        doesServe(process, this.outageOf(agent), this.time) && !isSilent(process) && !isStuck(process),
     );
     const times = this.badTimes.get(agent) ?? [{ from: Number.NEGATIVE_INFINITY, to: null }];
     const last = times.at(-1);
@@ -246,44 +192,9 @@ export class Machine {
     this.badTimes.set(agent, times);
   }
 
-  #kindOf(agent: string, cause: ExitCause, { version, servesFrom }: Process): TrueFailure["kind"] {
-    const kind = kindOf(cause, version, version.probed && this.time < servesFrom);
+  #kindOf(agent: string, cause: ExitCause, { version, servesFrom }: Process): EndKind {
+    const kind = kindOfEnd(cause, version, version.probed && this.time < servesFrom);
     const outage = this.outageOf(agent);
     return kind === "own" && outage !== null && showsAsCrash(outage, version) ? "outside" : kind;
   }
-
-  #serves(process: Process): boolean {
-    if (!process.version.probed) return true;
-    if (process.hung || this.outageOf(process.run.agent)?.shows === "answer") return false;
-    return process.version.defect !== "never-healthy" && this.time >= process.servesFrom;
-  }
-}
-
-/** It was to beat and does not, whoever listens. */
-export function isSilent({ hung, mute, version }: Process): boolean {
-  return version.heartbeat !== null && (hung || mute);
-}
-
-/** Its counter was to rise and does not. */
-export function isStuck({ hung, stuck, version }: Process): boolean {
-  return version.progressMs !== null && (hung || stuck);
-}
-
-/** The agent suffers from it, and does not say itself that the fault is outside. */
-export function showsAsCrash({ shows }: Outage, { needs }: Version): boolean {
-  return shows === "crash" || (shows === "need" && needs);
-}
-
-/** @param isIdle it has a health check and has never passed one */
-function kindOf(cause: ExitCause, { exits }: Version, isIdle: boolean): TrueFailure["kind"] {
-  const own =
-    cause.kind === "exit" ? exits[cause.code] : cause.kind === "signal" ? exits[cause.signal] : undefined;
-  if (own !== undefined)
-    return (
-      { success: "done", failure: "own", temporary: "outside", configuration: "configuration" } as const
-    )[own];
-  if (cause.kind !== "exit") return "own";
-  if (cause.code === 0) return isIdle ? "own" : "done";
-  if (cause.code === wrongConfiguration) return "configuration";
-  return cause.code === temporaryFailure ? "outside" : "own";
 }

@@ -1,19 +1,7 @@
 import { own } from "@daruma/base";
 import type { AgentManifest } from "@daruma/config";
-import type { Event, LedgerRecord } from "../policy/events.ts";
 import type { CurrentGeneration } from "../ports.ts";
-import { endsOf, keyOf } from "./command-keys.ts";
-import type { Seen } from "./watchd.ts";
 import type { World } from "./world.ts";
-
-/** What the core says of a run while it is alive. */
-export const judgements: readonly string[] = [
-  "agent.unhealthy",
-  "agent.over-memory",
-  "agent.hang",
-  "agent.stuck",
-  "agent.preempt",
-];
 
 /** An automatic rollback, as it was decided. */
 export interface Decision {
@@ -111,37 +99,16 @@ export class Memory {
   readonly proven = new Set<string>();
   /** What the core was told last that a person has stopped. */
   stoppedByPerson: ReadonlySet<string> = new Set();
+  /** Run -> when this watchd last found it to be well. */
+  readonly provenAt = new Map<string, number>();
   readonly ended = new Set<string>();
   readonly runIds = new Set<string>();
   /** Agent -> when it was found unhealthy, silent or too big by what was asked before its exit was heard of. */
   readonly foundDead = new Map<string, number[]>();
   life = 0;
+  /** When this life of watchd began. */
+  lifeBegan = 0;
   bootId = "";
-
-  /** Takes in what the core is told; before the step is judged. */
-  noteEvent(seen: Seen, world: World): void {
-    this.steps += 1;
-    if (seen.life !== this.life) this.#newLife(seen, world);
-    this.#noteEvent(seen, world);
-  }
-
-  /** Takes in what the core made of it; after the step has been judged. */
-  noteOutcome(seen: Seen, world: World): void {
-    for (const record of seen.taken.records) this.#noteRecord(record, world);
-    for (const command of seen.taken.commands) {
-      const key = keyOf(command);
-      this.outstanding.set(key, (this.outstanding.get(key) ?? 0) + 1);
-      if (command.type === "find-earlier") {
-        this.sought.add(command.id);
-        this.seeking.add(command.agent);
-      }
-      if (command.type === "start") {
-        this.lastStart.set(command.agent, world.machine.time);
-        this.starting.set(command.runId, command.agent);
-        this.runIds.add(command.runId);
-      }
-    }
-  }
 
   /** What has really gone wrong with the agent as it is defined now. */
   failuresOf(agent: string, world: World) {
@@ -173,247 +140,23 @@ export class Memory {
     return world.profile.at(worn.generation).manifest.agents[agent];
   }
 
-  #newLife(seen: Seen, world: World): void {
-    this.life = seen.life;
-    this.outstanding.clear();
-    this.told.clear();
-    this.starting.clear();
-    this.restarting.clear();
-    this.preempting.clear();
-    if (this.bootId === world.machine.bootId) return;
-    this.bootId = world.machine.bootId;
-    for (const agent of Object.keys(seen.before.agents)) this.#beginAnew(agent, world);
-  }
-
-  #noteEvent(seen: Seen, world: World): void {
-    const { event } = seen;
-    const { mono } = seen.now;
-    const ends = endsOf(event);
-    if (ends !== null) {
-      const left = (this.outstanding.get(ends) ?? 0) - 1;
-      if (left > 0) this.outstanding.set(ends, left);
-      else this.outstanding.delete(ends);
-    }
-    switch (event.type) {
-      case "ledger":
-        this.ledgerAway = !event.reachable;
-        return;
-      case "generation":
-      case "promoted":
-        if (event.type === "generation") this.#noteManifest(event.current, world);
-        this.knownGood = new Set(event.knownGood.map(({ path }) => path));
-        if (event.type === "promoted") this.struck.delete(event.path);
-        return;
-      case "runs":
-        this.stoppedByPerson = new Set(event.stopped);
-        // A stop that an earlier watchd had asked for may be through: nobody is told.
-        for (const agent of this.lastAsked.keys())
-          if (!event.runs.some((run) => run.agent === agent)) this.#noteStopped(agent, world.machine.time);
-        return this.#noteRuns(event, mono);
-      case "earlier-found":
-      case "earlier-refused":
-        this.seeking.delete(event.agent);
-        return;
-      case "idle":
-        this.idleUntil.set(event.agent, world.machine.time + event.forMs);
-        return;
-      case "operator-start":
-        this.stoppedByPerson = new Set([...this.stoppedByPerson].filter((agent) => agent !== event.agent));
-        return;
-      case "started":
-        this.starting.delete(event.run.runId);
-        this.restarting.delete(event.run.runId);
-        if (!this.ended.has(event.run.runId) && !this.told.has(event.run.runId))
-          this.told.set(event.run.runId, { agent: event.run.agent, at: mono });
-        return;
-      case "stop-failed":
-        this.preempting.delete(event.runId);
-        return;
-      case "exited":
-      case "stopped":
-      case "start-failed":
-        this.preempting.delete(event.runId);
-        this.starting.delete(event.runId);
-        this.restarting.delete(event.runId);
-        this.told.delete(event.runId);
-        this.ended.add(event.runId);
-        if (event.type === "stopped") this.#noteStopped(event.agent, world.machine.time);
-        return;
-      case "rollback-refused":
-        // Where a person has switched meanwhile, the answer comes too late to be of use.
-        return seen.before.rollback?.id === event.id ? this.#noteRefusal(event.id) : undefined;
-      case "operator-allow":
-        this.quarantined.delete(event.path);
-        this.brokenDigests.delete(event.path);
-        for (const key of [...this.wentBackAlone])
-          if (key.startsWith(`${event.path} `)) this.wentBackAlone.delete(key);
-        this.struck.delete(event.path);
-        this.spent.delete(event.path);
-        return;
-    }
-  }
-
-  /** A policy that changes has its own idea of which failures are recent. */
-  #noteManifest(current: CurrentGeneration, world: World): void {
-    for (const [name, { restart }] of Object.entries(current.manifest.agents)) {
-      const before = own(this.current?.manifest.agents ?? {}, name)?.restart;
-      if (before !== undefined && before !== restart && JSON.stringify(before) !== JSON.stringify(restart))
-        this.#beginAnew(name, world);
-    }
-    this.current = current;
-  }
-
-  #noteRuns(event: Extract<Event, { type: "runs" }>, mono: number): void {
-    const listed = new Set(event.runs.map(({ runId }) => runId));
-    for (const [runId, { at }] of this.told) {
-      if (listed.has(runId) || at >= event.takenAt) continue;
-      this.told.delete(runId);
-      this.ended.add(runId);
-    }
-    for (const { runId, agent } of event.runs) {
-      this.restarting.delete(runId);
-      if (!this.told.has(runId) && !this.ended.has(runId)) this.told.set(runId, { agent, at: mono });
-    }
-  }
-
-  #noteRefusal(id: string): void {
-    const decision = this.decisions.get(id);
-    if (decision === undefined) return;
-    this.decisions.delete(id);
-    this.struck.add(decision.target);
-    this.spent.set(decision.from, Math.max(0, (this.spent.get(decision.from) ?? 0) - 1));
-  }
-
-  #noteRecord(record: LedgerRecord, world: World): void {
-    const { action, subject, incident, run = "", details } = record;
-    if (incident !== undefined && !this.incidents.has(incident)) this.incidents.set(incident, this.steps);
-    switch (action) {
-      case "generation.switch":
-        this.switchStep = this.steps;
-        this.switchTime = world.machine.time;
-        this.changed = details.changed as string[];
-        for (const name of details.removed as string[]) this.standIns.delete(name);
-        for (const name of [...(details.changed as string[]), ...(details.added as string[])])
-          this.toldFailures.delete(name);
-        for (const name of [...(details.changed as string[]), ...(details.added as string[])])
-          this.#beginAnew(name, world);
-        this.seeking.clear();
-        return this.proven.clear();
-      case "agent.hold":
-        if (incident !== undefined && this.holds.get(subject)?.incident !== incident)
-          this.holds.set(subject, { incident, step: this.steps });
-        return;
-      case "generation.allow":
-        // A person vouches for what has failed: nobody waits for other settings any more.
-        if (subject !== this.current?.path) return;
-        for (const name of this.seeking) this.#forget(name, world);
-        return this.seeking.clear();
-      case "generation.rollback":
-        if (details.by === "watchd" && !this.decisions.has(String(details.rollback))) this.#decide(record);
-        return;
-      case "agent.start":
-        if (!this.wantedByPerson.delete(subject) && incident !== undefined) this.restarting.add(run);
-        return;
-      case "agent.adopt":
-        // It stands in for whatever became of a start that watchd did not live to see.
-        if (world.machine.takeOver(run)) this.#beginAnew(subject, world);
-        return;
-      case "agent.restart-asked":
-        this.lastAsked.set(subject, world.machine.time);
-        this.ownRestarts.set(subject, [...(this.ownRestarts.get(subject) ?? []), world.machine.time]);
-        return;
-      case "agent.overuse":
-      case "agent.leak":
-        this.overused.set(subject, world.machine.time);
-        return;
-      case "agent.preempt":
-        this.preempting.add(run);
-        if (details.counts === true) break;
-        this.lastAsked.set(subject, world.machine.time);
-        this.preempted.set(subject, [...(this.preempted.get(subject) ?? []), world.machine.time]);
-        return;
-      case "agent.stopped-by-person":
-        for (const [start, agent] of this.starting) if (agent === subject) this.restarting.delete(start);
-        return;
-      case "agent.released":
-        // A person's word: whatever was before.
-        this.wantedByPerson.add(subject);
-        this.#beginAnew(subject, world);
-        return;
-      case "generation.quarantine":
-        this.quarantined.add(subject);
-        this.brokenDigests.set(subject, `${details.agent} ${details.digest}`);
-        return;
-      case "agent.stand-in":
-        if (details.kind === "earlier") this.wentBackAlone.add(`${this.current?.path} ${subject}`);
-        this.standIns.set(subject, {
-          kind: String(details.kind),
-          digest: String(details.digest),
-          generation: String(details.generation),
-          since: world.machine.time,
-        });
-        return this.#forget(subject, world);
-      case "agent.stand-in-over":
-        this.standIns.delete(subject);
-        // A person vouches for what it declares: it is as good as new.
-        if (details.why === "allowed") this.holds.delete(subject);
-        return this.#forget(subject, world);
-      case "agent.stand-in-refused": {
-        const key = `${this.current?.path} ${subject}`;
-        if (details.damaged === true) this.struck.add(String(details.generation));
-        else this.wentBackAlone.add(key);
-        return;
-      }
-      case "alert.raise":
-        if (incident !== undefined) this.alerted.add(incident);
-        return;
-      case "agent.healthy":
-      case "recovery.verified":
-      case "agent.complete":
-        this.proven.add(subject);
-        return;
-    }
-    const judged = judgements.includes(action);
-    if (judged && world.machine.process(run) === undefined)
-      this.foundDead.set(subject, [...(this.foundDead.get(subject) ?? []), world.machine.time]);
-    if (details.cause === "dependency")
-      this.outsideFaults.set(subject, [...(this.outsideFaults.get(subject) ?? []), world.machine.time]);
-    if (typeof details.cause !== "string") return;
-    if (details.cause !== "dependency")
-      this.toldFailures.set(subject, [...(this.toldFailures.get(subject) ?? []), world.machine.time]);
-    this.lastCause.set(subject, details.cause);
-    this.lastTold.set(subject, world.machine.time);
-  }
-
   /** With other settings it begins anew: what was before says nothing about them. */
-  #forget(agent: string, world: World): void {
-    this.#beginAnew(agent, world);
+  forget(agent: string, world: World): void {
+    this.beginAnew(agent, world);
     this.proven.delete(agent);
     this.lastCause.delete(agent);
     this.toldFailures.delete(agent);
   }
 
-  #beginAnew(agent: string, { machine }: World): void {
+  beginAnew(agent: string, { machine }: World): void {
     this.fresh.set(agent, machine.time);
     this.#failedBefore.set(agent, machine.failures.get(agent)?.length ?? 0);
   }
 
-  #noteStopped(agent: string, to: number): void {
+  noteStopped(agent: string, to: number): void {
     const never = Number.NEGATIVE_INFINITY;
     const from = this.lastStart.get(agent) ?? never;
     if ((this.lastAsked.get(agent) ?? never) < from || (this.lastTold.get(agent) ?? never) > from) return;
     this.unheard.set(agent, [...(this.unheard.get(agent) ?? []), { from, to }]);
-  }
-
-  #decide({ incident = "", subject, details }: LedgerRecord): void {
-    const decision: Decision = {
-      id: String(details.rollback),
-      agent: String(details.agent),
-      incident,
-      from: String(details.from),
-      target: subject,
-    };
-    this.decisions.set(decision.id, decision);
-    this.spent.set(decision.from, (this.spent.get(decision.from) ?? 0) + 1);
   }
 }

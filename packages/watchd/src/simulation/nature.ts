@@ -1,7 +1,8 @@
 import { temporaryFailure, wrongConfiguration } from "../policy/failure.ts";
 import type { ExitCause } from "../ports.ts";
 import type { Agenda } from "./agenda.ts";
-import { isSilent, isStuck, type Machine, type Outage, type Process, showsAsCrash } from "./machine.ts";
+import type { Machine } from "./machine.ts";
+import { isSilent, isStuck, type Outage, type Process, showsAsCrash } from "./process.ts";
 import type { Random } from "./random.ts";
 
 const crashes: readonly ExitCause[] = [
@@ -46,6 +47,8 @@ export class Nature {
         return this.#later(random.delay(20, 15_000), process, () => this.crash(process));
       case "hangs":
         return this.#later(ready + random.whole(50, 6_000), process, () => this.hang(process));
+      case "falters":
+        return this.#later(ready + random.whole(50, 6_000), process, () => this.falter(process));
       case "grows":
         return this.#later(random.whole(100, 5_000), process, () => this.grow(process));
       case "falls-silent":
@@ -88,6 +91,11 @@ export class Nature {
   hang(process: Process): void {
     process.hung = true;
     this.#goQuiet(process);
+  }
+
+  /** It serves some and turns others away, as with one worker of several that is broken. */
+  falter(process: Process): void {
+    process.falters = this.#random.pick([0.1, 0.3, 0.6, 0.8]);
   }
 
   fallSilent(process: Process): void {

@@ -1,9 +1,12 @@
 import { nextWake, step } from "../policy/policy.ts";
 import { Broken } from "./broken.ts";
-import { deploy, wreakHavoc } from "./chaos.ts";
+import { wreakHavoc } from "./chaos.ts";
 import { endWell } from "./ending.ts";
 import { invariants } from "./invariants/index.ts";
 import { Memory } from "./memory.ts";
+import { noteEvent } from "./memory-events.ts";
+import { noteOutcome } from "./memory-records.ts";
+import { deploy } from "./mischief/people.ts";
 import { type Seen, Watchd } from "./watchd.ts";
 import { advance, type Core, createWorld, type World } from "./world.ts";
 
@@ -44,7 +47,7 @@ export function simulate(seed: number, core: Core = { step, nextWake }): Outcome
   };
   let heard = "";
   const listening: Core = {
-    nextWake: core.nextWake,
+    ...core,
     step: (state, event, now) => {
       heard = event.type;
       return core.step(state, event, now);
@@ -72,12 +75,12 @@ function crashAt(heard: string, error: unknown): Broken {
 }
 
 function judge(seen: Seen, memory: Memory, world: World): void {
-  memory.noteEvent(seen, world);
+  noteEvent(memory, seen, world);
   for (const { name, holds } of invariants) {
     const why = holds(seen, memory, world);
     if (why !== null) throw new Broken(name, why);
   }
-  memory.noteOutcome(seen, world);
+  noteOutcome(memory, seen, world);
 }
 
 function live(world: World, watchd: Watchd): void {

@@ -1,11 +1,11 @@
-import { own } from "@daruma/base";
-import { longestGapMs } from "../policy/dependencies.ts";
-import type { Command, DependenciesEvent, Event } from "../policy/events.ts";
+import type { Command, Event } from "../policy/events.ts";
 import type { Step } from "../policy/policy.ts";
 import { initialState, type State } from "../policy/state.ts";
 import type { CurrentGeneration, ExitCause, Instant } from "../ports.ts";
+import { Bookkeeper } from "./bookkeeper.ts";
 import { Hands } from "./hands.ts";
-import type { Process } from "./machine.ts";
+import type { Process } from "./process.ts";
+import { dependenciesFound, excuseUnknown, usageMeasured } from "./senses.ts";
 import { type Core, later, type World } from "./world.ts";
 
 const surveyEveryMs = 5_000;
@@ -30,8 +30,9 @@ export class Watchd {
   readonly #core: Core;
   readonly #hands: Hands;
   readonly #see: (seen: Seen) => void;
+  readonly #books: Bookkeeper;
   #state: State;
-  #journal: State;
+  #isSending = false;
   #life = 0;
   #alive = false;
   #stalledUntil = 0;
@@ -51,7 +52,7 @@ export class Watchd {
     this.#see = see;
     this.#hands = new Hands(world, this);
     this.#state = initialState({ epoch: "e", bootId: "none", seed: world.random.whole(0, 2 ** 31) });
-    this.#journal = this.#state;
+    this.#books = new Bookkeeper(this.#state, core.keeping);
     world.machine.onEnd = (process, cause) => this.#noticeEnd(process, cause);
     world.nature.onBeat = ({ run: { agent, runId } }) =>
       this.send({ type: "beat", agent, runId }, world.random.delay(0, 50));
@@ -79,11 +80,18 @@ export class Watchd {
   /** Comes up: `boot`, what is current, what is alive, and from then on the same again and again. */
   start(): void {
     const { random, machine } = this.#world;
+    if (machine.diskGone) {
+      // Without its journal it ends at once, and is started again.
+      later(this.#world, random.delay(100, 5_000), () => this.start());
+      return;
+    }
     this.#alive = true;
     this.#life += 1;
     this.#told = null;
     this.#stalledUntil = 0;
-    this.#state = JSON.parse(JSON.stringify(this.#journal));
+    this.#state = this.#books.recover();
+    this.#isSending = false;
+    this.#tellEntries();
     this.send({ type: "boot", bootId: machine.bootId }, 0);
     this.tellUpstreams();
     this.tellLedger();
@@ -97,32 +105,34 @@ export class Watchd {
 
   tellLedger(): void {
     this.send({ type: "ledger", reachable: !this.#world.machine.ledgerAway }, 0);
+    this.#tellEntries();
+  }
+
+  /** What is sent is sent again by the next watchd if this one does not live to hear that it has arrived. */
+  #tellEntries(): void {
+    const { machine, random, ledger } = this.#world;
+    const life = this.#life;
+    if (!this.#alive || this.#isSending) return;
+    this.#isSending = true;
+    later(this.#world, random.delay(1, 200), () => {
+      if (!this.isAlive(life)) return;
+      this.#isSending = false;
+      if (machine.ledgerAway) return;
+      for (const { n, record } of this.#books.waiting) ledger.take(n, record);
+      const last = this.#books.waiting.at(-1)?.n ?? 0;
+      later(this.#world, random.delay(1, 100), () => {
+        if (this.isAlive(life)) this.#books.acknowledge(last);
+      });
+    });
   }
 
   /** Asks now what the agents declare to need; the answer may take its time. */
   probeDependencies(): void {
-    const { machine, random, profile } = this.#world;
+    const { machine, random } = this.#world;
     if (!this.#alive) return;
-    const at = machine.now.mono;
-    const found = Object.entries(profile.current?.manifest.agents ?? {}).flatMap(
-      ([agent, { dependencies }]) => {
-        if (dependencies === undefined) return [];
-        const problem = machine.outageOf(agent)?.shows === "need" ? "connection refused" : null;
-        return [{ agent, dependency: "db", problem }];
-      },
-    );
-    if (found.length > 0) this.send({ type: "dependencies", at, found }, random.delay(0, 100));
-  }
-
-  /** What cannot be held against an agent, since nobody knows whether what it needs was there, up to the moment of the news. */
-  #excuse({ at, found }: DependenciesEvent): void {
-    const { machine } = this.#world;
-    for (const { agent, problem } of found) {
-      const known = own(this.#state.agents, agent);
-      const last = known?.reached.db ?? 0;
-      if (at > last && (problem !== null || (last > 0 && at - last > longestGapMs)))
-        machine.excuseSince(agent, machine.time - (machine.now.mono - last));
-    }
+    const found = dependenciesFound(this.#world);
+    if (found.length > 0)
+      this.send({ type: "dependencies", at: machine.now.mono, found }, random.delay(0, 100));
   }
 
   kill(downMs: number): void {
@@ -193,14 +203,8 @@ export class Watchd {
   }
 
   #measure(): void {
-    const { machine } = this.#world;
-    const runs = machine.processes
-      .filter(({ run }) => Object.hasOwn(this.#state.agents, run.agent))
-      .map((process) => {
-        const { agent, runId } = process.run;
-        return { agent, runId, usage: machine.usageOf(process) };
-      });
-    if (runs.length > 0) this.send({ type: "usage", at: machine.now.mono, runs }, 1);
+    const runs = usageMeasured(this.#world, this.#state);
+    if (runs.length > 0) this.send({ type: "usage", at: this.#world.machine.now.mono, runs }, 1);
   }
 
   #deliver(event: Event, life: number): void {
@@ -212,14 +216,15 @@ export class Watchd {
       return;
     }
     if (event.type === "generation") this.#told = event.current;
-    if (event.type === "dependencies") this.#excuse(event);
+    if (event.type === "dependencies") excuseUnknown(this.#world, this.#state, event);
     const before = this.#state;
     const taken = this.#core.step(before, event, machine.now);
     this.steps += 1;
     const durable = taken.records.length > 0 || taken.commands.some(({ type }) => type !== "probe");
-    if (durable && this.#doomed("before-journal")) return;
+    if (durable && (this.#doomed("before-journal") || this.#cannotWrite())) return;
     this.#state = taken.state;
-    if (durable) this.#journal = taken.state;
+    if (durable) this.#books.write(taken.state, taken.records);
+    if (taken.records.length > 0) this.#tellEntries();
     const nextWake = this.#core.nextWake(taken.state);
     this.#see({ before, event, taken, now: machine.now, nextWake, life });
     this.#act(taken.commands, durable);
@@ -234,6 +239,13 @@ export class Watchd {
   #act(commands: readonly Command[], durable: boolean): void {
     for (const command of commands) this.#hands.take(command, this.#life);
     if (durable) this.#doomed("after-journal");
+  }
+
+  /** Where the journal cannot be written nothing may come of the step: watchd ends. */
+  #cannotWrite(): boolean {
+    const { machine, random } = this.#world;
+    if (machine.diskGone) this.kill(random.delay(100, 5_000));
+    return machine.diskGone;
   }
 
   #doomed(where: "before-journal" | "after-journal"): boolean {

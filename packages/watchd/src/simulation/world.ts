@@ -3,8 +3,10 @@ import type { Step } from "../policy/policy.ts";
 import type { State } from "../policy/state.ts";
 import type { Instant } from "../ports.ts";
 import { Agenda } from "./agenda.ts";
+import type { Keeping } from "./bookkeeper.ts";
 import { Broken } from "./broken.ts";
 import { Fleet } from "./fleet.ts";
+import { Ledger } from "./ledger.ts";
 import { Machine } from "./machine.ts";
 import { Nature } from "./nature.ts";
 import { Profile } from "./profile.ts";
@@ -14,6 +16,8 @@ import { Random } from "./random.ts";
 export interface Core {
   readonly step: (state: State, event: Event, now: Instant) => Step;
   readonly nextWake: (state: State) => number | null;
+  /** How its journal is kept. Default: as it really is. */
+  readonly keeping?: Keeping;
 }
 
 /** How unkind this world is; fixed for one run. */
@@ -38,6 +42,7 @@ export interface World {
   readonly machine: Machine;
   readonly nature: Nature;
   readonly profile: Profile;
+  readonly ledger: Ledger;
   readonly climate: Climate;
 }
 
@@ -54,7 +59,7 @@ export function createWorld(seed: number): World {
     switchFailures: 0,
   };
   const nature = new Nature(agenda, random, machine);
-  return { random, agenda, fleet, machine, nature, profile: new Profile(), climate };
+  return { random, agenda, fleet, machine, nature, profile: new Profile(), ledger: new Ledger(), climate };
 }
 
 /** Plans something to happen in `inMs` from now. */

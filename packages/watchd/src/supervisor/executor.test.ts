@@ -23,6 +23,7 @@ function endOf(
       refresh: async () => undefined,
       afterSwitch: async () => undefined,
       isRecorded: async () => isRecorded,
+      readAgainMs: 1,
     });
     execute(command);
   });
@@ -83,6 +84,24 @@ t.test("a generation is made known-good only once the ledger has what was record
     t.same(marked, isRecorded ? ["/one"] : []);
   }
 });
+
+t.test(
+  "a closure that could not be read is read once more before the agent may not go back alone",
+  async (t) => {
+    let reads = 0;
+    const generations = {
+      verifyClosure: async () => {
+        reads += 1;
+        if (reads === 1) throw new Error("nix-store: SIGTERM");
+        return { ok: true };
+      },
+      manifestOf: async () => reaching("a.example:443"),
+    };
+    const current = { number: 2, path: "/two", manifest: reaching("a.example:443") };
+    const command = { type: "find-earlier", agent: "web", id: "ar-1", generation: "/one" } as const;
+    t.match(await endOf(generations, command, { current }), { type: "earlier-found", id: "ar-1" });
+  },
+);
 
 /** How a command ends where no closure can be read. */
 function endUnread(command: Command): Promise<Event> {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { isDarumaError, messageOf, own } from "@daruma/base";
 import type { AgentManifest } from "@daruma/config";
@@ -22,6 +23,8 @@ export interface ExecutorOptions {
   readonly afterSwitch: () => Promise<void>;
   /** Whether the ledger has what was recorded up to now, or comes to have it soon. */
   readonly isRecorded: () => Promise<boolean>;
+  /** How long after a closure could not be read it is read once more, in milliseconds. Default 5,000. */
+  readonly readAgainMs?: number;
 }
 
 /** Carries out what the core asks for. However a command ends, exactly one event says so. */
@@ -137,13 +140,19 @@ async function promote(options: ExecutorOptions, path: string, promotedAt: numbe
  * else than its generation says, nobody would hold it to that: egressd and the wall know the current generation alone.
  */
 async function findEarlier(
-  { world, current, dispatch }: ExecutorOptions,
+  options: ExecutorOptions,
   { agent, id, generation }: Extract<Command, { type: "find-earlier" }>,
 ): Promise<void> {
+  const { world, current, dispatch } = options;
+  const { readAgainMs = 5_000 } = options;
   const refuse = (damaged: boolean, problems: readonly string[]) =>
     dispatch({ type: "earlier-refused", agent, id, damaged, problems });
   try {
-    const broken = await problemsOf(world, generation);
+    const broken = await problemsOf(world, generation).catch(async () => {
+      // What kept it from being read may pass; what is refused stays so for as long as this generation is current.
+      await delay(readAgainMs);
+      return problemsOf(world, generation);
+    });
     if (broken.length > 0) return refuse(true, broken);
     const manifest = own((await world.generations.manifestOf(generation)).agents, agent);
     if (manifest === undefined) return refuse(false, [`${generation} has no agent ${agent}`]);

@@ -1,6 +1,7 @@
 import { withinWindow } from "../policy/backoff.ts";
-import { probationEnds } from "../policy/probation.ts";
-import type { AgentState, State } from "../policy/state.ts";
+import { flappingChecks } from "../policy/flapping.ts";
+import { heldUpBy, probationEnds } from "../policy/probation.ts";
+import type { AgentState, Rollback, State } from "../policy/state.ts";
 import type { GenerationInfo, Instant, Run } from "../ports.ts";
 
 export interface StatusOptions {
@@ -19,7 +20,8 @@ export function statusOf(state: State, options: StatusOptions): object {
     pid: options.pid,
     draining: state.draining,
     generation: generationStatus(state, options.now),
-    rollback: rollbackStatus(state),
+    rollback: rollbackStatus(state.rollback),
+    rollbackAtBoot: rollbackStatus(state.awaitsBoot),
     agents: Object.entries(state.agents).map(([name, agent]) => agentStatus(name, agent, options)),
     quarantine: state.quarantine,
     ledger: options.ledger,
@@ -37,12 +39,13 @@ function generationStatus(state: State, now: Instant): object | null {
     knownGood: state.knownGood.some((good) => good.path === generation.path),
     promotion: state.promotion,
     probationEndsInMs: ends === null ? null : Math.max(0, Math.round(ends - now.mono)),
+    heldUpBy: state.promotion === "done" ? null : { agents: heldUpBy(state), ledger: state.ledgerAway },
   };
 }
 
-function rollbackStatus(state: State): object | null {
-  if (state.rollback === null) return null;
-  const { id, by, from, target, targetNumber, agent, incident } = state.rollback;
+function rollbackStatus(rollback: Rollback | null): object | null {
+  if (rollback === null) return null;
+  const { id, by, from, target, targetNumber, agent, incident } = rollback;
   return { id, by, from, target, targetNumber, agent, incident };
 }
 
@@ -71,6 +74,7 @@ function agentStatus(name: string, agent: AgentState, { now, runs }: StatusOptio
     restartInMs: agent.restartAt === null ? null : Math.max(0, Math.round(agent.restartAt - now.mono)),
     waitsFor: agent.waitsFor,
     lacking: Object.keys(agent.lacking).filter((name) => agent.lacking[name]?.until === null),
+    checks: checksOf(agent),
     usage: usageOf(agent, now),
     restartsFor: agent.pending?.excess.resource ?? null,
     incident:
@@ -83,6 +87,12 @@ function agentStatus(name: string, agent: AgentState, { now, runs }: StatusOptio
             rolledBack: incident.rolledBack,
           },
   };
+}
+
+/** How many of its newest health checks it has missed since it was proven; null without a health check. */
+function checksOf({ policy, probe }: AgentState): object | null {
+  if (policy.health === null) return null;
+  return { missed: probe.misses.length, of: flappingChecks(policy.health.failures) };
 }
 
 /** As it was measured last; null for what cannot be told, and for all of it before the first time. */

@@ -81,8 +81,12 @@ async function begin(options: SupervisorOptions, journal: Journal): Promise<Supe
     log: options.log,
   });
   let current: CurrentGeneration | null = null;
+  let isMissed = false;
   const look = async () => {
     const [now, knownGood] = [await world.generations.current(), await world.generations.knownGood()];
+    if (now === null && !isMissed)
+      options.log("no generation is current: what runs is watched as it was, and nothing else is started");
+    isMissed = now === null;
     if (now === null) return;
     current = now;
     engine.dispatch({ type: "generation", current: now, knownGood });

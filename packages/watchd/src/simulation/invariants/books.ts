@@ -1,6 +1,7 @@
-import { isSilent, isStuck, type Machine, type Process } from "../machine.ts";
-import { judgements } from "../memory.ts";
+import { judgements } from "../memory-records.ts";
+import { isSilent, isStuck, type Process, usageOf } from "../process.ts";
 import { type Invariant, recordsOf } from "./invariant.ts";
+import { missedTooMany } from "./steadiness.ts";
 
 export const everyActionIsRecorded: Invariant = (seen, memory) => {
   for (const command of seen.taken.commands) {
@@ -43,17 +44,17 @@ export const noRunIsBlamedWithoutCause: Invariant = (seen, memory, world) => {
     const process = machine.process(run);
     if (process === undefined) continue;
     const limit = memory.manifestOf(subject, world)?.limits.memoryBytes ?? 0;
-    if (!isGuilty(action, process, limit, machine)) return `${subject} is called ${action} and is not`;
+    if (!isGuilty(action, process, limit, machine.time)) return `${subject} is called ${action} and is not`;
     if (details.counts !== false) machine.blame(subject, process.run.digest, "own");
   }
   return null;
 };
 
-function isGuilty(action: string, process: Process, limitBytes: number, machine: Machine): boolean {
-  if (action === "agent.over-memory") return (machine.usageOf(process).memoryBytes ?? 0) > limitBytes;
+function isGuilty(action: string, process: Process, limitBytes: number, time: number): boolean {
+  if (action === "agent.over-memory") return (usageOf(process, time).memoryBytes ?? 0) > limitBytes;
   if (action === "agent.hang") return isSilent(process);
   if (action === "agent.stuck") return isStuck(process);
   // What it hoards it may have let go of, by the time of its restart.
   if (action === "agent.preempt") return process.growth > 0 || process.hasHoarded;
-  return process.hung || process.version.defect === "never-healthy";
+  return missedTooMany(process);
 }

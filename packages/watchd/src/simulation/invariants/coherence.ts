@@ -15,8 +15,11 @@ export const nobodyIsForgotten: Invariant = (seen, memory) => {
   if (!state.surveyed || state.draining) return null;
   const outstanding = (key: string) =>
     memory.outstanding.has(key) || seen.taken.commands.some((command) => keyOf(command) === key);
-  if (state.rollback !== null && !outstanding(`rollback ${state.rollback.id}`))
-    return `nobody carries out ${state.rollback.id}`;
+  const { rollback } = state;
+  const isTimed =
+    rollback?.retry !== undefined && seen.nextWake !== null && seen.nextWake <= rollback.retry.at;
+  if (rollback !== null && !isTimed && !outstanding(`rollback ${rollback.id}`))
+    return `nobody carries out ${rollback.id}`;
   for (const [name, agent] of Object.entries(state.agents)) {
     const why = idle(state, name, agent, seen.nextWake, outstanding);
     if (why !== null) return `${name} ${why}`;

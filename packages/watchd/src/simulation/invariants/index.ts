@@ -13,7 +13,6 @@ import {
   rollbackHasACause,
   rollbackTargetIsGood,
 } from "./rollbacks.ts";
-
 import {
   earlierSettingsAreVerified,
   earlierSettingsMeetWhatTheyKnow,
@@ -22,6 +21,7 @@ import {
   standInsHaveACause,
   startsAreWithWhatIsInForce,
 } from "./stand-ins.ts";
+import { falteringIsNoProof, whoFlapsIsFound } from "./steadiness.ts";
 
 /** By name, in the order in which they are judged. */
 const byName: Readonly<Record<string, Invariant>> = {
@@ -49,6 +49,8 @@ const byName: Readonly<Record<string, Invariant>> = {
   everyActionIsRecorded,
   noAgentIsGivenUpSilently,
   promotionIsEarned,
+  falteringIsNoProof,
+  whoFlapsIsFound,
   nothingIsProvenWithoutTheLedger,
   completionIsEarned,
   timersAreNeverForgotten,

@@ -1,5 +1,5 @@
 import type { AgentManifest } from "@daruma/config";
-import { longestIdleMs } from "../chaos.ts";
+import { longestIdleMs } from "../mischief/processes.ts";
 import type { World } from "../world.ts";
 import { type Invariant, recordsOf } from "./invariant.ts";
 
