@@ -17,16 +17,15 @@ t.test(
       }
       return taken;
     };
-    for (let seed = 1; seed <= 250; seed += 1) simulate(seed, { step: core, nextWake });
-    t.same([...faults], []);
     // What a person asks for is written by watchd's socket, before the policy hears of it.
     const policy = Object.keys(ledgerActions).filter(
       (name) => /^(agent\.|recovery\.|dependency\.|alert\.raise)/.test(name) && !name.endsWith("-request"),
     );
-    t.same(
-      policy.filter((name) => !seen.has(name)),
-      [],
-      "nothing in it that is never written",
-    );
+    const unseen = () => policy.filter((name) => !seen.has(name));
+    // Some of it is rare.
+    for (let seed = 1; seed <= 200 || (unseen().length > 0 && seed <= 3_000); seed += 1)
+      simulate(seed, { step: core, nextWake });
+    t.same([...faults], []);
+    t.same(unseen(), [], "nothing in it that is never written");
   },
 );
