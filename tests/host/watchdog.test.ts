@@ -35,12 +35,17 @@ scenario("Agents outlive the watchdog, and the next one knows them", async (host
   await hangs(host, t);
 });
 
+/** systemd ends the daemon once it has been silent for so long. */
+async function shorten(host: Host, unit: string, watchdog: string): Promise<void> {
+  const dropIn = `/run/systemd/system/${unit}.d`;
+  await host.succeed(
+    `mkdir -p ${dropIn} && printf '[Service]\\nWatchdogSec=${watchdog}\\nTimeoutAbortSec=1s\\n' >${dropIn}/90-short.conf && systemctl daemon-reload && systemctl restart ${unit}`,
+  );
+}
+
 /** A watchdog that does nothing any more feeds systemd's watchdog no more: it is ended, and the next one goes on. */
 async function hangs(host: Host, t: Parameters<Parameters<typeof scenario>[1]>[1]): Promise<void> {
-  const dropIn = "/run/systemd/system/daruma-watchd.service.d";
-  await host.succeed(
-    `mkdir -p ${dropIn} && printf '[Service]\\nWatchdogSec=8s\\nTimeoutAbortSec=1s\\n' >${dropIn}/90-short.conf && systemctl daemon-reload && systemctl restart daruma-watchd.service`,
-  );
+  await shorten(host, "daruma-watchd.service", "8s");
   await until("watchd with a short leash", async () => (await status(host)) ?? undefined);
   const before = await healthy(host, "web");
   const starts = await count(host, "watchd.start");
@@ -57,10 +62,7 @@ async function hangs(host: Host, t: Parameters<Parameters<typeof scenario>[1]>[1
 scenario("A ledger that hangs is ended by systemd, and what happened meanwhile is in it", async (host, t) => {
   await deploy(host, good);
   const before = await healthy(host, "web");
-  const dropIn = "/run/systemd/system/daruma-ledgerd.service.d";
-  await host.succeed(
-    `mkdir -p ${dropIn} && printf '[Service]\\nWatchdogSec=6s\\nTimeoutAbortSec=1s\\n' >${dropIn}/90-short.conf && systemctl daemon-reload && systemctl restart daruma-ledgerd.service`,
-  );
+  await shorten(host, "daruma-ledgerd.service", "6s");
   const last = await until("the ledger with a short leash", async () => (await lastEntry(host)) || undefined);
   await host.succeed("systemctl kill --kill-whom=main --signal=STOP daruma-ledgerd.service");
   await host.succeed(`kill -9 ${before.pid}`);

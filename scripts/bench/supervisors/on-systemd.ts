@@ -35,7 +35,10 @@ export async function benchOnSystemd(runs: number, patienceMs: number): Promise<
     await host.writeFile("/root/echo.js", program);
     const good = await deploy(host, generation(program));
     await knownGood(host, good.path);
-    const tried = (fault: Fault, at: number) => trials(host, fault, at, runs, patienceMs);
+    const tried = (fault: Fault, at: number) => {
+      begin("systemd", `${fault} of ${unitAt(at)}`);
+      return trials(host, fault, at, runs, patienceMs);
+    };
     const daruma = async (fault: Fault, at: number) => withLedger(host, fault, await tried(fault, at));
     const ours: Result = {
       name: "Daruma (systemd)",
@@ -93,7 +96,6 @@ async function trials(
   runs: number,
   patienceMs: number,
 ): Promise<readonly Trial[]> {
-  if (runs > 1) begin("systemd", `${fault} of ${unitAt(at)}`);
   const patience = fault === "trend" ? 2 * patienceMs : patienceMs;
   const command = [hostNode, "/root/trial-driver.ts", fault, String(at), String(runs), String(patience)];
   return JSON.parse(await host.succeed(command, { timeoutMs: withinMs }));

@@ -92,7 +92,7 @@ export function retryRollback(turn: Turn): void {
   orderRollback(turn, again, rollback.retry.problems);
 }
 
-/** watchd has come up: what was to be tried later is tried as soon as it has looked around. */
+/** Its next attempt is no longer waited for: it is due, or watchd has come up and tries as soon as it has looked around. */
 export function underWay({ retry: _, ...rollback }: Rollback): Rollback {
   return rollback;
 }

@@ -1,5 +1,6 @@
 import type { Command, LedgerRecord } from "../policy/events.ts";
 import { Broken } from "./broken.ts";
+import { keyOf } from "./command-keys.ts";
 
 /** What the ledger has been told, and what it has to be told in the end: of everything that was done. */
 export class Ledger {
@@ -24,11 +25,9 @@ export class Ledger {
 
   /** The command is about to be carried out. */
   expect(command: Command): void {
-    if (command.type === "start" || command.type === "stop")
-      this.#done.add(`${command.type} ${command.runId}`);
-    else if (command.type === "rollback") this.#done.add(`rollback ${command.id}`);
-    else if (command.type === "promote") this.#done.add(`promote ${command.path}`);
-    else if (command.type === "find-earlier") this.#done.add(`find-earlier ${command.agent}`);
+    // To look at something is told by what comes of it; of a search the ledger has no id.
+    if (command.type === "probe" || command.type === "verify-closure") return;
+    this.#done.add(command.type === "find-earlier" ? `find-earlier ${command.agent}` : keyOf(command));
   }
 
   /** Something that was done and that it has not been told of; null where there is none. */
