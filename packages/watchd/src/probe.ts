@@ -54,7 +54,8 @@ function askOnce(url: string, health: Health, endsAt: number): Promise<Verdict |
       return;
     }
     const late = () => settle(failed(`no answer within ${health.withinMs} ms`));
-    const timer = setTimeout(late, Math.max(0, endsAt - performance.now()));
+    // Timers cut off what is less than a millisecond: it would be late before its time.
+    const timer = setTimeout(late, Math.max(0, Math.ceil(endsAt - performance.now())));
     const settle = (verdict: Verdict | Redirect) => {
       clearTimeout(timer);
       resolve(verdict);
