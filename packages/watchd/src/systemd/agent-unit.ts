@@ -20,8 +20,6 @@ interface Attempt extends Outcome {
   readonly isNew: boolean;
 }
 
-/** Between the end of a run and the trace of its hook there are 10 to 20 ms; asking systemd instead would cost as much. */
-const traceWithinMs = 40;
 /** For SIGKILL to be heeded, and the hook to run. */
 const stopSlackMs = 30_000;
 
@@ -37,7 +35,7 @@ export class AgentUnit {
   readonly #serial = new Serial();
   /** The core decides when it is started again; systemd would not wait for that longer than RestartSec=. */
   readonly #holding: Delayed;
-  readonly #awaitingTrace = new Delayed(traceWithinMs, () => this.look());
+  readonly #awaitingTrace: Delayed;
   #lookQueued = false;
   #controlGroup = "";
   readonly #remains: Remains;
@@ -55,6 +53,7 @@ export class AgentUnit {
     this.#context = context;
     this.#remains = new Remains(context.cgroupRoot);
     this.#binding = context.files.found.get(agent) ?? null;
+    this.#awaitingTrace = new Delayed(context.traceWithinMs, () => this.look());
     this.#holding = new Delayed(context.holdAfterMs, () => {
       this.#serial.run(() => this.#hold()).catch((error) => this.#failed("holding", error));
     });
@@ -98,8 +97,22 @@ export class AgentUnit {
   }
 
   /** Its control group is empty: the hook's trace will tell, unless the hook was killed along with it. */
-  lookSoon(): void {
+  emptied(): void {
     this.#awaitingTrace.ask();
+  }
+
+  /** A hook has left something. Of a run that is over and told of, it is nothing new; and half a line says nothing yet. */
+  traced(): void {
+    const { traces } = this.#context;
+    const bound = this.#binding?.invocation;
+    const exit = this.#trace();
+    if (bound === undefined) {
+      if (exit?.invocation !== this.#invocation) this.#awaitingTrace.ask();
+      return;
+    }
+    const asked = traces.askedOf(this.agent) === bound && this.#asked !== bound;
+    if (exit?.invocation === bound || asked) this.look();
+    else this.#awaitingTrace.ask();
   }
 
   start(request: StartRequest): Promise<Run> {
@@ -120,11 +133,11 @@ export class AgentUnit {
     const ended = this.#binding !== null && this.#trace()?.invocation === this.#binding.invocation;
     // The trace alone tells that it has ended and how, without asking systemd.
     this.#see(ended ? null : await this.#facts());
-    if (ended) this.#holdLater();
   }
 
   async #start({ agent, runId, manifest }: StartRequest): Promise<Run> {
     this.#holding.callOff();
+    this.#awaitingTrace.callOff();
     await this.#refuseStrangers(agent, manifest);
     await this.#refuseRemains(manifest.stop);
     let attempt = await this.#attempt();
@@ -242,7 +255,9 @@ export class AgentUnit {
     const seen = see(before, sight, this.#context.surroundings());
     if (seen.binding !== before) this.#settle(seen.binding);
     if (facts !== null && seen.binding !== null) this.#watch(facts);
-    if (facts !== null && awaitsRestart(facts)) this.#holdLater();
+    // While its hook runs, systemd has yet to decide whether it restarts it.
+    const mayRestart = seen.ended !== null && seen.binding === null && before?.invocation !== this.#stopping;
+    if (mayRestart || (facts !== null && awaitsRestart(facts))) this.#holdLater();
     if (seen.ended !== null && before !== null) this.#tellExit(before, seen.ended.cause, facts);
     if (seen.found) this.#context.onFound();
     if (seen.binding !== null && sight.asked === seen.binding.invocation) this.#tellAsked(seen.binding);

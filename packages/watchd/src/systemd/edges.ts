@@ -21,7 +21,7 @@ export interface EdgeOptions {
 
 /**
  * Two edges for each agent, both hints only. Its control group becomes empty within milliseconds of its death; the hook's
- * trace comes a little later and knows the cause, but is missing where the whole group was killed, hook and all.
+ * trace comes 20 to 30 ms later and knows the cause, but is missing where the whole group was killed, hook and all.
  */
 export function createEdges({ exits, cgroupRoot, onTrace, onEmpty, log }: EdgeOptions): Edges {
   const groups = new Map<string, { readonly controlGroup: string; readonly watcher: FSWatcher }>();

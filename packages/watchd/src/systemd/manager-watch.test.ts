@@ -36,6 +36,39 @@ t.test("an end whose hook was killed along is told by the control group and by s
   t.same((await exits.of(runId)).cause, { kind: "signal", signal: "SIGKILL" });
 });
 
+t.test("an end is told by its trace, and half of one says nothing yet: systemd is not asked", async (t) => {
+  const bench = openBench(t);
+  const manager = bench.manager({ traceWithinMs: 3_600_000 });
+  const exits = watchExits(manager);
+  const { runId } = await startAgent(bench, manager);
+  const { show } = bench.systemd.asked;
+  const line = `exit-code exited 3 ${bench.systemd.facts("a").invocation}`;
+  // As a shell does it: a file, and then what is in it.
+  writeFileSync(bench.path("exits/a"), "");
+  writeFileSync(bench.path("exits/a"), line);
+  await nextTurn();
+  writeFileSync(bench.path("exits/a"), `${line}\n`);
+  t.match(await exits.of(runId), { cause: { kind: "exit", code: 3 } });
+  t.equal(bench.systemd.asked.show, show);
+});
+
+t.test("what the hook leaves of a run that has been told of is nothing to ask about", async (t) => {
+  const bench = openBench(t);
+  const manager = bench.manager();
+  const exits = watchExits(manager);
+  const { runId } = await startAgent(bench, manager);
+  const other = await startAgent(bench, manager, { agent: "b" });
+  bench.systemd.endUnnoticed("a", { code: 3 });
+  await manager.list();
+  t.equal(exits.all[0]?.runId, runId);
+  const { show } = bench.systemd.asked;
+  writeFileSync(bench.path("exits/a"), `exit-code exited 3 ${bench.systemd.facts("a").invocation}\n`);
+  // Traces are heard of in their order.
+  writeFileSync(bench.path("exits/b"), `exit-code exited 4 ${bench.systemd.facts("b").invocation}\n`);
+  t.match(await exits.of(other.runId), { cause: { kind: "exit", code: 4 } });
+  t.equal(bench.systemd.asked.show, show);
+});
+
 t.test("a stop by somebody else is told as one, and so is what they start then", async (t) => {
   const bench = openBench(t);
   const manager = bench.manager();

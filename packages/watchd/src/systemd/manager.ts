@@ -24,12 +24,18 @@ export interface SystemdOptions {
   readonly isSwitching: () => boolean;
   readonly log: (message: string) => void;
   readonly holdAfterMs?: number;
+  readonly traceWithinMs?: number;
   /** Resolves once the settings that are to stand in for agents' own are in force, so that the unit is what is asked for. */
   readonly standInsSettled?: (agent: string) => Promise<void>;
 }
 
 /** Units restart by themselves 15 s after they failed (modules/units/agent.nix); before that they are held. */
 const holdAfterMs = 10_000;
+/**
+ * Between the end of a run and the trace of its hook there are 20 to 30 ms. To ask systemd at once takes as long as the hook does, and
+ * makes it later (tried).
+ */
+const traceWithinMs = 60;
 /** Units whose state has not changed and that are looked at all the same, each time. */
 const inTurn = 5;
 
@@ -67,8 +73,8 @@ class SystemdManager implements ServiceManager {
     const files = openBindingFiles(this.#site.runs, options.log);
     this.#edges = createEdges({
       ...this.#site,
-      onTrace: (agent) => this.#units.get(agent)?.look(),
-      onEmpty: (agent) => this.#units.get(agent)?.lookSoon(),
+      onTrace: (agent) => this.#units.get(agent)?.traced(),
+      onEmpty: (agent) => this.#units.get(agent)?.emptied(),
       log: options.log,
     });
     this.#context = {
@@ -81,6 +87,7 @@ class SystemdManager implements ServiceManager {
       checkPort,
       cgroupRoot: this.#site.cgroupRoot,
       holdAfterMs: options.holdAfterMs ?? holdAfterMs,
+      traceWithinMs: options.traceWithinMs ?? traceWithinMs,
       isSwitching: options.isSwitching,
       onExit: (exit) => this.#tellExit(exit),
       onAsked: (run) => this.#tellAsked(run),

@@ -18,6 +18,7 @@ export interface UnitContext {
   readonly checkPort: (agent: string, url: string) => Promise<Error | null>;
   readonly cgroupRoot: string;
   readonly holdAfterMs: number;
+  readonly traceWithinMs: number;
   readonly isSwitching: () => boolean;
   readonly onExit: (exit: RunExit) => void;
   /** Somebody has asked the run to stop; told once. */
