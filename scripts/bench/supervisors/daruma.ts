@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DevSession } from "../../session/dev-session.ts";
 import { fleetFile } from "./fleet.ts";
 import { begin } from "./progress.ts";
-import { type Fault, type Result, type Seen, seen } from "./results.ts";
+import { type Fault, outcomesOf, type Result, type Seen, seen } from "./results.ts";
 import { badDeploy, crash, hang, leak, settled, type Trial } from "./trials.ts";
 
 const name = "Daruma (agentctl dev)";
@@ -44,23 +44,24 @@ export async function daruma(
     await session.entry("a known-good generation", ({ action }) => action === "generation.known-good");
     return {
       name,
-      outcomes: {
-        crash: await repeat("crash", () => crash(port, patienceMs)),
-        hang: await repeat("hang", () => hang(port, patienceMs)),
-        limit: await repeat("limit", () => leak(port, patienceMs, "limit")),
-        trend: await repeat("trend", () => leak(leakyPort, 2 * patienceMs, "begin")),
-        deploy: await repeat("deploy", async () => {
-          const trial = await badDeploy(port, patienceMs, async () =>
-            writeFileSync(join(copy, "main.js"), "process.exit(1);\n"),
-          );
-          cpSync(program, copy, { recursive: true });
-          // What it has rolled back from it takes again only if it is edited once more.
-          edits += 1;
-          writeFileSync(join(copy, "edit"), String(edits));
-          await settled(port);
-          return trial;
-        }),
-      },
+      outcomes: await outcomesOf({
+        crash: () => repeat("crash", () => crash(port, patienceMs)),
+        hang: () => repeat("hang", () => hang(port, patienceMs)),
+        limit: () => repeat("limit", () => leak(port, patienceMs, "limit")),
+        trend: () => repeat("trend", () => leak(leakyPort, 2 * patienceMs, "begin")),
+        deploy: () =>
+          repeat("deploy", async () => {
+            const trial = await badDeploy(port, patienceMs, async () =>
+              writeFileSync(join(copy, "main.js"), "process.exit(1);\n"),
+            );
+            cpSync(program, copy, { recursive: true });
+            // What it has rolled back from it takes again only if it is edited once more.
+            edits += 1;
+            writeFileSync(join(copy, "edit"), String(edits));
+            await settled(port);
+            return trial;
+          }),
+      }),
     };
   } finally {
     await session.stop();

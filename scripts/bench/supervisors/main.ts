@@ -1,8 +1,8 @@
 /**
  * `make bench-supervisors`: an agent that is killed, hangs, leaks, or is replaced by one that does not start, under Daruma (`agentctl dev`,
  * and on systemd where there can be a test host) and, in the same run with the same program, under systemd, supervisord, PM2 and s6 with
- * their own defaults. RUNS trials (30) of what each can do at all; what it is said not to be able to is tried once. Then the footprint.
- * `--json` for programs.
+ * their own defaults. RUNS trials (30) of what each can do at all; what it is said not to be able to is tried once. Then the footprint,
+ * unless FAULTS (of `crash`, `hang`, `limit`, `trend`, `deploy`) asks for a part. `--json` for programs.
  */
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -18,7 +18,17 @@ import { ownStartupMs } from "./own-startup.ts";
 import { type Peer, type Place, peers } from "./peers.ts";
 import { begin } from "./progress.ts";
 import { faultTables, footprintTable } from "./report.ts";
-import { allOf, cannot, type Fault, noTrend, type Outcome, type Result } from "./results.ts";
+import {
+  allOf,
+  cannot,
+  type Fault,
+  faults,
+  noTrend,
+  type Outcome,
+  outcomesOf,
+  type Result,
+  wanted,
+} from "./results.ts";
 import { badDeploy, crash, hang, leak, settled, type Trial } from "./trials.ts";
 
 const runs = Number(process.env.RUNS ?? 30);
@@ -46,10 +56,10 @@ try {
     say('"-": nobody says that anything was detected, or proves that what was started works\n');
     say(`${faultTables(results)}\n`);
   }
-  const sizes = await footprints(join(root, "footprint"));
+  const sizes = wanted.length === faults.length ? await footprints(join(root, "footprint")) : [];
   if (asJson)
     say(JSON.stringify({ schemaVersion: 2, runs, ownStartupMs: startMs, results, footprints: sizes }));
-  else {
+  else if (sizes.length > 0) {
     say(
       "footprint under agentctl dev, agents that sleep; MiB proportional (private), % of a core while idle\n",
     );
@@ -97,23 +107,24 @@ async function tried(name: string, { port, program }: Place, peer: Peer): Promis
     for (let run = 0; run < times; run += 1) trials.push(await trial(patienceMs));
     return why !== undefined && trials.every(({ servedAt }) => servedAt === null) ? cannot(why) : trials;
   };
-  return {
-    crash: await attempt("crash", (withinMs) => crash(port, withinMs)),
-    hang: await attempt("hang", (withinMs) => hang(port, withinMs)),
-    limit: await attempt("limit", (withinMs) => leak(port, peer.limitWithinMs ?? withinMs, "limit")),
+  return outcomesOf({
+    crash: () => attempt("crash", (withinMs) => crash(port, withinMs)),
+    hang: () => attempt("hang", (withinMs) => hang(port, withinMs)),
+    limit: () => attempt("limit", (withinMs) => leak(port, peer.limitWithinMs ?? withinMs, "limit")),
     // Not to be seen from outside: who restarts by a limit does so in the end.
     trend: cannot(noTrend),
-    deploy: await attempt("deploy", async (withinMs) => {
-      const trial = await badDeploy(port, withinMs, async () => {
-        writeFileSync(program, broken);
+    deploy: () =>
+      attempt("deploy", async (withinMs) => {
+        const trial = await badDeploy(port, withinMs, async () => {
+          writeFileSync(program, broken);
+          await peer.redeploy();
+        });
+        cpSync(echo, join(program, ".."), { recursive: true });
         await peer.redeploy();
-      });
-      cpSync(echo, join(program, ".."), { recursive: true });
-      await peer.redeploy();
-      await settled(port);
-      return trial;
-    }),
-  };
+        await settled(port);
+        return trial;
+      }),
+  });
 }
 
 function say(text: string): void {

@@ -9,7 +9,16 @@ import { build, deploy, type Generation, setProfile, switchTo } from "../../../t
 import { bootHost, type Host } from "../../../tests/host/host.ts";
 import { fleetFile } from "./fleet.ts";
 import { begin } from "./progress.ts";
-import { cannot, type Fault, noTrend, type Outcome, type Result, type Seen, seen } from "./results.ts";
+import {
+  cannot,
+  type Fault,
+  noTrend,
+  type Outcome,
+  outcomesOf,
+  type Result,
+  type Seen,
+  seen,
+} from "./results.ts";
 import { limitMib, type Trial } from "./trials.ts";
 
 const program = readFileSync(join(import.meta.dirname, "..", "fleet", "echo", "main.js"), "utf8");
@@ -22,6 +31,7 @@ const port = {
   atOnce: 18_576,
   watched: 18_577,
   limited: 18_578,
+  sandboxed: 18_579,
 };
 const withinMs = 3_600_000;
 const noVersions = cannot("it has no earlier version of a unit, and starts the same again");
@@ -35,6 +45,7 @@ export async function benchOnSystemd(runs: number, patienceMs: number): Promise<
     await host.writeFile("/root/echo.js", program);
     const good = await deploy(host, generation(program));
     await knownGood(host, good.path);
+    await startSandboxed(host);
     const tried = (fault: Fault, at: number) => {
       begin("systemd", `${fault} of ${unitAt(at)}`);
       return trials(host, fault, at, runs, patienceMs);
@@ -42,42 +53,59 @@ export async function benchOnSystemd(runs: number, patienceMs: number): Promise<
     const daruma = async (fault: Fault, at: number) => withLedger(host, fault, await tried(fault, at));
     const ours: Result = {
       name: "Daruma (systemd)",
-      outcomes: {
-        crash: await daruma("crash", port.echo),
-        hang: await daruma("hang", port.echo),
-        limit: await daruma("limit", port.echo),
-        trend: await daruma("trend", port.leaky),
-        deploy: await badDeploys(host, good.path, runs, patienceMs),
-      },
+      outcomes: await outcomesOf({
+        crash: () => daruma("crash", port.echo),
+        hang: () => daruma("hang", port.echo),
+        limit: () => daruma("limit", port.echo),
+        trend: () => daruma("trend", port.leaky),
+        deploy: () => badDeploys(host, good.path, runs, patienceMs),
+      }),
     };
     const plain = async (name: string, at: number): Promise<Result> => ({
       name,
-      outcomes: {
-        crash: await tried("crash", at),
+      outcomes: await outcomesOf({
+        crash: () => tried("crash", at),
         hang: cannot("without WatchdogSec= it sees only that a process is there"),
         limit: cannot("without MemoryMax= it holds memory to no limit"),
         trend: cannot(noTrend),
         deploy: noVersions,
-      },
+      }),
     });
     return [
       ours,
       await plain("systemd, Restart=always", port.always),
       await plain("systemd, RestartSec=0", port.atOnce),
+      await plain("systemd, RestartSec=0, sandboxed", port.sandboxed),
       {
         name: "systemd, WatchdogSec=, MemoryMax=",
-        outcomes: {
-          crash: await tried("crash", port.watched),
-          hang: await tried("hang", port.watched),
-          limit: await limited(host, () => tried("limit", port.limited)),
+        outcomes: await outcomesOf({
+          crash: () => tried("crash", port.watched),
+          hang: () => tried("hang", port.watched),
+          limit: () => limited(host, () => tried("limit", port.limited)),
           trend: cannot(noTrend),
           deploy: noVersions,
-        },
+        }),
       },
     ];
   } finally {
     await host.stop();
   }
+}
+
+/** What systemd itself takes for the sandbox that Daruma gives an agent: the agent's unit, without Daruma. */
+async function startSandboxed(host: Host): Promise<void> {
+  const unit = await host.readFile("/etc/systemd/system/daruma-agent-echo.service");
+  const ours = /^(#|After=|Wants=|Condition|Description=|Exec|Restart|LogExtraFields=|WantedBy=|\[Install\])/;
+  const lines = unit.split("\n").filter((line) => !ours.test(line));
+  const own = [`ExecStart=${hostNode} /run/echo.js`, "Restart=always", "RestartSec=0"];
+  const text = [...lines, "[Service]", ...own, ""]
+    .join("\n")
+    .replaceAll("agents/echo", "agents/sandboxed")
+    .replace(String(port.echo), String(port.sandboxed));
+  // Not in a home, which the sandbox hides.
+  await host.writeFile("/run/echo.js", program);
+  await host.writeFile("/run/systemd/system/sandboxed.service", text);
+  await host.succeed("systemctl daemon-reload && systemctl start sandboxed.service");
 }
 
 /** MemoryMax= is the kernel's, which counts memory only for control groups that have the controller (cgroups(7)). */

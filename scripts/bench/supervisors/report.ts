@@ -1,7 +1,7 @@
 /** What was measured, as tables. */
 import { figureOf } from "../figures.ts";
 import type { Footprint } from "./footprint.ts";
-import { type Fault, faults, type Outcome, type Result, type Seen } from "./results.ts";
+import { type Fault, type Outcome, type Result, type Seen, wanted } from "./results.ts";
 import { limitMib } from "./trials.ts";
 
 const titles: Readonly<Record<Fault, string>> = {
@@ -13,12 +13,12 @@ const titles: Readonly<Record<Fault, string>> = {
 };
 
 export function faultTables(results: readonly Result[]): string {
-  const tables = faults.map((fault) => {
+  const tables = wanted.map((fault) => {
     const columns = ["detected", "served again", "verified", ...(leaks(fault) ? ["lost", "MiB"] : [])];
     const rows = results.map(({ name, outcomes }) => outcomeRow(name, fault, outcomes[fault]));
     return [row(titles[fault], columns), ...rows].join("\n");
   });
-  return [...tables, rollbackTable(results)].join("\n\n");
+  return [...tables, ...(wanted.includes("deploy") ? [rollbackTable(results)] : [])].join("\n\n");
 }
 
 function rollbackTable(results: readonly Result[]): string {

@@ -5,6 +5,17 @@ export const faults = ["crash", "hang", "limit", "trend", "deploy"] as const;
 /** `limit`: more memory than a limit; `trend`: memory that grows, before any limit; `deploy`: of what ends at its start. */
 export type Fault = (typeof faults)[number];
 
+/** What is measured; everything, unless it was asked for less. */
+export const wanted = wantedOf(process.env.FAULTS ?? "");
+
+function wantedOf(list: string): readonly Fault[] {
+  const names = list.split(/[\s,]+/).filter((name) => name !== "");
+  const unknown = names.filter((name) => faults.every((fault) => fault !== name));
+  if (unknown.length > 0)
+    throw new Error(`FAULTS: there is no ${unknown.join(", ")}; there are ${faults.join(", ")}`);
+  return names.length === 0 ? faults : faults.filter((fault) => names.includes(fault));
+}
+
 export interface Seen extends Trial {
   /** Unix time in milliseconds; missing where nobody says that it has seen anything. */
   readonly detectedAt?: number;
@@ -46,6 +57,18 @@ export async function seen(
   return { ...trial, detectedAt, verifiedAt, rolledBackAt: await at("generation.rolled-back", since) };
 }
 
+/** One after the other, those that are wanted. */
+export async function outcomesOf(
+  measures: Readonly<Record<Fault, Outcome | (() => Promise<Outcome>)>>,
+): Promise<Result["outcomes"]> {
+  const outcomes = { ...allOf("not measured: nobody asked for it") };
+  for (const fault of wanted) {
+    const measure = measures[fault];
+    outcomes[fault] = typeof measure === "function" ? await measure() : measure;
+  }
+  return outcomes;
+}
+
 /** Why nobody but Daruma finds a leak before a limit. */
 export const noTrend = "it looks at no growth";
 
@@ -54,6 +77,6 @@ export function cannot(why: string): string {
 }
 
 /** Where nothing could be measured. */
-export function allOf(outcome: Outcome): Result["outcomes"] {
+export function allOf(outcome: Outcome): Record<Fault, Outcome> {
   return { crash: outcome, hang: outcome, limit: outcome, trend: outcome, deploy: outcome };
 }
