@@ -34,6 +34,19 @@ rec {
     ${serves "ok"}
   '';
 
+  # What the file says, as `told()`; "" while it is not there.
+  toldBy = file: ''
+    const { readFileSync } = require("node:fs");
+    const told = () => {
+      try {
+        return readFileSync(${builtins.toJSON file}, "utf8").trim();
+      } catch (error) {
+        if (error.code !== "ENOENT") throw error;
+        return "";
+      }
+    };
+  '';
+
   # A deploy with these agents. Each has a port of its own, a health check that asks often, and a quick policy; `settings`
   # are further options of it. Times are such that a machine without KVM can keep them.
   fleet =

@@ -1,19 +1,18 @@
 # Restarts that are no failures: it uses too much, or wants to begin anew.
 { lib, ... }:
 let
-  inherit (import ./lib.nix { inherit lib; }) fleet machine serves testScript;
+  inherit (import ./lib.nix { inherit lib; })
+    fleet
+    machine
+    serves
+    testScript
+    toldBy
+    ;
 
   # Serves. The process that the file names `opens` 300 files, or `asks` for its own restart.
   opensOrAsks = ''
-    const { openSync, readFileSync } = require("node:fs");
-    const told = () => {
-      try {
-        return readFileSync("/var/wish", "utf8").trim();
-      } catch (error) {
-        if (error.code !== "ENOENT") throw error;
-        return "";
-      }
-    };
+    ${toldBy "/var/wish"}
+    const { openSync } = require("node:fs");
     const open = [];
     const ask = () => {
       const { DARUMA_SOCKET: socketPath } = process.env;

@@ -1,19 +1,11 @@
 # An agent that lives and is not well.
 { lib, ... }:
 let
-  inherit (import ./lib.nix { inherit lib; }) fleet machine testScript;
+  inherit (import ./lib.nix { inherit lib; }) fleet machine testScript toldBy;
 
   # Answers its health checks; those of the process that the file names with a failure, `all` of them or `every other`.
   failsAsTold = ''
-    const { readFileSync } = require("node:fs");
-    const told = () => {
-      try {
-        return readFileSync("/var/fails", "utf8").trim();
-      } catch (error) {
-        if (error.code !== "ENOENT") throw error;
-        return "";
-      }
-    };
+    ${toldBy "/var/fails"}
     let asked = 0;
     require("node:http").createServer((_, answer) => {
       asked += 1;

@@ -1,27 +1,17 @@
 import { messageOf } from "@daruma/base";
-import type { AgentManifest, StopPolicy } from "@daruma/config";
+import type { StopPolicy } from "@daruma/config";
 import { watchdErrors } from "../catalogue.ts";
 import type { ExitCause, Run, StartRequest } from "../ports.ts";
 import { type Binding, bind, see } from "./binding.ts";
 import { Delayed } from "./delayed.ts";
-import { awaitsRestart, hasProcesses, isAlive, type UnitFacts } from "./facts.ts";
+import { awaitsRestart, isAlive, type UnitFacts } from "./facts.ts";
 import { Remains } from "./remains.ts";
 import { Serial } from "./serial.ts";
 import { unitOf } from "./site.ts";
 import { startFailure } from "./start-failure.ts";
-import type { Outcome } from "./systemctl.ts";
 import { causeOf, type Ends, endOf } from "./traces.ts";
-import type { UnitContext } from "./unit-context.ts";
-
-/** What has come of a try to start the unit. */
-interface Attempt extends Outcome {
-  readonly facts: UnitFacts | null;
-  /** systemd has begun a run that we had not heard of. */
-  readonly isNew: boolean;
-}
-
-/** For SIGKILL to be heeded, and the hook to run. */
-const stopSlackMs = 30_000;
+import { stopSlackMs, type UnitContext } from "./unit-context.ts";
+import { UnitStarter } from "./unit-starter.ts";
 
 /**
  * The unit of one agent. What is done to it is done one thing after the other, so that what is seen of it is never older
@@ -39,6 +29,7 @@ export class AgentUnit {
   #lookQueued = false;
   #controlGroup = "";
   readonly #remains: Remains;
+  readonly #starter: UnitStarter;
   /** The last that we have asked to stop: it is over once nothing is left of it. */
   #stopping = "";
   /** The last that systemd told of. */
@@ -52,6 +43,15 @@ export class AgentUnit {
     this.#unit = unitOf(agent);
     this.#context = context;
     this.#remains = new Remains(context.cgroupRoot);
+    this.#starter = new UnitStarter({
+      agent,
+      unit: this.#unit,
+      context,
+      remains: this.#remains,
+      facts: () => this.#facts(),
+      onGivenUp: (facts) => this.#see(facts),
+      known: () => [this.#binding?.invocation, this.#trace()?.invocation, this.#invocation],
+    });
     this.#binding = context.files.found.get(agent) ?? null;
     this.#awaitingTrace = new Delayed(context.traceWithinMs, () => this.look());
     this.#holding = new Delayed(context.holdAfterMs, () => {
@@ -138,14 +138,7 @@ export class AgentUnit {
   async #start({ agent, runId, manifest }: StartRequest): Promise<Run> {
     this.#holding.callOff();
     this.#awaitingTrace.callOff();
-    await this.#refuseStrangers(agent, manifest);
-    await this.#refuseRemains(manifest.stop);
-    let attempt = await this.#attempt();
-    this.#context.held.drop(agent);
-    if (!isBarred(attempt) && this.#digest(attempt.facts) !== manifest.digest) {
-      attempt = await this.#attemptAnew(manifest);
-    }
-    const { ok, message, facts, isNew } = attempt;
+    const { ok, message, facts, isNew, isBarred } = await this.#starter.start(manifest);
     if (facts !== null && (isAlive(facts) || (ok && isNew))) {
       const binding = bind(runId, facts, this.#context.surroundings());
       this.#replace(binding, facts);
@@ -154,7 +147,7 @@ export class AgentUnit {
       return runOf(agent, binding);
     }
     this.#see(facts);
-    if (isBarred(attempt))
+    if (isBarred)
       throw watchdErrors.make("WATCHD_E_STOPPED_BY_PERSON", `agent ${agent}: a person has stopped it`);
     // Not even begun: a job that was cancelled, a systemd that does not answer. That says nothing about the agent.
     if (!isNew || facts === null) {
@@ -162,57 +155,6 @@ export class AgentUnit {
       throw watchdErrors.make("WATCHD_E_START", text, { where: this.#unit });
     }
     throw startFailure({ noun: "agent", name: agent, unit: this.#unit }, manifest, facts, message);
-  }
-
-  async #attempt(): Promise<Attempt> {
-    const known = [this.#binding?.invocation, this.#trace()?.invocation, this.#invocation];
-    const started = await this.#context.systemctl.start(this.#unit);
-    const facts = await this.#facts();
-    const isNew = facts !== null && facts.invocation !== "" && !known.includes(facts.invocation);
-    return { ...started, facts, isNew };
-  }
-
-  /**
-   * Whoever answers on the agent's port while it is down would pass for it. Unless that is the agent itself: a switch or a
-   * person may have started it, and what is left of its last run may be on its way out, which systemd waits for.
-   */
-  async #refuseStrangers(agent: string, { health }: AgentManifest): Promise<void> {
-    const refused = health === null ? null : await this.#context.checkPort(agent, health.url);
-    if (refused === null) return;
-    const facts = await this.#facts();
-    if (facts === null || !hasProcesses(facts)) throw refused;
-  }
-
-  /** systemd would start the agent beside what is left of its last run. What is on its way out takes its time, which a stop waits for. */
-  async #refuseRemains({ graceMs }: StopPolicy): Promise<void> {
-    if (!this.#remains.linger(null) || !this.#remains.linger(await this.#facts())) return;
-    await this.#context.systemctl.stop(this.#unit, 2 * graceMs + stopSlackMs);
-    const left = await this.#remains.told(await this.#facts());
-    if (left !== null)
-      throw watchdErrors.make("WATCHD_E_START", `agent ${this.agent}: ${left}`, { where: this.#unit });
-  }
-
-  /**
-   * systemd goes by another definition than this generation's, or by none: a switch was cut off before it had systemd read
-   * the new units. @throws AGENT_E_START_FAILED if reading them does not help
-   */
-  async #attemptAnew({ digest, stop }: AgentManifest): Promise<Attempt> {
-    const { systemctl } = this.#context;
-    await systemctl.stop(this.#unit, stopSlackMs);
-    await this.#refuseRemains(stop);
-    await systemctl.reload();
-    const again = await this.#attempt();
-    if (this.#digest(again.facts) === digest) return again;
-    await systemctl.stop(this.#unit, stopSlackMs);
-    this.#see(await this.#facts());
-    const none = again.facts === null || again.facts.digest === "";
-    const what = none
-      ? `systemd has no definition of ${this.#unit}`
-      : `systemd has another definition of ${this.#unit} than this generation`;
-    throw watchdErrors.make("AGENT_E_START_FAILED", `agent ${this.agent}: ${what}`, {
-      where: this.#unit,
-      hint: "Switch to the generation again; look for units in /run/systemd/system.",
-    });
   }
 
   /** What ran before has ended without anybody seeing it, unless it goes on under the new id. */
@@ -328,11 +270,6 @@ export class AgentUnit {
     });
   }
 
-  /** Of what runs, or else of what would. */
-  #digest(facts: UnitFacts | null): string {
-    return facts === null ? "" : bind("", facts, this.#context.surroundings()).digest;
-  }
-
   #failed(what: string, error: unknown): void {
     if (!this.#closed) this.#context.log(`${what} ${this.#unit}: ${messageOf(error)}`);
   }
@@ -351,11 +288,6 @@ export class AgentUnit {
     this.#invocation = facts.invocation;
     this.#remains.note(facts);
   }
-}
-
-/** systemd was asked to start it and has not: the unit's condition is that no person has stopped it. */
-function isBarred({ ok, facts }: Attempt): boolean {
-  return ok && facts !== null && !isAlive(facts) && !facts.conditionHeld;
 }
 
 function runOf(agent: string, { runId, digest, pid, startedAt }: Binding): Run {

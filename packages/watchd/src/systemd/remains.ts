@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemCode } from "@daruma/base";
+import { watchdErrors } from "../catalogue.ts";
 import { isAlive, type UnitFacts } from "./facts.ts";
 import { readIfThere } from "./traces.ts";
 
@@ -36,6 +37,12 @@ export class Remains {
     return (
       pids && `SIGKILL has not ended what is left of its last run (in ${this.#group}: ${pids.join(", ")})`
     );
+  }
+
+  /** @throws WATCHD_E_START if anything of `who`, for which systemd is done with `unit`, is left */
+  async refuse(facts: UnitFacts | null, who: string, unit: string): Promise<void> {
+    const left = await this.told(facts);
+    if (left !== null) throw watchdErrors.make("WATCHD_E_START", `${who}: ${left}`, { where: unit });
   }
 
   #pids(): readonly number[] | null {

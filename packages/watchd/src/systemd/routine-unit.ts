@@ -141,7 +141,7 @@ export class RoutineUnit {
   async #start({ attempt, manifest, environment }: RunStart): Promise<void> {
     const { systemctl, files, traces } = this.#context;
     await this.#checkDefinition(manifest.digest);
-    await this.#refuseRemains();
+    if (this.#remains.linger(null)) await this.#remains.refuse(await this.#facts(), this.key, this.unit);
     traces.drop(this.key);
     files.tell(this.key, environment);
     files.keep(this.key, { attempt, invocation: null });
@@ -183,14 +183,6 @@ export class RoutineUnit {
     const none = facts === null || facts.digest === "";
     const text = `systemd has ${none ? "no" : "another"} definition of ${this.unit}${none ? "" : " than this generation"}`;
     throw watchdErrors.make("WATCHD_E_OUTDATED", text, { where: this.unit });
-  }
-
-  /** systemd would start this attempt beside what is left of the last one. */
-  async #refuseRemains(): Promise<void> {
-    if (!this.#remains.linger(null)) return;
-    const left = await this.#remains.told(await this.#facts());
-    if (left === null) return;
-    throw watchdErrors.make("WATCHD_E_START", `${this.key}: ${left}`, { where: this.unit });
   }
 
   #see(facts: UnitFacts | null): void {

@@ -6,6 +6,9 @@ import type { HeldFiles } from "./held-files.ts";
 import type { Systemctl } from "./systemctl.ts";
 import type { Traces } from "./traces.ts";
 
+/** For SIGKILL to be heeded, and the hook to run. */
+export const stopSlackMs = 30_000;
+
 /** What the unit of an agent works with, and whom it tells. */
 export interface UnitContext {
   readonly systemctl: Systemctl;
