@@ -18,7 +18,7 @@ help:
 	@echo "make bench     measure schedules, compiling, scrapes, recovery and rollback, under agentctl dev and on systemd, beside other supervisors, egress beside squid and tinyproxy, drift, and the ledger (RUNS=… ENTRIES=…)"
 	@echo "make bench-ledger  only the ledger"
 	@echo "make bench-egress  only egress"
-	@echo "make bench-supervisors  only a crash, a hang, a leak and a bad deploy beside systemd, supervisord, PM2 and s6, and the footprint"
+	@echo "make bench-supervisors  only a crash, a hang, a leak and a bad deploy beside systemd, supervisord, PM2 and s6, and the footprint (FAULTS=crash,hang,limit,trend,deploy for a part)"
 	@echo "make simulate  run the policy against a simulated world (SEED=… RUNS=…)"
 	@echo "make build     bundle agentctl, watchd, ledgerd and egressd into dist/"
 	@echo "make generate  write the generated documents again"
