@@ -13,7 +13,7 @@ import { usageOfGroup } from "./group-usage.ts";
 import { openHeldFiles } from "./held-files.ts";
 import { agentOfUnit, agentUnits, type SystemdSite, systemdSite, unitOf } from "./site.ts";
 import { createSystemctl, type Systemctl } from "./systemctl.ts";
-import { createTraces } from "./traces.ts";
+import { createTraces, traceWithinMs } from "./traces.ts";
 import type { UnitContext } from "./unit-context.ts";
 
 export interface SystemdOptions {
@@ -31,11 +31,6 @@ export interface SystemdOptions {
 
 /** Units restart by themselves 15 s after they failed (modules/units/agent.nix); before that they are held. */
 const holdAfterMs = 10_000;
-/**
- * Between the end of a run and the trace of its hook there are 20 to 30 ms. To ask systemd at once takes as long as the hook does, and
- * makes it later (tried).
- */
-const traceWithinMs = 60;
 /** Units whose state has not changed and that are looked at all the same, each time. */
 const inTurn = 5;
 

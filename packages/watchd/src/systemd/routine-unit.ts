@@ -12,7 +12,7 @@ import { Serial } from "./serial.ts";
 import { routineUnitOf } from "./site.ts";
 import { startFailure } from "./start-failure.ts";
 import type { Systemctl } from "./systemctl.ts";
-import { causeOf, type Traces } from "./traces.ts";
+import { causeOf, type Traces, traceWithinMs } from "./traces.ts";
 
 /** What the unit of a run works with, and whom it tells. */
 export interface RoutineContext {
@@ -26,8 +26,6 @@ export interface RoutineContext {
   readonly log: (message: string) => void;
 }
 
-/** Between the end of a run and the trace of its hook there are 10 to 20 ms; asking systemd instead would cost as much. */
-const traceWithinMs = 40;
 /** For SIGKILL to be heeded, and the hook to run. */
 const stopSlackMs = 30_000;
 
@@ -99,8 +97,15 @@ export class RoutineUnit {
   }
 
   /** Its control group is empty: the hook's trace will tell, unless the hook was killed along with it. */
-  lookSoon(): void {
+  emptied(): void {
     this.#awaitingTrace.ask();
+  }
+
+  /** A hook has left something. Half a line says nothing yet. */
+  traced(): void {
+    if (this.#isOver) return;
+    if (this.#isStarting || this.#ownTrace() !== null) this.look();
+    else this.#awaitingTrace.ask();
   }
 
   start(request: RunStart): Promise<void> {

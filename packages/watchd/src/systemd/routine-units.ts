@@ -45,8 +45,8 @@ class RoutineUnits implements RoutineServices {
     this.#isSwitching = options.isSwitching;
     this.#edges = createEdges({
       ...site,
-      onTrace: (key) => this.#runs.get(key)?.look(),
-      onEmpty: (key) => this.#runs.get(key)?.lookSoon(),
+      onTrace: (key) => this.#runs.get(key)?.traced(),
+      onEmpty: (key) => this.#runs.get(key)?.emptied(),
       log: options.log,
     });
     this.#context = {

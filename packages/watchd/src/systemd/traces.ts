@@ -20,6 +20,12 @@ export interface ExitTrace {
   readonly invocation: string;
 }
 
+/**
+ * Between the end of a run and the trace of its hook there are 20 to 30 ms. To ask systemd at once takes as long as the hook does, and
+ * makes it later (tried).
+ */
+export const traceWithinMs = 60;
+
 export interface Traces {
   exitOf(agent: string): ExitTrace | null;
   /** Invocation of the run that was last asked to stop, by whomever. */
