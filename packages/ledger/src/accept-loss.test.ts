@@ -68,7 +68,7 @@ async function killedLedger(t: Test): Promise<string> {
     head = { seq, hash: sealed.hash };
   }
   const next = { head, writers: chain.writers };
-  await store.commit({ outcomes: [], entries, next, firstKeys: new Map(), held: new Map() });
+  await store.commit({ outcomes: [], entries, next, firstKeys: [], held: new Map() });
   await store.close();
   return directory;
 }

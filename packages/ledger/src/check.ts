@@ -3,7 +3,7 @@ import { ledgerErrors } from "./catalogue.ts";
 import type { SignedCheckpoint } from "./checkpoint.ts";
 import { checkCheckpoint, readWitnessed } from "./checkpoint-store.ts";
 import { emptyHead, type Head, isPlainObject, readEntry } from "./entry.ts";
-import type { ChainState, OutboxKey } from "./group.ts";
+import type { ChainState, OutboxKey, Writers } from "./group.ts";
 import { loadIndex } from "./index-store.ts";
 import { type LedgerDb, storeFormat, storeKeys } from "./level.ts";
 import { leafHash } from "./merkle.ts";
@@ -12,6 +12,7 @@ import { checkPruned, readPruned } from "./pruned.ts";
 import { emptyTree, type TreeState } from "./tree.ts";
 import { entriesChecked, TreeCheck } from "./tree-check.ts";
 import { type BadEntry, type BadReason, ChainVerifier } from "./verify.ts";
+import { parseKeys } from "./writer-keys.ts";
 
 /** What a store holds, as far as what is appended next builds on it. */
 export interface StoreState {
@@ -165,12 +166,12 @@ export async function hashOf(db: LedgerDb, seq: number): Promise<string | undefi
   return readEntry((await db.get(storeKeys.entry(seq))) ?? "").entry?.hash;
 }
 
-async function readWriters(db: LedgerDb): Promise<ReadonlyMap<string, OutboxKey>> {
-  const writers = new Map<string, OutboxKey>();
+async function readWriters(db: LedgerDb): Promise<Writers> {
+  const writers = new Map<string, readonly OutboxKey[]>();
   for await (const [key, text] of db.iterator(storeKeys.writers)) {
-    const { epoch, n } = parse(db, key, text);
-    if (typeof epoch !== "string" || !Number.isSafeInteger(n)) throw damaged(db, `${key} is not readable`);
-    writers.set(key.slice(storeKeys.writers.gt.length), { epoch, n: n as number });
+    const keys = parseKeys(text);
+    if (keys === null) throw damaged(db, `${key} is not readable`);
+    writers.set(key.slice(storeKeys.writers.gt.length), keys);
   }
   return writers;
 }

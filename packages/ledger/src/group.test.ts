@@ -55,9 +55,37 @@ t.test("a new epoch starts anew, and writers do not share keys", async (t) => {
   const first = plan([request(5), request(1, "e2"), request(5, "e1", "operator")]);
   t.same(kinds(first.outcomes), ["written", "written", "written"]);
   t.same(Object.fromEntries(first.next.writers), {
-    watchd: { epoch: "e2", n: 1 },
-    operator: { epoch: "e1", n: 5 },
+    watchd: [
+      { epoch: "e2", n: 1 },
+      { epoch: "e1", n: 5 },
+    ],
+    operator: [{ epoch: "e1", n: 5 }],
   });
+});
+
+t.test(
+  "a writer with several outboxes has none of its appends written twice, however they alternate",
+  async (t) => {
+    const first = plan([request(1, "a"), request(1, "b"), request(2, "a")]);
+    t.same(kinds(plan([request(1, "b"), request(2, "a"), request(2, "b")], first.next).outcomes), [
+      "duplicate",
+      "duplicate",
+      "written",
+    ]);
+  },
+);
+
+t.test("of many epochs, those that were not used for longest are forgotten", async (t) => {
+  const epochs = Array.from({ length: 16 }, (_, index) => `e${index}`);
+  const full = plan([...epochs, "e0", "new"].map((epoch, n) => request(n, epoch))).next;
+  t.equal(full.writers.get("watchd")?.length, 16);
+  t.same(kinds(plan([request(0, "e0"), request(1, "e1")], full).outcomes), ["duplicate", "written"]);
+});
+
+t.test("a group that fails holds the keys of each outbox that it has appends of", async (t) => {
+  const failed = plan([request(3, "a"), request(7, "b")]);
+  const held = heldAfterFailure(empty, failed.held, failed);
+  t.same(kinds(plan([request(4, "a"), request(8, "b")], empty, held).outcomes), ["refused", "refused"]);
 });
 
 t.test("after a failed append, later keys are refused until it is written", async (t) => {
@@ -83,10 +111,10 @@ t.test("a second failure holds the earlier key of the two", async (t) => {
   const failed = plan([request(3), request(4)]);
   const once = heldAfterFailure(empty, failed.held, failed);
   const twice = heldAfterFailure(empty, once, plan([request(3)], empty, once));
-  t.same(twice.get("watchd"), { epoch: "e1", n: 3 });
+  t.same(twice.get("watchd e1"), { epoch: "e1", n: 3 });
   const written = plan([request(3)], empty, twice).next;
   const later = heldAfterFailure(written, twice, plan([request(4)], written, twice));
-  t.same(later.get("watchd"), { epoch: "e1", n: 4 }, "once 3 is written, 4 is the first that failed");
+  t.same(later.get("watchd e1"), { epoch: "e1", n: 4 }, "once 3 is written, 4 is the first that failed");
 });
 
 t.test("an entry that is too large is refused, and later keys do not take its place", async (t) => {
@@ -137,7 +165,7 @@ t.test("an empty group, or one of duplicates only, changes nothing", async (t) =
   const duplicates = plan([request(1), request(1)], state);
   t.same(duplicates.next, state);
   t.equal(duplicates.entries.length, 0);
-  t.equal(duplicates.firstKeys.size, 0);
+  t.equal(duplicates.firstKeys.length, 0);
 });
 
 /**
@@ -188,7 +216,7 @@ t.test("with an outbox every append is written once and in order, whatever group
 });
 
 t.test("held keys are told apart from free ones by epoch and order", async (t) => {
-  const held = new Map<string, OutboxKey>([["watchd", { epoch: "e1", n: 3 }]]);
+  const held = new Map<string, OutboxKey>([["watchd e1", { epoch: "e1", n: 3 }]]);
   t.same(kinds(plan([request(2), request(4), request(3), request(4)], empty, held).outcomes), [
     "written",
     "refused",

@@ -2,7 +2,10 @@ import type { DarumaError } from "@daruma/base";
 import { ledgerErrors } from "./catalogue.ts";
 import { type Head, maxEntryBytes, type PreparedEntry, type SealedEntry, sealEntry } from "./entry.ts";
 
-/** Makes an append idempotent: within one epoch, `n` only grows; an epoch is any text, new for each new outbox. */
+/**
+ * Makes an append idempotent: within one epoch, `n` only grows; an epoch is any text, new for each new outbox. A writer may have several
+ * outboxes, whose appends come in any order.
+ */
 export interface OutboxKey {
   readonly epoch: string;
   readonly n: number;
@@ -11,9 +14,14 @@ export interface OutboxKey {
 /** Everything that the next group builds on. Stored in the same batch as the entries. */
 export interface ChainState {
   readonly head: Head;
-  /** The last key of each writer that uses keys. */
-  readonly writers: ReadonlyMap<string, OutboxKey>;
+  readonly writers: Writers;
 }
+
+/** For each writer that uses keys, the last key of each of its epochs: of the last `mostEpochs` that it has used, the latest first. */
+export type Writers = ReadonlyMap<string, readonly OutboxKey[]>;
+
+/** Some writers begin an epoch with each start. */
+const mostEpochs = 16;
 
 export interface GroupRequest {
   readonly writer: string;
@@ -31,13 +39,13 @@ export interface GroupPlan {
   readonly outcomes: readonly Outcome[];
   readonly entries: readonly SealedEntry[];
   readonly next: ChainState;
-  /** For each writer, the first key that this group writes. */
-  readonly firstKeys: ReadonlyMap<string, OutboxKey>;
+  /** For each writer and epoch, the first key that this group writes. */
+  readonly firstKeys: readonly { readonly writer: string; readonly key: OutboxKey }[];
   readonly held: HeldKeys;
 }
 
 /**
- * For each writer, the first key whose append was refused or failed. Later keys of its epoch are refused until it has
+ * For each writer and epoch (`slotOf`), the first key whose append was refused or failed. Later ones are refused until it has
  * been written: were they written first, it would pass for a duplicate when it comes again.
  */
 export type HeldKeys = ReadonlyMap<string, OutboxKey>;
@@ -51,12 +59,12 @@ export function planGroup(
 ): GroupPlan {
   let head = state.head;
   const writers = new Map(state.writers);
-  const firstKeys = new Map<string, OutboxKey>();
+  const firstKeys = new Map<string, GroupPlan["firstKeys"][number]>();
   const entries: SealedEntry[] = [];
   let heldNow = held;
   const outcomes = requests.map((request): Outcome => {
     const { writer, key } = request;
-    const early = answerByKey(request, writers.get(writer), heldNow.get(writer));
+    const early = answerByKey(request, writers, heldNow);
     if (early !== null) return early;
     const sealed = sealEntry(request.prepared, head.hash, head.seq + 1, time);
     if (isTooLarge(sealed.line)) {
@@ -64,56 +72,62 @@ export function planGroup(
       return { kind: "refused", error: tooLarge() };
     }
     if (key !== null) {
-      writers.set(writer, key);
-      if (!firstKeys.has(writer)) firstKeys.set(writer, key);
+      writers.set(writer, withKey(writers.get(writer) ?? [], key));
+      const slot = slotOf(writer, key);
+      if (!firstKeys.has(slot)) firstKeys.set(slot, { writer, key });
     }
     head = { seq: sealed.seq, hash: sealed.hash };
     entries.push(sealed);
     return { kind: "written", seq: sealed.seq, hash: sealed.hash, time };
   });
-  return { outcomes, entries, next: { head, writers }, firstKeys, held: heldNow };
+  return { outcomes, entries, next: { head, writers }, firstKeys: [...firstKeys.values()], held: heldNow };
 }
 
 /** What is held after a plan could not be stored; `state` is still what it was. */
 export function heldAfterFailure(state: ChainState, held: HeldKeys, plan: GroupPlan): HeldKeys {
   let heldNow = held;
-  for (const [writer, key] of plan.firstKeys) heldNow = holdKey(state.writers, heldNow, writer, key);
+  for (const { writer, key } of plan.firstKeys) heldNow = holdKey(state.writers, heldNow, writer, key);
   return heldNow;
 }
 
 /** Holds `key`, unless an earlier one of its epoch is held already. */
-export function holdKey(
-  writers: ReadonlyMap<string, OutboxKey>,
-  held: HeldKeys,
-  writer: string,
-  key: OutboxKey,
-): HeldKeys {
-  const before = held.get(writer);
-  if (before !== undefined && isHeld(before, key, writers.get(writer))) return held;
-  return new Map(held).set(writer, key);
+export function holdKey(writers: Writers, held: HeldKeys, writer: string, key: OutboxKey): HeldKeys {
+  const slot = slotOf(writer, key);
+  const before = held.get(slot);
+  if (before !== undefined && isHeld(before, key, lastOf(writers, writer, key))) return held;
+  return new Map(held).set(slot, key);
+}
+
+/** No writer has a blank in its name. */
+function slotOf(writer: string, { epoch }: OutboxKey): string {
+  return `${writer} ${epoch}`;
+}
+
+function lastOf(writers: Writers, writer: string, { epoch }: OutboxKey): OutboxKey | undefined {
+  return writers.get(writer)?.find((each) => each.epoch === epoch);
+}
+
+function withKey(keys: readonly OutboxKey[], key: OutboxKey): readonly OutboxKey[] {
+  return [key, ...keys.filter(({ epoch }) => epoch !== key.epoch)].slice(0, mostEpochs);
 }
 
 export function tooLarge(): DarumaError {
   return ledgerErrors.make("LEDGER_E_TOO_LARGE", `an entry may have ${maxEntryBytes} bytes`);
 }
 
-function answerByKey(
-  request: GroupRequest,
-  last: OutboxKey | undefined,
-  held: OutboxKey | undefined,
-): Outcome | null {
-  const { key } = request;
+function answerByKey({ writer, key }: GroupRequest, writers: Writers, heldKeys: HeldKeys): Outcome | null {
   if (key === null) return null;
-  if (last !== undefined && key.epoch === last.epoch && key.n <= last.n) return { kind: "duplicate" };
+  const last = lastOf(writers, writer, key);
+  if (last !== undefined && key.n <= last.n) return { kind: "duplicate" };
+  const held = heldKeys.get(slotOf(writer, key));
   if (held === undefined || !isHeld(held, key, last)) return null;
   const message = `append ${held.n} of epoch ${held.epoch} was not written and must come before ${key.n}`;
   return { kind: "refused", error: ledgerErrors.make("LEDGER_E_OUT_OF_ORDER", message) };
 }
 
-/** Whether `key` would overtake `held`. Once `held` itself is written it holds nothing any more. */
+/** Whether `key` would overtake `held`, all of one epoch. Once `held` itself is written it holds nothing any more. */
 function isHeld(held: OutboxKey, key: OutboxKey, last: OutboxKey | undefined): boolean {
-  if (held.epoch !== key.epoch || key.n <= held.n) return false;
-  return last === undefined || last.epoch !== held.epoch || last.n < held.n;
+  return key.n > held.n && (last === undefined || last.n < held.n);
 }
 
 function isTooLarge(line: string): boolean {

@@ -4,11 +4,12 @@ import { parseCheckpoint } from "./checkpoint.ts";
 import { readWitnessed } from "./checkpoint-store.ts";
 import { emptyHead, type Head, readEntry, type SealedEntry } from "./entry.ts";
 import { EvidenceVerifier } from "./evidence.ts";
-import type { OutboxKey } from "./group.ts";
+import type { OutboxKey, Writers } from "./group.ts";
 import { type LedgerDb, storeKeys } from "./level.ts";
 import { readPayload } from "./payload-store.ts";
 import { passPruned, prunedLeaves, readPruned } from "./pruned.ts";
 import type { Store } from "./store.ts";
+import { parseKeys } from "./writer-keys.ts";
 
 /** What a damaged database still holds that can be relied on. */
 export interface Remains {
@@ -67,7 +68,7 @@ export async function examine(db: LedgerDb): Promise<Remains> {
 
 /** Copies what is good into a new store, with what belongs to it. `signed`: the checkpoints too, if their key stays. */
 export async function copyRemains(db: LedgerDb, store: Store, good: Head, signed: boolean): Promise<void> {
-  const none = { outcomes: [], held: new Map(), firstKeys: new Map<string, OutboxKey>() };
+  const none = { outcomes: [], held: new Map(), firstKeys: [] };
   let entries: SealedEntry[] = [];
   const commit = async () => {
     const last = entries.at(-1);
@@ -88,7 +89,8 @@ export async function copyRemains(db: LedgerDb, store: Store, good: Head, signed
   await commit();
   // Keys of what was lost stay taken: the writers were told that it is durable, and will not send it again.
   const writers = await readableWriters(db);
-  await store.commit({ ...none, entries: [], firstKeys: writers, next: { head: good, writers } });
+  const firstKeys = [...writers].flatMap(([writer, keys]) => keys.map((key) => ({ writer, key })));
+  await store.commit({ ...none, entries: [], firstKeys, next: { head: good, writers } });
   if (signed) await copyCheckpoints(db, store, good.seq);
 }
 
@@ -102,17 +104,12 @@ async function copyCheckpoints(db: LedgerDb, store: Store, size: number): Promis
   }
 }
 
-async function readableWriters(db: LedgerDb): Promise<Map<string, OutboxKey>> {
-  const writers = new Map<string, OutboxKey>();
+/** A writer whose keys cannot be read begins a new epoch. */
+async function readableWriters(db: LedgerDb): Promise<Writers> {
+  const writers = new Map<string, readonly OutboxKey[]>();
   for await (const [key, text] of db.iterator(storeKeys.writers)) {
-    try {
-      const { epoch, n } = JSON.parse(text) as OutboxKey;
-      if (typeof epoch === "string" && Number.isSafeInteger(n)) {
-        writers.set(key.slice(storeKeys.writers.gt.length), { epoch, n });
-      }
-    } catch {
-      // A writer without a key begins a new epoch.
-    }
+    const keys = parseKeys(text);
+    if (keys !== null) writers.set(key.slice(storeKeys.writers.gt.length), keys);
   }
   return writers;
 }

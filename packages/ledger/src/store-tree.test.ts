@@ -67,7 +67,7 @@ t.test("a ledger of release 0.1.0 gets its tree when it is opened, and loses not
   await cp(oldStore, directory, { recursive: true });
   const store = await Store.open(directory, host);
   t.equal(store.state.head.seq, 300);
-  t.same(store.state.writers.get("watchd"), { epoch: "e1", n: 300 });
+  t.same(store.state.writers.get("watchd"), [{ epoch: "e1", n: 300 }]);
   await checkTree(t, store);
   await append(store, 300);
   await checkTree(t, store);

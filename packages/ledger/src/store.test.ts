@@ -66,7 +66,7 @@ t.test("what was committed is there after opening again, with the keys of its wr
   await first.close();
   const again = await Store.open(directory, host);
   t.same(again.state, first.state);
-  t.same(again.state.writers.get("watchd"), { epoch: "e1", n: 41 });
+  t.same(again.state.writers.get("watchd"), [{ epoch: "e1", n: 41 }]);
   const verifier = new ChainVerifier(host);
   for (const bytes of await readAll(again)) verifier.push(bytes);
   t.equal(verifier.bad, null);
