@@ -316,6 +316,15 @@ t.test("keys make appends idempotent, over connections and starts", async (t) =>
   const other = await connectLedger({ socket: second.operator });
   t.match(await other.append(key(1)), { duplicate: false, seq: 5 }, "another writer has its own keys");
   await Promise.all([two.close(), other.close()]);
+  await second.ledgerd.stop();
+  const third = await serve(t, first.directory);
+  const again = await connectLedger({ socket: third.watchd });
+  t.match(
+    await Promise.all([again.append(key(3)), again.append(key(1, "e2"))]),
+    [{ duplicate: true }, { duplicate: true }],
+    "the outboxes of one writer do not forget each other",
+  );
+  await again.close();
 });
 
 t.test(
