@@ -10,7 +10,7 @@ import { Serial } from "./serial.ts";
 import { unitOf } from "./site.ts";
 import { startFailure } from "./start-failure.ts";
 import { causeOf, type Ends, endOf } from "./traces.ts";
-import { stopSlackMs, type UnitContext } from "./unit-context.ts";
+import { stopSlackMs, stopWithinMs, type UnitContext } from "./unit-context.ts";
 import { UnitStarter } from "./unit-starter.ts";
 
 /**
@@ -176,8 +176,7 @@ export class AgentUnit {
     this.#see(await this.#facts());
     if (this.#binding?.runId !== runId) return { forced: false };
     this.#stopping = binding.invocation;
-    // SIGKILL is sent after the grace time, and has as long itself.
-    const stopped = await systemctl.stop(this.#unit, 2 * policy.graceMs + stopSlackMs);
+    const stopped = await systemctl.stop(this.#unit, stopWithinMs(policy));
     const facts = await this.#facts();
     const left = await this.#remains.told(facts);
     this.#see(facts);

@@ -13,6 +13,7 @@ import { routineUnitOf } from "./site.ts";
 import { startFailure } from "./start-failure.ts";
 import type { Systemctl } from "./systemctl.ts";
 import { causeOf, type Traces, traceWithinMs } from "./traces.ts";
+import { stopWithinMs } from "./unit-context.ts";
 
 /** What the unit of a run works with, and whom it tells. */
 export interface RoutineContext {
@@ -25,9 +26,6 @@ export interface RoutineContext {
   readonly onExit: (exit: RunName & { readonly attempt: number | null; readonly cause: ExitCause }) => void;
   readonly log: (message: string) => void;
 }
-
-/** For SIGKILL to be heeded, and the hook to run. */
-const stopSlackMs = 30_000;
 
 /**
  * The unit of one run of a routine, `daruma-routine-NAME@RUN`: each attempt is an invocation of it. What is done to it is done
@@ -123,8 +121,7 @@ export class RoutineUnit {
     return this.#serial.run(async () => {
       if (!this.isAlive) return;
       this.#isStopping = true;
-      // SIGKILL is sent after the grace time, and has as long itself.
-      const { message } = await this.#context.systemctl.stop(this.unit, 2 * policy.graceMs + stopSlackMs);
+      const { message } = await this.#context.systemctl.stop(this.unit, stopWithinMs(policy));
       const facts = await this.#facts();
       const left = await this.#remains.told(facts);
       this.#see(facts);

@@ -1,3 +1,4 @@
+import type { StopPolicy } from "@daruma/config";
 import type { Run, RunExit } from "../ports.ts";
 import type { Surroundings } from "./binding.ts";
 import type { BindingFiles } from "./binding-files.ts";
@@ -8,6 +9,11 @@ import type { Traces } from "./traces.ts";
 
 /** For SIGKILL to be heeded, and the hook to run. */
 export const stopSlackMs = 30_000;
+
+/** SIGKILL is sent after the grace time, and has as long itself. */
+export function stopWithinMs({ graceMs }: StopPolicy): number {
+  return 2 * graceMs + stopSlackMs;
+}
 
 /** What the unit of an agent works with, and whom it tells. */
 export interface UnitContext {

@@ -4,7 +4,7 @@ import { bind } from "./binding.ts";
 import { hasProcesses, isAlive, type UnitFacts } from "./facts.ts";
 import type { Remains } from "./remains.ts";
 import type { Outcome } from "./systemctl.ts";
-import { stopSlackMs, type UnitContext } from "./unit-context.ts";
+import { stopSlackMs, stopWithinMs, type UnitContext } from "./unit-context.ts";
 
 /** What has come of a try to start the unit. */
 export interface Attempt extends Outcome {
@@ -69,10 +69,10 @@ export class UnitStarter {
   }
 
   /** systemd would start the agent beside what is left of its last run. What is on its way out takes its time, which a stop waits for. */
-  async #refuseRemains({ graceMs }: StopPolicy): Promise<void> {
+  async #refuseRemains(policy: StopPolicy): Promise<void> {
     const { agent, unit, context, remains, facts } = this.#options;
     if (!remains.linger(null) || !remains.linger(await facts())) return;
-    await context.systemctl.stop(unit, 2 * graceMs + stopSlackMs);
+    await context.systemctl.stop(unit, stopWithinMs(policy));
     await remains.refuse(await facts(), `agent ${agent}`, unit);
   }
 

@@ -51,7 +51,7 @@ export function aProcessAsksForItsRestart(world: World, watchd: Watchd): void {
   const habit = world.random.chance(0.3) ? world.random.whole(2, 8) : 0;
   for (let time = 1; time <= habit; time += 1)
     later(world, time * 10_500, () => {
-      const now = world.machine.processes.find(({ run, life }) => run.agent === agent && life !== 0);
+      const now = livingOf(world, agent);
       if (now !== undefined && !now.hung)
         watchd.send({ type: "restart-asked", agent, runId: now.run.runId }, 0);
     });
@@ -75,7 +75,7 @@ export function aProcessHoardsFiles(world: World, watchd: Watchd): void {
   const habit = world.random.chance(0.5) ? world.random.whole(2, 12) : 0;
   for (let time = 0; time <= habit; time += 1)
     later(world, time * 5_000, () => {
-      const now = world.machine.processes.find(({ run, life }) => run.agent === agent && life !== 0);
+      const now = livingOf(world, agent);
       if (now === undefined) return;
       world.nature.hoard(now);
       if (world.random.chance(0.2)) isIdle(world, watchd, now);
@@ -95,6 +95,11 @@ export function aProcessGetsStuck(world: World): void {
 export function aProcessIsIdle(world: World, watchd: Watchd): void {
   const process = anyProcess(world);
   if (process !== null) isIdle(world, watchd, process);
+}
+
+/** What runs of the agent now; it may be another process than some time ago. */
+function livingOf(world: World, agent: string): Process | undefined {
+  return world.machine.processes.find(({ run, life }) => run.agent === agent && life !== 0);
 }
 
 function isIdle(world: World, watchd: Watchd, process: Process): void {
